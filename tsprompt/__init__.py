@@ -1,0 +1,53 @@
+"""Time-series classification by prompting a frozen language model.
+
+>>> from tsprompt import PromptClassifier
+>>> PromptClassifier(strategy="per-step", random_state=0).fit(X, y).predict_proba(X_new)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Exported name -> module that holds it. Imported on first use: `import tsprompt` alone, and with
+# it `tsprompt --help`, stays free of torch.
+_EXPORTS = {
+    "BackboneError": "tsprompt.errors",
+    "Cases": "tsprompt.data",
+    "ConfigError": "tsprompt.errors",
+    "Dataset": "tsprompt.data",
+    "DatasetError": "tsprompt.errors",
+    "InputError": "tsprompt.errors",
+    "ModelFileError": "tsprompt.errors",
+    "PromptClassifier": "tsprompt.classifier",
+    "Split": "tsprompt.data",
+    "TspromptError": "tsprompt.errors",
+    "TspromptNotice": "tsprompt.errors",
+}
+
+__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604  (names are checked by a test)
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+    from tsprompt.data import Cases, Dataset, Split
+    from tsprompt.errors import (
+        BackboneError,
+        ConfigError,
+        DatasetError,
+        InputError,
+        ModelFileError,
+        TspromptError,
+        TspromptNotice,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'tsprompt' has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

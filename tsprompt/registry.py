@@ -1,0 +1,119 @@
+"""Names -> parts. A leaf: it knows nothing of what is registered.
+
+A part is a dataclass whose fields are its options. It is written as text wherever a person types
+it, as ``name`` or ``name:option=value,option=value``, on the command line and in Python alike::
+
+    tokenizer="kernels"
+    tokenizer="kernels:length=7,steps=32"
+    tokenizer=Kernels(length=7, steps=32)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from tsprompt.errors import ConfigError, near_names
+
+__all__ = ["Registry"]
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """All parts of one kind (`tokenizer`, `prompt`, ...), found by importing their package."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._parts: dict[str, type[T]] = {}
+        self._imported = False
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator. A name can be taken once."""
+
+        def add(part: type[T]) -> type[T]:
+            if name in self._parts:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            part.name = name  # type: ignore[attr-defined]
+            self._parts[name] = part
+            return part
+
+        return add
+
+    def __iter__(self) -> Iterator[str]:
+        self._import_all()
+        return iter(sorted(self._parts))
+
+    def __getitem__(self, name: str) -> type[T]:
+        self._import_all()
+        if name not in self._parts:
+            raise ConfigError(f"no {self.kind} is called {name!r}; {near_names(name, self._parts)}")
+        return self._parts[name]
+
+    def build(self, spec: object) -> T:
+        """Make the part that `spec` describes: a name, `name:option=value,...`, or a part.
+
+        A part is copied without its fitted state, so that the caller's own is never changed.
+
+        Raises
+        ------
+        ConfigError
+            The name or an option is unknown, or a value is out of range.
+        """
+        if not isinstance(spec, str):
+            if type(spec) not in [self[name] for name in self]:
+                raise ConfigError(f"{spec!r} is not a {self.kind}; give one of: {', '.join(self)}")
+            return dataclasses.replace(spec)  # type: ignore[type-var,return-value]
+        name, options = parse_spec(spec)
+        return self.create(name, options)
+
+    def create(self, name: str, options: dict[str, Any]) -> T:
+        """Make the part called `name` with these options."""
+        part = self[name]
+        known = [field.name for field in dataclasses.fields(part)]  # type: ignore[arg-type]
+        for option in options:
+            if option not in known:
+                names = near_names(option, known) if known else "it has none"
+                raise ConfigError(f"{self.kind} {name!r} has no option {option!r}; {names}")
+        try:
+            return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+        except TypeError as error:
+            raise ConfigError(f"{self.kind} {name!r}: {error}") from None
+
+    def _import_all(self) -> None:
+        if self._imported:
+            return
+        self._imported = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split ``name:option=value,option=value``; ``+`` separates the items of a list value."""
+    name, _, rest = spec.partition(":")
+    options: dict[str, Any] = {}
+    for item in filter(None, rest.split(",")):
+        option, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(
+                f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
+            )
+        values = [_parse_value(one) for one in value.split("+")] if "+" in value else None
+        options[option.strip().replace("-", "_")] = values or _parse_value(value)
+    return name.strip(), options
+
+
+def _parse_value(text: str) -> Any:
+    text = text.strip()
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
+    except ValueError:
+        return text
