@@ -1,0 +1,31 @@
+"""Time-series classification data sets: found, read, checked, cached.
+
+>>> from tsprompt_datasets import load_dataset
+>>> load_dataset("GunPoint").train.cases
+Cases(50 x 150 timesteps x 1 features)
+"""
+
+from __future__ import annotations
+
+from tsprompt_datasets.archive import archive_names
+from tsprompt_datasets.cache import cache_folder
+from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
+from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
+from tsprompt_datasets.locate import DatasetEntry, list_datasets
+from tsprompt_datasets.readers import SeriesFile
+from tsprompt_datasets.resample import resample_dataset
+
+__all__ = [
+    "DatasetEntry",
+    "DatasetInfo",
+    "SeriesFile",
+    "archive_names",
+    "cache_folder",
+    "dataset_info",
+    "describe_dataset",
+    "fetch_dataset",
+    "list_datasets",
+    "load_dataset",
+    "load_file",
+    "resample_dataset",
+]

@@ -1,0 +1,70 @@
+"""Parsed files, kept under the hash of their bytes so that a stale one can't be met.
+
+An entry is an .npz without pickled objects: values (sum of T, F), lengths (B,), and labels (B,)
+where there are any. The cache only saves time: what can't be read from it is parsed again, and
+what can't be written to it (no room, no permission) is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from tsprompt.data import Cases
+from tsprompt_datasets.readers import READER_VERSION, SeriesFile
+
+__all__ = ["cache_folder", "read_entry", "write_entry"]
+
+
+def cache_folder() -> Path:
+    """Where parsed and downloaded files go: TSPROMPT_CACHE_DIR, or the platform's cache folder."""
+    chosen = os.environ.get("TSPROMPT_CACHE_DIR")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("tsprompt")
+
+
+def _entry(sha256: str, suffix: str) -> Path:
+    return cache_folder() / "parsed" / f"{sha256}{suffix}.v{READER_VERSION}.npz"
+
+
+def read_entry(sha256: str, suffix: str) -> SeriesFile | None:
+    """What the file with these bytes and this ending holds; None where that isn't known."""
+    try:
+        with (
+            _entry(sha256, suffix).open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            values, lengths = arrays["values"], arrays["lengths"]
+            labels = arrays.get("labels")
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile):
+        return None
+    sound = values.ndim == 2 and values.dtype == np.float32 and lengths.sum() == len(values)
+    if not sound or (labels is not None and len(labels) != len(lengths)):
+        return None
+    if len(set(lengths.tolist())) == 1:
+        return SeriesFile(Cases(values.reshape(len(lengths), -1, values.shape[1])), labels)
+    return SeriesFile(Cases(np.split(values, np.cumsum(lengths)[:-1])), labels)
+
+
+def write_entry(sha256: str, suffix: str, content: SeriesFile) -> None:
+    """Keep what a file holds. Readers see the whole entry or none; failures to write are silent."""
+    arrays = {"values": np.concatenate(list(content.cases)), "lengths": content.cases.lengths}
+    if content.labels is not None:
+        arrays["labels"] = content.labels
+    path = _entry(sha256, suffix)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub misreads **
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
