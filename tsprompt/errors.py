@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+_SHOWN = 12
+"""Names in a message at the most."""
+
+
 class TspromptError(Exception):
     """Base of all errors that the user can mend."""
 
@@ -73,4 +77,5 @@ def near_names(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(folded[candidate] for candidate in near) + "?"
-    return "known: " + ", ".join(known)
+    shown, more = known[:_SHOWN], len(known) - _SHOWN
+    return "known: " + ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-__all__ = ["listen", "report"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["bar", "listen", "report"]
 
 Listener = Callable[[str, float, float], None]
 
@@ -32,3 +36,26 @@ def report(stage: str, done: float, total: float) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(stage, done, total)
+
+
+@contextmanager
+def bar(console: Console | None = None) -> Iterator[None]:
+    """Show what is reported inside the block as one Rich progress bar for each stage."""
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as display:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: float, total: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = display.add_task(stage, total=total)
+            display.update(tasks[stage], completed=done, total=total)
+
+        with listen(show):
+            yield

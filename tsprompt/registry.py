@@ -90,7 +90,7 @@ class Registry(Generic[T]):
             return
         self._imported = True
         package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        for module in pkgutil.iter_modules(getattr(package, "__path__", ()), self._package + "."):
             importlib.import_module(module.name)
 
 
@@ -104,8 +104,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
             raise ConfigError(
                 f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
             )
-        values = [_parse_value(one) for one in value.split("+")] if "+" in value else None
-        options[option.strip().replace("-", "_")] = values or _parse_value(value)
+        parsed = [_parse_value(one) for one in value.split("+") if one]
+        options[option.strip().replace("-", "_")] = parsed if "+" in value else _parse_value(value)
     return name.strip(), options
 
 

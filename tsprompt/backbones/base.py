@@ -1,0 +1,147 @@
+"""The frozen language model: embeddings in, hidden states of the asked layers out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Backbone", "Words", "fingerprint"]
+
+
+class Words:
+    """The vocabulary of a backbone: ids to words, words to ids, and the special ones."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._ids: dict[str, int] = tokenizer.get_vocab()
+        self._words = {number: word for word, number in self._ids.items()}
+        self.cls = int(tokenizer.cls_token_id)
+        self.sep = int(tokenizer.sep_token_id)
+        self.mask = int(tokenizer.mask_token_id)
+        self.special = frozenset(map(int, tokenizer.all_special_ids))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def word(self, number: int) -> str:
+        """The word of an id, as the vocabulary spells it."""
+        return self._words.get(number, f"<{number}>")
+
+    def id(self, word: str) -> int | None:
+        """The id of a word, or None if it is not one token of this vocabulary."""
+        return self._ids.get(word)
+
+    def plain(self) -> list[int]:
+        """Ids of whole words of letters: no special tokens, pieces, digits or unused entries."""
+        return sorted(
+            number
+            for word, number in self._ids.items()
+            if number not in self.special and word.lstrip("Ġ▁").isalpha()
+        )
+
+
+class Backbone:
+    """N frozen transformer layers of a BERT-family encoder, of which only `depth` are loaded.
+
+    Its parameters never take gradients and it stays in evaluation mode. Gradients do flow through
+    it to its inputs, if those ask for them.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        seed: int,
+        model: nn.Module,
+        tokenizer: Any,
+        layers: int,
+        depth: int,
+        positions: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        passes_through: bool,
+    ) -> None:
+        self.name = name
+        self.seed = seed
+        self.layers = layers
+        """N, the number of layers of the whole model."""
+        self.depth = depth
+        """How many of them are loaded."""
+        self.positions = positions
+        """The most tokens that it can read at once."""
+        self.device = device
+        self.dtype = dtype
+        self.passes_through = passes_through
+        """Whether embeddings go straight to the readout (`none`)."""
+        self.words = Words(tokenizer)
+        self.weights_hash = fingerprint(model)
+        self.model = model.to(device=device, dtype=dtype).requires_grad_(False).eval()
+        embeddings = model.get_input_embeddings().weight  # type: ignore[operator]
+        self.word_vectors: Tensor = embeddings.detach().to(torch.float32)
+        """(V, D) word embeddings, float32."""
+
+    @property
+    def hidden_size(self) -> int:
+        """D, the size of a hidden state."""
+        return int(self.word_vectors.shape[1])
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that are loaded and used."""
+        if self.passes_through:
+            return int(self.word_vectors.numel())
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def word_scale(self) -> float:
+        """Standard deviation of the entries of the word embeddings."""
+        return float(self.word_vectors.std())
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Word embeddings (..., D) of ids (...)."""
+        return self.word_vectors[ids.to(self.device)]
+
+    def nearest_words(self, vectors: Tensor) -> list[int]:
+        """Ids of the words whose embeddings have the largest cosine with each of (P, D) vectors."""
+        words = nn.functional.normalize(self.word_vectors, dim=1)
+        near = nn.functional.normalize(vectors.to(self.device), dim=1) @ words.T
+        return [int(number) for number in near.argmax(dim=1)]
+
+    def run(self, embeddings: Tensor, layers: tuple[int, ...]) -> Tensor:
+        """Hidden states (B, len(layers), L, D), float32, of embeddings (B, L, D).
+
+        Layer 0 is what enters the first layer; layer k is what the k-th one puts out.
+        """
+        if self.passes_through:
+            return embeddings.to(torch.float32).unsqueeze(1).expand(-1, len(layers), -1, -1)
+        with torch.inference_mode(not embeddings.requires_grad):
+            states = self.model(
+                inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True
+            ).hidden_states
+            return torch.stack([states[layer] for layer in layers], dim=1).to(torch.float32)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy in another process loads the weights again instead of carrying them along.
+        from tsprompt.backbones.load import load_backbone
+
+        dtype = str(self.dtype).removeprefix("torch.")
+        return load_backbone, (self.name, self.depth, self.seed, str(self.device), dtype)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Hash over the names and bytes of all parameters, whatever file they came from."""
+    digest = hashlib.sha256()
+    for key, parameter in sorted(model.named_parameters()):
+        digest.update(key.encode())
+        values = parameter.detach().to("cpu", torch.float32).contiguous()
+        digest.update(values.numpy().data)
+    return digest.hexdigest()
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder that `name` is, if it is one."""
+    path = Path(name).expanduser()
+    return path if path.is_dir() else None

@@ -1,0 +1,409 @@
+"""PromptClassifier: the scikit-learn estimator that composes the parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from tsprompt import progress
+from tsprompt.backbones import Backbone, BatchSize, load_backbone
+from tsprompt.backbones.catalogue import choose
+from tsprompt.backbones.load import total_layers
+from tsprompt.data import Cases, as_cases
+from tsprompt.errors import ConfigError, InputError, notice
+from tsprompt.heads import Head, heads
+from tsprompt.preprocessing import Preprocessing, preprocessings
+from tsprompt.prompts import PromptModel, prompts
+from tsprompt.reading import Reader, Reading
+from tsprompt.readouts import Readout, readouts
+from tsprompt.recipes import resolve
+from tsprompt.seeds import derive, generator
+from tsprompt.strategies import Strategy, strategies
+from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.tuners import Problem, Tuner, tuners
+
+__all__ = ["Parts", "PromptClassifier"]
+
+_BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
+
+
+@dataclass
+class Parts:
+    """The parts of one classifier, built and checked against each other, not fitted."""
+
+    strategy: Strategy
+    scope: str
+    preprocessing: Preprocessing
+    tokenizer: Tokenizer
+    prompt: PromptModel
+    tuner: Tuner
+    n_prompts: int
+    readout: Readout
+    head: Head
+    backbone: str
+
+    @classmethod
+    def build(cls, settings: dict[str, Any]) -> Parts:
+        """Build all parts.
+
+        Raises
+        ------
+        ConfigError
+            A name or option is unknown, a value is out of range, or two choices contradict.
+        """
+        prompt = prompts.build(settings["prompt"])
+        parts = cls(
+            strategy=strategies.build(settings["strategy"]),
+            scope=settings["scope"],
+            preprocessing=preprocessings.build(settings["preprocessing"]),
+            tokenizer=tokenizers.build(settings["tokenizer"]),
+            prompt=prompt,
+            tuner=tuners.build(settings["tuner"] or prompt.tuner),
+            n_prompts=settings["n_prompts"],
+            readout=readouts.build(settings["readout"]),
+            head=heads.build(settings["head"]),
+            backbone=settings["backbone"],
+        )
+        parts._check()
+        return parts
+
+    def _check(self) -> None:
+        if self.scope not in ("series", "step"):
+            raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
+        if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
+            raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
+        if self.tuner.name not in self.prompt.tuners:
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
+                f"use one of: {', '.join(self.prompt.tuners)}"
+            )
+
+    def specs(self) -> dict[str, Any]:
+        """The settings that build these parts again."""
+        return {
+            "strategy": self.strategy.spec(),
+            "scope": self.scope,
+            "preprocessing": self.preprocessing.spec(),
+            "tokenizer": self.tokenizer.spec(),
+            "prompt": self.prompt.spec(),
+            "tuner": self.tuner.spec(),
+            "n_prompts": self.n_prompts,
+            "readout": self.readout.spec(),
+            "head": self.head.spec(),
+            "backbone": self.backbone,
+        }
+
+
+class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Time-series classifier: a frozen language model reads each series through a prompt.
+
+    Parameters
+    ----------
+    recipe
+        Sets every choice below that is None; see `tsprompt list recipes -v`.
+    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head
+        A part by name, by name with options (`"kernels:steps=32"`), or the part itself.
+    n_prompts
+        Prompts whose features are concatenated.
+    backbone
+        A bundled name, a Hugging Face hub name or a local folder, or `random:`, `shuffled:` or
+        `none:` and a name for the twins that an ablation needs.
+    device
+        `auto`, `cpu`, `cuda` or `mps`.
+    dtype
+        `auto` (bfloat16 where it is native), `float32` or `bfloat16`.
+    batch_tokens
+        Tokens that the language model reads at once; None: what suits the device.
+    random_state
+        Seed, NumPy RandomState, or None for another result each time.
+    verbose
+        Show a progress bar.
+
+    Attributes
+    ----------
+    classes_
+        (C,) labels, sorted.
+    n_features_in_
+        F, the features of a timestep.
+    parts_
+        The fitted parts (preprocessing, strategy, head, ...).
+    readings_
+        One tokenizer, prompt and readout for each of `n_prompts`.
+    scores_
+        `train_accuracy`, `validation_accuracy`, `validation_loss`.
+    costs_
+        `fit_seconds`, `lm_seconds`, `lm_tokens`, `trainable_parameters`, `total_parameters`.
+    report_
+        Further figures of the fit: reconstruction errors, search losses, prompt gradients.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "default",
+        *,
+        strategy: str | Strategy | None = None,
+        scope: str | None = None,
+        preprocessing: str | Preprocessing | None = None,
+        tokenizer: str | Tokenizer | None = None,
+        prompt: str | PromptModel | None = None,
+        tuner: str | Tuner | None = None,
+        n_prompts: int | None = None,
+        readout: str | Readout | None = None,
+        head: str | Head | None = None,
+        backbone: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.strategy = strategy
+        self.scope = scope
+        self.preprocessing = preprocessing
+        self.tokenizer = tokenizer
+        self.prompt = prompt
+        self.tuner = tuner
+        self.n_prompts = n_prompts
+        self.readout = readout
+        self.head = head
+        self.backbone = backbone
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> PromptClassifier:
+        """Learn from train.
+
+        Parameters
+        ----------
+        X
+            (B, T, F) numbers, or a list of B arrays (T_i, F). NaN and inf count as missing.
+        y
+            (B,) labels.
+
+        Raises
+        ------
+        InputError
+            X or y can't be used: wrong shape, one class, too few cases of a class.
+        ConfigError
+            The choices are unknown or contradict each other.
+        BackboneError
+            The language model can't be had.
+        """
+        started = time.perf_counter()
+        parts = Parts.build(self._settings())
+        cases = as_cases(X)
+        self.classes_, labels = _encode(y, len(cases))
+        self._check_counts(labels, parts.head)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with self._progress():
+            self._fit(parts, cases, labels, seed)
+        self.costs_["fit_seconds"] = time.perf_counter() - started
+        return self
+
+    def _fit(self, parts: Parts, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
+        self.n_features_in_ = cases.n_features
+        self.parts_ = parts
+        if parts.scope == "step" and not cases.equal_length and parts.preprocessing.length is None:
+            parts.preprocessing.length = int(cases.lengths.max())
+            notice(
+                "series of different lengths are resampled to the longest of train, "
+                f"{parts.preprocessing.length} timesteps: scope='step' reads the same steps of all"
+            )
+        parts.backbone = choose(parts.backbone)
+        layers = parts.readout.choose_layers(total_layers(parts.backbone))
+        backbone = load_backbone(
+            parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
+        )
+        prepared = parts.preprocessing.fit(cases).transform(cases)
+        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+        self.reader_ = self._reader(parts, backbone)
+        fitted = self._fit_tokenizers(prepared, seed)
+        self.readings_: list[Reading] = []
+        features = []
+        for member, tokenizer in enumerate(fitted):
+            problem = Problem(
+                member=member,
+                cases=prepared,
+                labels=labels,
+                n_classes=len(self.classes_),
+                reader=self.reader_,
+                tokenizer=tokenizer,
+                prompt=parts.prompt,
+                readout=parts.readout,
+                head=parts.head,
+                slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
+                layers=layers,
+                seed=seed,
+            )
+            found = parts.tuner.find(problem)
+            self.readings_.append(found.reading)
+            features.append(found.features.cpu())
+        self.reader_.forget()
+        self._fit_head(torch.cat(features, dim=1), labels, seed)
+
+    def _fit_tokenizers(self, cases: Cases, seed: int) -> list[Tokenizer]:
+        """One tokenizer draw for each prompt; all have the same steps."""
+        parts, reader = self.parts_, self.reader_
+        room = None
+        width = parts.tokenizer.width(cases.n_features)
+        fits = parts.strategy.max_steps(reader.backbone.positions, reader.length, width)
+        if parts.scope == "series":
+            room = fits
+        elif fits < 1:
+            room = 0
+        fitted = []
+        for member in range(parts.n_prompts):
+            tokenizer = tokenizers.build(parts.tokenizer)
+            rng = generator(seed, "tokenizer", member)
+            tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng, member=member)
+            fitted.append(tokenizer)
+        longest, steps = int(cases.lengths.max()), parts.tokenizer.steps
+        if room is not None and room < min(longest, steps or longest):
+            notice(
+                f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
+                f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"
+            )
+        return fitted
+
+    def _fit_head(
+        self, features: torch.Tensor, labels: npt.NDArray[np.intp], seed: int
+    ) -> None:
+        parts, reader = self.parts_, self.reader_
+        head = parts.head.fit(features, labels, len(self.classes_), derive(seed, "head"))
+        self.seed_ = seed
+        self.scores_ = {
+            "train_accuracy": float(
+                (head.probabilities(features).argmax(axis=1) == labels).mean()
+            ),
+            "validation_accuracy": head.validation_accuracy_,
+            "validation_loss": head.validation_loss_,
+        }
+        trainable = head.n_parameters + parts.strategy.n_parameters
+        self.costs_ = {
+            "fit_seconds": 0.0,
+            "lm_seconds": reader.seconds,
+            "lm_tokens": reader.tokens_run,
+            "trainable_parameters": trainable,
+            "total_parameters": trainable + reader.backbone.n_parameters,
+        }
+        self.report_ = {**parts.strategy.report(), **parts.tuner.report()}
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Class probabilities (B, C), in the order of `classes_`.
+
+        Raises
+        ------
+        InputError
+            X can't be used, or has another number of features than train.
+        """
+        check_is_fitted(self, "readings_")
+        cases = as_cases(X)
+        if cases.n_features != self.n_features_in_:
+            raise InputError(
+                f"X has {cases.n_features} features, the model was fitted with "
+                f"{self.n_features_in_}; give the same features in the same order"
+            )
+        with self._progress():
+            parts = self.parts_
+            prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
+            features = [
+                self.reader_.features(reading, prepared, f"prompt {number}").cpu()
+                for number, reading in enumerate(self.readings_, start=1)
+            ]
+            return parts.head.probabilities(torch.cat(features, dim=1))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The most probable label (B,) of each case."""
+        chances = self.predict_proba(X)
+        return np.asarray(self.classes_[chances.argmax(axis=1)])
+
+    def save(self, path: str | Path, **details: Any) -> Path:
+        """Write the fitted model to a folder (safetensors and JSON); see `tsprompt.persistence`."""
+        from tsprompt.persistence import save
+
+        check_is_fitted(self, "readings_")
+        return save(self, Path(path), details)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, device: str = "auto", dtype: str | None = None
+    ) -> PromptClassifier:
+        """Read a model that `save` wrote; `dtype` None uses the one it was fitted with."""
+        from tsprompt.persistence import load
+
+        return load(Path(path), device=device, dtype=dtype)
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("strategy", "scope", "preprocessing", "tokenizer", "prompt", "tuner")
+        names += ("n_prompts", "readout", "head", "backbone")
+        return resolve(self.recipe, {name: getattr(self, name) for name in names})
+
+    def _reader(self, parts: Parts, backbone: Backbone) -> Reader:
+        length = parts.prompt.length
+        tokens = self.batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 8_192)
+        return Reader(
+            backbone=backbone,
+            strategy=parts.strategy,
+            length=parts.strategy.default_length if length is None else length,
+            scope=parts.scope,
+            batch=BatchSize(tokens),
+        )
+
+    def _check_counts(self, labels: npt.NDArray[np.intp], head: Head) -> None:
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"y has one class only ({self.classes_[0]}); a classifier needs two or more"
+            )
+        counts = np.bincount(labels)
+        rare = [str(self.classes_[i]) for i in np.flatnonzero(counts < head.min_per_class)]
+        if rare:
+            raise InputError(
+                f"class {', '.join(rare)} has fewer than {head.min_per_class} training cases, but "
+                f'head="{head.name}" holds a part of train out and needs each class in both; add '
+                'cases, or use head="ridge", which validates by leave-one-out'
+            )
+
+    @contextmanager
+    def _progress(self) -> Iterator[None]:
+        with progress.bar() if self.verbose else nullcontext():
+            yield
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    """Sorted labels (C,) and class numbers (B,)."""
+    labels = np.asarray(y)
+    if labels.ndim != 1 or len(labels) != count:
+        raise InputError(
+            f"y has shape {labels.shape}; one label for each of the {count} cases of X is needed"
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise InputError("y holds NaN or inf; remove these cases or label them")
+    if labels.dtype == object:
+        kinds = {type(label) for label in labels}
+        if len(kinds) > 1:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise InputError(f"y mixes labels of several types ({names}); convert them to one")
+    classes, numbers = np.unique(labels, return_inverse=True)
+    return classes, numbers.astype(np.intp)

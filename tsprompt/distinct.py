@@ -1,0 +1,53 @@
+"""Equal rows get equal numbers: what is run once need not be run again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from torch import Tensor
+
+from tsprompt.data import IntArray
+
+__all__ = ["Distinct"]
+
+
+class Distinct:
+    """Numbers the distinct rows of all that it is shown, in the order of first appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, rows: Tensor, place: IntArray) -> tuple[IntArray, IntArray]:
+        """Number rows (n, ...) that stand at places (n,).
+
+        Rows are equal if all their values and their places are.
+
+        Returns
+        -------
+        numbers
+            (n,) the number of each row.
+        new
+            Positions of the rows seen for the first time, in the order of their numbers.
+        """
+        known = len(self._numbers)
+        flat = rows.flatten(1).contiguous().cpu().numpy()
+        numbers = np.fromiter(
+            (
+                self._numbers.setdefault(_key(row, at), len(self._numbers))
+                for row, at in zip(flat, place.tolist(), strict=True)
+            ),
+            dtype=np.intp,
+            count=len(flat),
+        )
+        distinct, first = np.unique(numbers, return_index=True)
+        return numbers, first[distinct >= known]
+
+
+def _key(row: np.ndarray, place: int) -> bytes:
+    digest = hashlib.blake2b(row.data, digest_size=16)
+    digest.update(place.to_bytes(8, "little"))
+    return digest.digest()

@@ -1,0 +1,112 @@
+"""`mlp`: the MaskModel of the original experiments."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsprompt.heads.base import Head, Labels, heads, hold_out
+from tsprompt.part import require
+from tsprompt.seeds import seeded_torch
+
+__all__ = ["MLP", "Perceptron"]
+
+
+class Perceptron(nn.Sequential):
+    """R -> hidden -> C, with ReLU."""
+
+    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+        super().__init__(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+
+@heads.register("mlp")
+@dataclass
+class MLP(Head):
+    """A two-layer perceptron: cross-entropy, NAdam (Dozat 2016), early stopping.
+
+    A stratified part of train is held out; the weights of the epoch with the least loss on it are
+    kept, and training ends after `patience` epochs without improvement.
+    """
+
+    min_per_class: ClassVar[int] = 2
+
+    hidden: int = 128
+    """Units of the hidden layer."""
+    learning_rate: float = 1e-3
+    """Step size of NAdam."""
+    epochs: int = 500
+    """The most passes over train."""
+    patience: int = 30
+    """Epochs without improvement after which training ends."""
+    batch: int = 32
+    """Cases in a step."""
+    validation: float = 0.25
+    """Share of train that is held out."""
+
+    def __post_init__(self) -> None:
+        require(self.hidden >= 1, "mlp: hidden must be 1 or more")
+        require(self.learning_rate > 0, "mlp: learning_rate must be positive")
+        require(min(self.epochs, self.patience, self.batch) >= 1, "mlp: counts must be 1 or more")
+        require(0 < self.validation < 1, "mlp: validation lies between 0 and 1")
+
+    def module(self, inputs: int, n_classes: int) -> Perceptron:
+        """The untrained network."""
+        return Perceptron(inputs, self.hidden, n_classes)
+
+    def fit(self, features: Tensor, labels: Labels, n_classes: int, seed: int) -> MLP:
+        """Train with early stopping."""
+        learn, validate = hold_out(labels, self.validation, seed)
+        self._learn_scale(features[torch.from_numpy(learn)].cpu())
+        x, y = self._scaled(features.cpu()), torch.from_numpy(labels)
+        with seeded_torch(seed):
+            model = self.module(x.shape[1], n_classes)
+            self._train(model, (x[learn], y[learn]), (x[validate], y[validate]))
+        return self
+
+    def _train(
+        self, model: Perceptron, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
+    ) -> None:
+        optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
+        best, self.validation_loss_, waited = model.state_dict(), float("inf"), 0
+        self.epochs_run_ = 0
+        while self.epochs_run_ < self.epochs and waited < self.patience:
+            for part in torch.randperm(len(train[0])).split(self.batch):
+                optimiser.zero_grad()
+                functional.cross_entropy(model(train[0][part]), train[1][part]).backward()
+                optimiser.step()
+            self.epochs_run_ += 1
+            waited += 1
+            with torch.no_grad():
+                scores = model(held[0])
+                loss = float(functional.cross_entropy(scores, held[1]))
+            if loss < self.validation_loss_:
+                best, waited = copy.deepcopy(model.state_dict()), 0
+                self.validation_loss_ = loss
+                hits = scores.argmax(dim=1) == held[1]
+                self.validation_accuracy_ = float(hits.float().mean())
+        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Softmax of the network's scores."""
+        first, last = self.weights_["0.weight"], self.weights_["2.weight"]
+        model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
+        model.load_state_dict(self.weights_)
+        with torch.no_grad():
+            chances = model(self._scaled(features.cpu())).to(torch.float64).softmax(dim=1)
+        return np.asarray(chances.numpy())
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases of both layers."""
+        return sum(int(weight.numel()) for weight in self.weights_.values())
+
+    def validation_kind(self) -> str:
+        """The held-out part."""
+        return f"{self.validation:.0%} of train held out"

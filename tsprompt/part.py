@@ -1,0 +1,65 @@
+"""What tokenizers, strategies, prompts, tuners, readouts and heads have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from tsprompt.errors import ConfigError
+
+__all__ = ["Part", "require", "require_one_of"]
+
+
+class Part:
+    """A replaceable piece of a classifier: options given at construction, state that ends in `_`.
+
+    Subclasses are dataclasses. Their fields are the options; whatever `fit` learns is kept in
+    attributes whose names end in ``_`` and hold tensors, numbers, strings, or lists and dicts of
+    these. So one pair of methods saves and restores every part.
+    """
+
+    name: ClassVar[str] = "part"
+
+    def options(self) -> dict[str, Any]:
+        """All options with their values."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields}
+
+    def spec(self) -> str:
+        """The text that builds this part again: its name and the options that differ."""
+        changed = [
+            f"{field.name}={_spell(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if getattr(self, field.name) != field.default
+        ]
+        return self.name + (":" + ",".join(changed) if changed else "")
+
+    def state(self) -> dict[str, Any]:
+        """What fitting has learned."""
+        return {key: value for key, value in vars(self).items() if key.endswith("_")}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        vars(self).update(state)
+
+
+def _spell(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        # A trailing "+" keeps a list of one item a list.
+        return "+".join(map(_spell, value)) + ("+" if len(value) == 1 else "")
+    return str(value)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `ConfigError` with this message unless the condition holds."""
+    if not condition:
+        raise ConfigError(message)
+
+
+def require_one_of(part: Part, option: str, allowed: tuple[str, ...]) -> None:
+    """Raise `ConfigError` unless the part's option has one of these values."""
+    value = getattr(part, option)
+    require(
+        value in allowed,
+        f"{part.name}: {option}={value!r} is not one of: {', '.join(allowed)}",
+    )

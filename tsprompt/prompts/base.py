@@ -1,0 +1,85 @@
+"""What every prompt model does: draw a prompt, and, if it is trainable, be a torch module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tsprompt.backbones import Backbone
+from tsprompt.part import Part, require, require_one_of
+from tsprompt.registry import Registry
+from tsprompt.template import Prompt
+
+__all__ = ["PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
+
+prompts: Registry[PromptModel] = Registry("prompt", "tsprompt.prompts")
+
+_REACH = 3.0
+"""Standard deviations of the normal distribution that the vocabulary is spread over."""
+
+
+class PromptModule(nn.Module):
+    """A prompt while it is being trained."""
+
+    before: int
+    mask: int
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Ids (P,) and the vectors (P, D) that stand in the slots."""
+        raise NotImplementedError  # every trainable prompt has one: the conformance suite
+
+    def prompt(self) -> Prompt:
+        """The prompt as it is now."""
+        with torch.no_grad():
+            ids, _ = self()
+        return Prompt(ids=ids.cpu(), before=self.before, mask=self.mask)
+
+
+@dataclass
+class PromptModel(Part):
+    """Fills the prompt slots."""
+
+    tuner: ClassVar[str] = "none"
+    """The tuner that finds this prompt unless another is asked for."""
+    tuners: ClassVar[tuple[str, ...]] = ("none", "search")
+    """All tuners that can."""
+
+    length: int | None = None
+    """Prompt tokens (for each step, with `per-step`); None: what the strategy uses."""
+    placement: str = "around"
+    """Of a shared prompt: half of it before the data, the rest and the mask after it (`around`),
+    or split at random with the mask at a random place in it (`random`)."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.length is None or self.length >= 1,
+            f'{self.name}: length must be 1 or more; for no prompt use prompt="none"',
+        )
+        require_one_of(self, "placement", ("around", "random"))
+
+    def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
+        """A prompt for P slots."""
+        raise NotImplementedError  # every registered prompt has one: the conformance suite
+
+    def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
+        """The prompt as a module, for the tuners that train it."""
+        raise NotImplementedError  # asked for only by tuners that `tuners` lists
+
+
+def place(placement: str, slots: int, rng: np.random.Generator) -> tuple[int, int]:
+    """(before, mask) of a shared prompt of P slots."""
+    if placement == "random":
+        return int(rng.integers(0, slots + 2)), int(rng.integers(0, slots + 1))
+    return slots // 2, slots
+
+
+def normal_to_ids(values: Tensor, size: int) -> Tensor:
+    """Places (P,) in a vocabulary of `size` entries, real numbers, of standard-normal values (P,).
+
+    Three standard deviations either side span the vocabulary; what lies beyond stays at its ends.
+    """
+    return ((values + _REACH) / (2 * _REACH) * (size - 1)).clamp(0, size - 1)

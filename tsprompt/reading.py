@@ -1,0 +1,253 @@
+"""Readings: what the frozen language model says about cases under one prompt.
+
+The only place that runs the language model. Without gradients, each distinct row of tokens is run
+once, however often it occurs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprompt import progress
+from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.data import Cases, IntArray
+from tsprompt.distinct import Distinct
+from tsprompt.readouts import Readout
+from tsprompt.strategies import Strategy
+from tsprompt.template import Prompt
+from tsprompt.tokenizers import Tokenizer
+
+__all__ = ["Reader", "Reading", "Said"]
+
+_READOUT_CASES = 128
+"""Train cases, drawn at random, on which a readout learns its quantiles."""
+_KEPT_BYTES = 1 << 30
+"""Tokens are kept for the next prompt while they take less than this."""
+_CHUNK_BYTES = 1 << 27
+"""Tokens made at once."""
+_GATHER_CASES = 256
+"""Cases whose step vectors are pooled at once."""
+
+Said = tuple[Tensor, Tensor]
+"""Hidden states at the data tokens (b, N', K, D) and at the mask (b, N', M, D), N' layers."""
+Chunk = tuple[IntArray, Tensor]
+"""Positions of cases (b,) and their tokens (b, S, W) or (b, S, W, D)."""
+
+
+@dataclass
+class Reading:
+    """One tokenizer draw, one prompt, and the readout fitted to what they make the model say."""
+
+    tokenizer: Tokenizer
+    prompt: Prompt
+    readout: Readout
+    layers: tuple[int, ...]
+    """Layers that the readout reads."""
+
+
+@dataclass
+class Reader:
+    """Lays out templates, runs the language model, and pools what it says."""
+
+    backbone: Backbone
+    strategy: Strategy
+    length: int
+    """Prompt tokens (for each step, if the strategy is by step)."""
+    scope: str
+    """`series`: the model reads all steps of a case at once; `step`: each step alone."""
+    batch: BatchSize
+    tokens_run: int = 0
+    """Tokens that the language model has read so far."""
+    seconds: float = 0.0
+    """Time that reading them took."""
+    _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
+
+    def features(self, reading: Reading, cases: Cases, stage: str = "reading") -> Tensor:
+        """(B, R) features of cases."""
+        return _Pass(self, reading, len(cases), stage).features(
+            self.tokenise(reading.tokenizer, cases)
+        )
+
+    def fit_features(
+        self, reading: Reading, cases: Cases, rng: np.random.Generator, stage: str = "reading"
+    ) -> Tensor:
+        """Fit the reading's readout on train, and give train's features (B, R)."""
+        sample = np.zeros(len(cases), dtype=bool)
+        sample[rng.permutation(len(cases))[:_READOUT_CASES]] = True
+        return _Pass(self, reading, len(cases), stage).fit_features(
+            list(self.keep_tokens(reading.tokenizer, cases)), sample
+        )
+
+    def tokenise(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
+        """Tokens of all cases; those of equal length come together."""
+        cost = 8 if tokenizer.discrete else 4 * self.backbone.hidden_size
+        for index, values in cases.groups():
+            steps = -(-values.shape[1] // tokenizer.patch_length(values.shape[1]))
+            rows = max(1, _CHUNK_BYTES // (steps * tokenizer.width(values.shape[2]) * cost))
+            for start in range(0, len(index), rows):
+                part = slice(start, start + rows)
+                chunk = torch.from_numpy(values[part]).to(self.backbone.device)
+                yield index[part], tokenizer.transform(chunk, self.backbone)
+
+    def keep_tokens(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
+        """Like `tokenise`, but the answer is kept: another prompt needs the same tokens."""
+        if self._kept and self._kept[0] is tokenizer and self._kept[1] is cases:
+            yield from self._kept[2]
+            return
+        chunks: list[Chunk] = []
+        size = 0
+        for index, tokens in self.tokenise(tokenizer, cases):
+            size += tokens.nbytes
+            chunks = [*chunks, (index, tokens)] if size < _KEPT_BYTES else []
+            yield index, tokens
+        self._kept = (tokenizer, cases, chunks) if size < _KEPT_BYTES else None
+
+    def forget(self) -> None:
+        """Let go of the tokens that were kept for a next prompt."""
+        self._kept = None
+
+    def rows(self, tokens: Tensor) -> tuple[Tensor, IntArray]:
+        """What the model reads at once: rows (r, S', W[, D]), and the step that each stands at."""
+        if self.scope == "series":
+            return tokens, np.zeros(len(tokens), dtype=np.intp)
+        steps = np.tile(np.arange(tokens.shape[1]), len(tokens))
+        return tokens.flatten(0, 1).unsqueeze(1), steps
+
+    def slots(self, vectors: Tensor, steps: int, place: IntArray) -> Tensor:
+        """What fills the prompt slots of rows with S' steps: (P', D), or (r, P', D) by place."""
+        if self.scope == "step" and self.strategy.by_step and len(vectors):
+            own = vectors.unflatten(0, (-1, self.length))
+            return own[torch.from_numpy(place).to(own.device)]
+        return vectors[: self.strategy.slots(self.length, steps)]
+
+    def read(
+        self,
+        rows: Tensor,
+        place: IntArray,
+        prompt: Prompt,
+        vectors: Tensor,
+        layers: tuple[int, ...],
+    ) -> Said:
+        """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
+
+        Gradients flow back to `vectors` (P, D) if these ask for them.
+        """
+        used = self.slots(vectors, rows.shape[1], place)
+        template = self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
+        embeddings = template.assemble(rows, used, self.backbone)
+        states = self.backbone.run(embeddings, layers)
+        if not self.backbone.passes_through:
+            self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
+        data = states[:, :, torch.from_numpy(template.data.ravel())]
+        return data, states[:, :, template.mask : template.mask + 1]
+
+    def hidden(
+        self, tokens: Tensor, prompt: Prompt, vectors: Tensor, layers: tuple[int, ...]
+    ) -> Said:
+        """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt."""
+        rows, place = self.rows(tokens)
+        if self.scope == "series":
+            return self.read(rows, place, prompt, vectors, layers)
+        numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
+        kept = rows[torch.from_numpy(new).to(rows.device)]
+        _, mask = self.read(kept, place[new], prompt, vectors, layers)
+        each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
+        return by_case(each.unflatten(0, tokens.shape[:2]))
+
+
+def by_case(vectors: Tensor) -> Said:
+    """Mask vectors (b, S, N', D) of cases read step by step: they are data and mask at once."""
+    said = vectors.transpose(1, 2)
+    return said, said
+
+
+class _Pass:
+    """One pass over cases: only distinct rows are run, and what they say is kept by number."""
+
+    def __init__(self, reader: Reader, reading: Reading, total: int, stage: str) -> None:
+        self.reader, self.reading, self.total, self.stage = reader, reading, total, stage
+        self.done = 0.0
+        self.vectors = reading.prompt.fill(reader.backbone)
+        self.distinct = Distinct()
+        self.numbers: list[tuple[IntArray, IntArray]] = []
+        self.series = reader.scope == "series"
+
+    def features(self, chunks: Iterator[Chunk]) -> Tensor:
+        return self._gather([self._keep(said) for chunk in chunks for said in self._say(*chunk)])
+
+    def fit_features(self, chunks: list[Chunk], sample: np.ndarray) -> Tensor:
+        """The sample is read first, and held until the readout has learned from it."""
+        first = [said for part in _pick(chunks, sample) for said in self._say(*part)]
+        readout = self.reading.readout
+        if self.series:
+            readout.fit(torch.cat([data.transpose(1, 2).flatten(0, 1) for data, _ in first]))
+        kept = [self._keep(said) for said in first]
+        rest = [said for part in _pick(chunks, ~sample) for said in self._say(*part)]
+        kept += [self._keep(said) for said in rest]
+        if not self.series:
+            readout.fit(torch.cat(kept))
+        return self._gather(kept)
+
+    def _say(self, index: IntArray, tokens: Tensor) -> Iterator[Said]:
+        """What the model says about the new rows among these cases, in the order of numbers."""
+        start = time.perf_counter()
+        reader = self.reader
+        rows, place = reader.rows(tokens)
+        numbers, new = self.distinct.add(rows, place if reader.strategy.by_step else place * 0)
+        self.numbers.append((index, numbers))
+        rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
+        used = reader.slots(self.vectors, rows.shape[1], place).shape[-2]
+        length = 3 + used + rows.shape[1] * rows.shape[2]
+        before, finished = self.done, 0
+
+        def run(part: slice) -> Said:
+            return reader.read(
+                rows[part], place[part], self.reading.prompt, self.vectors, self.reading.layers
+            )
+
+        for said in reader.batch.run(len(rows), length, run):
+            finished += len(said[1])
+            reader.seconds += time.perf_counter() - start
+            progress.report(
+                self.stage, before + len(index) * finished / max(len(rows), 1), self.total
+            )
+            yield said
+            start = time.perf_counter()
+        self.done = before + len(index)
+        progress.report(self.stage, self.done, self.total)
+
+    def _keep(self, said: Said) -> Tensor:
+        """Of a row: its features (r, R); of a step read alone: its mask vectors (r, N', D)."""
+        return self.reading.readout.pool(*said) if self.series else said[1].squeeze(2)
+
+    def _gather(self, kept: list[Tensor]) -> Tensor:
+        """Features (B, R) of all cases, from what is kept of their rows."""
+        said = torch.cat(kept)
+        cases = np.concatenate([index for index, _ in self.numbers])
+        back = torch.from_numpy(np.argsort(cases)).to(said.device)
+        if self.series:
+            numbers = np.concatenate([numbers for _, numbers in self.numbers])
+            return said[torch.from_numpy(numbers).to(said.device)][back]
+        tables = [numbers.reshape(len(index), -1) for index, numbers in self.numbers]
+        features = [
+            self.reading.readout.pool(*by_case(said[part]))
+            for table in tables
+            for part in torch.from_numpy(table).to(said.device).split(_GATHER_CASES)
+        ]
+        return torch.cat(features)[back]
+
+
+def _pick(chunks: list[Chunk], chosen: np.ndarray) -> Iterator[Chunk]:
+    """The chosen cases (B,) of the chunks."""
+    for index, tokens in chunks:
+        keep = chosen[index]
+        if keep.all():
+            yield index, tokens
+        elif keep.any():
+            yield index[keep], tokens[torch.from_numpy(keep).to(tokens.device)]

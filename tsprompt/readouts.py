@@ -1,0 +1,151 @@
+"""Readouts: hidden states become the features (B, R) that the head sees.
+
+A readout is given what the language model said at the data tokens and at the mask, layer by layer:
+data (b, N', K, D) and mask (b, N', M, D), N' layers. With ``scope="series"`` K counts all data
+tokens and M is 1; with ``scope="step"`` the S mask vectors of a case are both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsprompt.part import Part, require
+from tsprompt.registry import Registry
+
+__all__ = ["Mask", "Pooled", "Readout", "readouts"]
+
+readouts: Registry[Readout] = Registry("readout", "tsprompt.readouts")
+
+_POOLS = ("mask", "mean", "max", "min", "proportion", "segments")
+_SAMPLE = 65_536
+"""Tokens on which the quantiles of a layer are learned."""
+
+
+@dataclass
+class Readout(Part):
+    """Reads one layer or several."""
+
+    layers: tuple[int, ...] | None = None
+    """Layers to read: 1 is the first, -1 the last; None: what the readout uses by itself."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layers, int):
+            self.layers = (self.layers,)
+        require(
+            self.layers is None or len(self.layers) > 0, f"{self.name}: layers must name one layer"
+        )
+
+    def default_layers(self, total: int) -> tuple[int, ...]:
+        """Which of `total` layers to read where `layers` is None."""
+        return (total,)
+
+    def choose_layers(self, total: int) -> tuple[int, ...]:
+        """The layers that are read of a backbone with `total` of them, counted from 1.
+
+        Raises
+        ------
+        ConfigError
+            The backbone has no such layer.
+        """
+        if total == 0:
+            return (0,)
+        chosen = self.layers if self.layers is not None else self.default_layers(total)
+        for layer in chosen:
+            require(
+                -total <= layer <= total and layer != 0,
+                f"{self.name}: there is no layer {layer}; the backbone has layers 1 to {total}",
+            )
+        return tuple(layer if layer > 0 else total + 1 + layer for layer in chosen)
+
+    def fit(self, data: Tensor) -> Readout:
+        """Learn from tokens (n, N', D) of train what pooling needs."""
+        return self
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """Features (b, R) of data (b, N', K, D) and mask (b, N', M, D)."""
+        raise NotImplementedError  # every registered readout has one: the conformance suite
+
+
+@readouts.register("mask")
+@dataclass
+class Mask(Readout):
+    """What the model says at the mask; by itself the last layer, as in the original experiments."""
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """(b, N' * M * D)."""
+        return mask.flatten(1)
+
+
+@readouts.register("pooled")
+@dataclass
+class Pooled(Readout):
+    """Statistics over the data tokens, for each layer and each entry of the hidden state."""
+
+    pools: tuple[str, ...] = ("mean", "max", "min", "proportion", "segments")
+    """`mean`, `max`, `min`; `proportion` of tokens above quantiles of train (soft); means of
+    `segments` equal parts of the series; the `mask` itself."""
+    levels: tuple[float, ...] = (0.2, 0.5, 0.8)
+    """Quantiles for `proportion`."""
+    segments: int = 4
+    """Parts for `segments`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.pools, str):
+            self.pools = (self.pools,)
+        if isinstance(self.levels, float):
+            self.levels = (self.levels,)
+        unknown = [pool for pool in self.pools if pool not in _POOLS]
+        require(not unknown, f"pooled: {unknown} is not among: {', '.join(_POOLS)}")
+        require(len(self.pools) > 0, "pooled: pools must name at least one")
+        require(self.segments >= 1, "pooled: segments must be 1 or more")
+        require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
+
+    def default_layers(self, total: int) -> tuple[int, ...]:
+        """The first three: on average better than the last (docs/results.md)."""
+        return tuple(range(1, min(3, total) + 1))
+
+    def fit(self, data: Tensor) -> Pooled:
+        """Learn quantiles (levels, N', D) and how soft their edges are."""
+        if "proportion" in self.pools:
+            stride = -(-len(data) // _SAMPLE)
+            ordered = data[::stride].sort(dim=0).values
+            place = torch.tensor(self.levels) * (len(ordered) - 1)
+            self.quantiles_ = ordered[place.round().long()].cpu()
+            # An edge one tenth of the spread wide: steep, but equal for near-equal tokens.
+            self.sharpness_ = (10 / ordered.std(dim=0, correction=0).clamp(min=1e-6)).cpu()
+        return self
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """(b, N' * D * number of statistics)."""
+        parts: list[Tensor] = []
+        for pool in self.pools:
+            parts.extend(part.flatten(1) for part in getattr(self, f"_{pool}")(data, mask))
+        return torch.cat(parts, dim=1)
+
+    def _mask(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        return [mask]
+
+    def _mean(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        return [data.mean(dim=2)]
+
+    def _max(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        return [data.amax(dim=2)]
+
+    def _min(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        return [data.amin(dim=2)]
+
+    def _proportion(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        sharp = self.sharpness_.to(data.device)[:, None]
+        return [
+            ((data - quantile[:, None]) * sharp + 0.5).clamp_(0, 1).mean(dim=2)
+            for quantile in self.quantiles_.to(data.device)
+        ]
+
+    def _segments(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        by_token = data.transpose(2, 3).flatten(0, 1)
+        return [functional.adaptive_avg_pool1d(by_token, self.segments).unflatten(0, data.shape[:2])]

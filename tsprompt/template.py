@@ -1,0 +1,114 @@
+"""The template: which slot stands at which of the L positions, and how the slots are filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.data import IntArray
+
+__all__ = ["Prompt", "Template"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What stands in the prompt slots of one reading: words (hard) or vectors (soft)."""
+
+    ids: Tensor | None
+    """(P,) vocabulary ids, or None where the slots hold free vectors."""
+    vectors: Tensor | None = None
+    """(P, D) vectors; None where `ids` say it all."""
+    before: int = 0
+    """`shared` only: how many of the P slots and the mask, taken in order, precede the data."""
+    mask: int = 0
+    """`shared` only: how many prompt slots precede the mask."""
+
+    def __len__(self) -> int:
+        filled = self.vectors if self.ids is None else self.ids
+        return 0 if filled is None else len(filled)
+
+    def fill(self, backbone: Backbone) -> Tensor:
+        """(P, D) vectors on the backbone's device."""
+        if self.vectors is not None:
+            return self.vectors.to(backbone.device)
+        if self.ids is None:
+            return backbone.word_vectors.new_empty(0, backbone.hidden_size)
+        return backbone.embed(self.ids)
+
+    def state(self) -> dict[str, Tensor | int]:
+        """What a file must hold to make this prompt again."""
+        tensors = {"ids": self.ids, "vectors": self.vectors}
+        kept = {key: value for key, value in tensors.items() if value is not None}
+        return {**kept, "before": self.before, "mask": self.mask}
+
+
+@dataclass(frozen=True)
+class Template:
+    """Positions of the slots. `[CLS]` is at 0, `[SEP]` at length - 1."""
+
+    prompt: IntArray
+    """(P,) positions of the prompt slots."""
+    data: IntArray
+    """(S, W) positions of the data tokens."""
+    mask: int
+    """Position of `[MASK]`."""
+
+    @property
+    def length(self) -> int:
+        """L, all positions."""
+        return 3 + self.prompt.size + self.data.size
+
+    @classmethod
+    def from_order(cls, order: IntArray, width: int) -> Template:
+        """Lay out slots between `[CLS]` and `[SEP]`.
+
+        Parameters
+        ----------
+        order
+            What stands where: a prompt slot k is ``k``, data tokens are ``-1``, the mask is ``-2``.
+        width
+            W, the tokens of a step.
+        """
+        slots = np.flatnonzero(order >= 0)
+        return cls(
+            prompt=slots[np.argsort(order[slots])] + 1,
+            data=(np.flatnonzero(order == -1) + 1).reshape(-1, width),
+            mask=int(np.flatnonzero(order == -2)[0]) + 1,
+        )
+
+    def assemble(self, tokens: Tensor, prompt: Tensor, backbone: Backbone) -> Tensor:
+        """Fill all slots: embeddings (B, L, D).
+
+        Parameters
+        ----------
+        tokens
+            Ids (B, S, W) or embeddings (B, S, W, D).
+        prompt
+            Vectors (P, D), the same for all rows, or (B, P, D).
+        """
+        data = tokens if tokens.is_floating_point() else backbone.embed(tokens)
+        words = backbone.words
+        out = data.new_empty(len(data), self.length, backbone.hidden_size)
+        fixed = torch.tensor([words.cls, words.mask, words.sep])
+        out[:, [0, self.mask, self.length - 1]] = backbone.embed(fixed)
+        out[:, torch.from_numpy(self.data.ravel())] = data.flatten(1, 2)
+        out[:, torch.from_numpy(self.prompt)] = prompt
+        return out
+
+    def words(self, tokens: Tensor, prompt: list[str], backbone: Backbone) -> list[tuple[str, str]]:
+        """(slot kind, text) of every position, for one case's tokens (S, W) or (S, W, D)."""
+        text = [("", "")] * self.length
+        for position, kind in ((0, "cls"), (self.mask, "mask"), (self.length - 1, "sep")):
+            text[position] = (kind, f"[{kind.upper()}]")
+        for position, word in zip(self.prompt, prompt, strict=True):
+            text[position] = ("prompt", word)
+        discrete = not tokens.is_floating_point()
+        for step, row in enumerate(self.data):
+            for k, position in enumerate(row):
+                shown = backbone.words.word(int(tokens[step, k])) if discrete else f"x{step + 1}"
+                text[position] = ("data", shown)
+        return text

@@ -1,0 +1,67 @@
+"""`digits`: each value is written out as text, digit by digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprompt.data import Cases
+from tsprompt.errors import ConfigError
+from tsprompt.part import require
+from tsprompt.tokenizers.base import Tokenizer, Vocabulary, pool_mean, tokenizers
+
+__all__ = ["Digits"]
+
+_CHARACTERS = "0123456789+-,"
+_PLUS, _MINUS, _COMMA = (_CHARACTERS.index(character) for character in "+-,")
+
+
+@tokenizers.register("digits")
+@dataclass
+class Digits(Tokenizer):
+    """A sign, the digits, and a comma for each feature: ids (b, S, F * (digits + 2)).
+
+    Standardised values are scaled so that train's largest magnitude just fills the digits, and
+    written without a decimal point, as in LLMTime (Gruver et al. 2023): with two digits, 1.28 of at
+    most 3.0 becomes ``+ 4 2 ,``. Larger values stay at the largest number. A patch is represented
+    by its mean.
+    """
+
+    discrete: ClassVar[bool] = True
+
+    digits: int = 2
+    """Digits of a value."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(1 <= self.digits <= 6, "digits: digits must be between 1 and 6")
+
+    def width(self, n_features: int) -> int:
+        """Sign, digits and comma of each feature."""
+        return n_features * (self.digits + 2)
+
+    def _fit(
+        self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int
+    ) -> None:
+        largest = max(float(np.abs(one).max()) for one in cases)
+        self.unit_ = (10**self.digits - 1) / largest if largest > 0 else 1.0
+        ids = [vocabulary.words.id(character) for character in _CHARACTERS]
+        if None in ids:
+            raise ConfigError(
+                f"digits: the vocabulary of {vocabulary.name} has no token "
+                f"{_CHARACTERS[ids.index(None)]!r}; use the tokenizer bins:words=random"
+            )
+        self.ids_ = torch.tensor([i for i in ids if i is not None])
+
+    def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
+        scaled = (pool_mean(values, patch) * self.unit_).round()
+        top = 10**self.digits - 1
+        number = scaled.abs().clamp(max=top).to(torch.int64)
+        sign = torch.where(scaled < 0, _MINUS, _PLUS)
+        places = [number // 10**place % 10 for place in reversed(range(self.digits))]
+        characters = torch.stack([sign, *places, torch.full_like(sign, _COMMA)], dim=3)
+        return self.ids_.to(values.device)[characters.flatten(2)]

@@ -1,0 +1,65 @@
+"""`patches`: each step is a patch of raw values, embedded by one linear map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprompt.data import Cases
+from tsprompt.part import require
+from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
+
+__all__ = ["Patches"]
+
+
+@tokenizers.register("patches")
+@dataclass
+class Patches(Tokenizer):
+    """Linear patch embedding (as in PatchTST, Nie et al. 2023, with a random map): (b, S, 1, D).
+
+    The map is Gaussian and not trained. Its output is standardised on train and brought to the
+    scale of the word embeddings. A last, shorter patch is continued with its last value.
+    """
+
+    discrete: ClassVar[bool] = False
+
+    steps: int | None = 64
+    """The most steps of a series; None takes as many as the language model can read."""
+    scale: float = 1.5
+    """Standard deviation of the embeddings, in units of the words'."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.scale > 0, "patches: scale must be positive")
+
+    def _fit(
+        self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int
+    ) -> None:
+        size = self.patch_ * cases.n_features
+        weights = rng.standard_normal((size, vocabulary.hidden_size)) / np.sqrt(size)
+        self.projection_ = torch.from_numpy(weights.astype(np.float32))
+        projected = [
+            self._project(torch.from_numpy(values), self.patch_).flatten(0, 1)
+            for _, values in cases.groups()
+        ]
+        self._learn_scale(torch.cat(projected), vocabulary, self.scale)
+
+    def _project(self, values: Tensor, patch: int) -> Tensor:
+        """(b, T, F) -> (b, S, D). A longer patch than in train is sampled down to train's."""
+        timesteps, features = values.shape[1:]
+        count = -(-timesteps // patch)
+        rest = count * patch - timesteps
+        if rest:
+            values = torch.cat([values, values[:, -1:].expand(-1, rest, -1)], dim=1)
+        patches = values.unflatten(1, (count, patch))
+        if patch != self.patch_:
+            kept = torch.linspace(0, patch - 1, self.patch_, device=values.device).round().long()
+            patches = patches[:, :, kept]
+        return patches.reshape(len(values), count, -1) @ self.projection_.to(values.device)
+
+    def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
+        return self._scaled(self._project(values, patch)).unsqueeze(2)

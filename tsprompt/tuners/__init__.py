@@ -1,0 +1,5 @@
+"""Tuners: how the prompt is found, inside train."""
+
+from tsprompt.tuners.base import Found, Problem, Tuner, tuners
+
+__all__ = ["Found", "Problem", "Tuner", "tuners"]

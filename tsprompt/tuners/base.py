@@ -1,0 +1,88 @@
+"""What every tuner is given, and what it gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tsprompt.data import Cases
+from tsprompt.heads import Head
+from tsprompt.heads.base import Labels
+from tsprompt.part import Part
+from tsprompt.prompts import PromptModel
+from tsprompt.readouts import Readout
+from tsprompt.reading import Reader, Reading
+from tsprompt.registry import Registry
+from tsprompt.seeds import derive, generator
+from tsprompt.template import Prompt
+from tsprompt.tokenizers import Tokenizer
+
+__all__ = ["Found", "Problem", "Tuner", "tuners"]
+
+tuners: Registry[Tuner] = Registry("tuner", "tsprompt.tuners")
+
+
+@dataclass
+class Found:
+    """A prompt that a tuner settled on, with what it makes the model say about train."""
+
+    reading: Reading
+    features: Tensor
+    """(B, R) features of train."""
+
+
+@dataclass
+class Problem:
+    """Train, and all that reads it, for one member of the ensemble of prompts."""
+
+    member: int
+    """Which of the prompts whose features are concatenated."""
+    cases: Cases
+    labels: Labels
+    """(B,) class numbers."""
+    n_classes: int
+    reader: Reader
+    tokenizer: Tokenizer
+    """Fitted on train."""
+    prompt: PromptModel
+    readout: Readout
+    """Not fitted: each prompt gets its own."""
+    head: Head
+    """Not fitted."""
+    slots: int
+    """P, the prompt slots of the longest series."""
+    layers: tuple[int, ...]
+    seed: int
+
+    def draw(self, number: int) -> Prompt:
+        """The prompt model's draw with this number, for this member."""
+        rng = generator(self.seed, "prompt", self.member, number)
+        return self.prompt.draw(self.slots, self.reader.backbone, rng)
+
+    def read(self, prompt: Prompt, stage: str) -> Found:
+        """Run the language model over train under this prompt: the costly step."""
+        readout = dataclasses.replace(self.readout)
+        reading = Reading(self.tokenizer, prompt, readout, self.layers)
+        rng = generator(self.seed, "readout", self.member)
+        return Found(reading, self.reader.fit_features(reading, self.cases, rng, stage))
+
+    def validation_loss(self, features: Tensor) -> float:
+        """How well a fresh head does on features (B, R) of train that it has not learned from."""
+        head = dataclasses.replace(self.head)
+        head.fit(features, self.labels, self.n_classes, derive(self.seed, "head"))
+        return head.validation_loss_
+
+
+@dataclass
+class Tuner(Part):
+    """Finds a prompt by what train says about it. It never sees anything else."""
+
+    def find(self, problem: Problem) -> Found:
+        """The prompt of one member."""
+        raise NotImplementedError  # every registered tuner has one: the conformance suite
+
+    def report(self) -> dict[str, float]:
+        """Figures of the search that a reader of the result should know."""
+        return {}
