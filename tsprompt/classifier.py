@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout, readouts
-from tsprompt.recipes import resolve
+from tsprompt.recipes import Settings, resolve
 from tsprompt.seeds import derive, generator
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.tokenizers import Tokenizer, tokenizers
@@ -38,7 +38,7 @@ __all__ = ["Parts", "PromptClassifier"]
 _BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
 
 
-@dataclass
+@dataclasses.dataclass
 class Parts:
     """The parts of one classifier, built and checked against each other, not fitted."""
 
@@ -280,16 +280,12 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return fitted
 
-    def _fit_head(
-        self, features: torch.Tensor, labels: npt.NDArray[np.intp], seed: int
-    ) -> None:
+    def _fit_head(self, features: torch.Tensor, labels: npt.NDArray[np.intp], seed: int) -> None:
         parts, reader = self.parts_, self.reader_
         head = parts.head.fit(features, labels, len(self.classes_), derive(seed, "head"))
         self.seed_ = seed
         self.scores_ = {
-            "train_accuracy": float(
-                (head.probabilities(features).argmax(axis=1) == labels).mean()
-            ),
+            "train_accuracy": float((head.probabilities(features).argmax(axis=1) == labels).mean()),
             "validation_accuracy": head.validation_accuracy_,
             "validation_loss": head.validation_loss_,
         }
@@ -349,9 +345,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return load(Path(path), device=device, dtype=dtype)
 
     def _settings(self) -> dict[str, Any]:
-        names = ("strategy", "scope", "preprocessing", "tokenizer", "prompt", "tuner")
-        names += ("n_prompts", "readout", "head", "backbone")
-        return resolve(self.recipe, {name: getattr(self, name) for name in names})
+        choices = [field.name for field in dataclasses.fields(Settings)]
+        return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
     def _reader(self, parts: Parts, backbone: Backbone) -> Reader:
         length = parts.prompt.length

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tsprompt.errors import ConfigError
 
-__all__ = ["Part", "require", "require_one_of"]
+__all__ = ["Part", "require", "require_one_of", "several"]
 
 
 class Part:
@@ -45,9 +45,13 @@ class Part:
 
 def _spell(value: Any) -> str:
     if isinstance(value, (tuple, list)):
-        # A trailing "+" keeps a list of one item a list.
-        return "+".join(map(_spell, value)) + ("+" if len(value) == 1 else "")
+        return "+".join(map(_spell, value))
     return str(value)
+
+
+def several(value: Any) -> tuple[Any, ...]:
+    """A tuple of what may be one thing or many."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def require(condition: bool, message: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.part import Part, require
+from tsprompt.part import Part, require, several
 from tsprompt.registry import Registry
 
 __all__ = ["Mask", "Pooled", "Readout", "readouts"]
@@ -33,8 +33,8 @@ class Readout(Part):
     """Layers to read: 1 is the first, -1 the last; None: what the readout uses by itself."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, int):
-            self.layers = (self.layers,)
+        if self.layers is not None:
+            self.layers = several(self.layers)
         require(
             self.layers is None or len(self.layers) > 0, f"{self.name}: layers must name one layer"
         )
@@ -95,10 +95,7 @@ class Pooled(Readout):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.pools, str):
-            self.pools = (self.pools,)
-        if isinstance(self.levels, float):
-            self.levels = (self.levels,)
+        self.pools, self.levels = several(self.pools), several(self.levels)
         unknown = [pool for pool in self.pools if pool not in _POOLS]
         require(not unknown, f"pooled: {unknown} is not among: {', '.join(_POOLS)}")
         require(len(self.pools) > 0, "pooled: pools must name at least one")
@@ -148,4 +145,6 @@ class Pooled(Readout):
 
     def _segments(self, data: Tensor, mask: Tensor) -> list[Tensor]:
         by_token = data.transpose(2, 3).flatten(0, 1)
-        return [functional.adaptive_avg_pool1d(by_token, self.segments).unflatten(0, data.shape[:2])]
+        return [
+            functional.adaptive_avg_pool1d(by_token, self.segments).unflatten(0, data.shape[:2])
+        ]

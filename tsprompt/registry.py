@@ -81,7 +81,7 @@ class Registry(Generic[T]):
                 names = near_names(option, known) if known else "it has none"
                 raise ConfigError(f"{self.kind} {name!r} has no option {option!r}; {names}")
         try:
-            return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+            return part(**options)
         except TypeError as error:
             raise ConfigError(f"{self.kind} {name!r}: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,9 +88,7 @@ class AutoEncoder(Shared):
         return torch.from_numpy(out)
 
     def _module(self) -> _Network:
-        return _NETWORKS[self.network](
-            self.timesteps_, self.n_features_, self.latent, self.hidden
-        )
+        return _NETWORKS[self.network](self.timesteps_, self.n_features_, self.latent, self.hidden)
 
     def _train(self, model: _Network, train: Tensor, held: Tensor) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
@@ -165,7 +164,7 @@ class _Convolutions(_Network):
     def __init__(self, timesteps: int, features: int, latent: int, hidden: int) -> None:
         super().__init__()
         self.timesteps, self.hidden = timesteps, hidden
-        self.coarse = -(-(-(-timesteps // 2)) // 2)
+        self.coarse = math.ceil(math.ceil(timesteps / 2) / 2)
         self.down = nn.Sequential(
             nn.Conv1d(features, hidden, 5, stride=2, padding=2),
             nn.ReLU(),

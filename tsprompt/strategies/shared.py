@@ -17,7 +17,7 @@ __all__ = ["Shared"]
 @dataclass
 class Shared(Strategy):
     """``[CLS] p1 .. pk x1 x2 .. xS pk+1 .. pP [MASK] [SEP]``: the prompt says where it is split and
-    where in it the mask stands."""  # noqa: D205, D209
+    where in it the mask stands."""
 
     default_length: ClassVar[int] = 16
 

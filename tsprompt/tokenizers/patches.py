@@ -50,7 +50,7 @@ class Patches(Tokenizer):
 
     def _project(self, values: Tensor, patch: int) -> Tensor:
         """(b, T, F) -> (b, S, D). A longer patch than in train is sampled down to train's."""
-        timesteps, features = values.shape[1:]
+        timesteps = values.shape[1]
         count = -(-timesteps // patch)
         rest = count * patch - timesteps
         if rest:

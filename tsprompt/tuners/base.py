@@ -12,8 +12,8 @@ from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
 from tsprompt.part import Part
 from tsprompt.prompts import PromptModel
-from tsprompt.readouts import Readout
 from tsprompt.reading import Reader, Reading
+from tsprompt.readouts import Readout
 from tsprompt.registry import Registry
 from tsprompt.seeds import derive, generator
 from tsprompt.template import Prompt

@@ -1,0 +1,267 @@
+"""A fitted classifier as a folder: `model.json` and `model.safetensors`. Nothing is ever pickled.
+
+`model.json` holds the settings, the classes, the figures of the fit, and every part's state with
+its tensors replaced by their names; `model.safetensors` holds the tensors. The language model's
+weights are not copied: their hash is kept, and another model is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tsprompt.backbones import load_backbone
+from tsprompt.errors import BackboneError, ModelFileError
+from tsprompt.reading import Reading
+from tsprompt.template import Prompt
+from tsprompt.tokenizers import tokenizers
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+
+__all__ = ["FORMAT", "load", "read_header", "save"]
+
+FORMAT = 1
+"""Raised when a reader of the old format could not read the new one."""
+
+_HEADER, _TENSORS = "model.json", "model.safetensors"
+
+
+def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> Path:
+    """Write a fitted classifier to the folder `path`, all of it or nothing.
+
+    A model that is already there is replaced only once the new one is complete.
+
+    Parameters
+    ----------
+    details
+        What else `model.json` shall hold: the data set's name, test scores.
+
+    Raises
+    ------
+    ModelFileError
+        `path` is something else than a saved model, or can't be written.
+    """
+    path = path.expanduser()
+    if path.exists() and not (path / _HEADER).is_file():
+        raise ModelFileError(f"{path} exists and is no saved model; choose another --output")
+    tensors: dict[str, Tensor] = {}
+    header = {"format": FORMAT, **_describe(classifier, tensors), "details": details}
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        try:
+            partial.mkdir(parents=True)
+            save_file(tensors, partial / _TENSORS)
+            header["tensors_sha256"] = _sha256(partial / _TENSORS)
+            text = json.dumps(header, indent=1, allow_nan=True)
+            (partial / _HEADER).write_text(text, encoding="utf-8")
+            _put_in_place(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(
+            f"the model can't be written to {path} ({error}); what was there is untouched: "
+            "free some space or choose another --output"
+        ) from None
+    return path
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = path.with_name(f".{path.name}.old-{os.getpid()}")
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    from tsprompt import __version__
+
+    parts, backbone = classifier.parts_, classifier.reader_.backbone
+    fitted = {
+        "preprocessing": parts.preprocessing.state(),
+        "strategy": parts.strategy.state(),
+        "tuner": parts.tuner.state(),
+        "head": parts.head.state(),
+        "readings": [
+            {
+                "tokenizer": reading.tokenizer.state(),
+                "prompt": reading.prompt.state(),
+                "readout": reading.readout.state(),
+                "layers": list(reading.layers),
+            }
+            for reading in classifier.readings_
+        ],
+    }
+    return {
+        "tsprompt": __version__,
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+        "recipe": classifier.recipe,
+        "settings": parts.specs(),
+        "seed": classifier.seed_,
+        "classes": classifier.classes_.tolist(),
+        "classes_dtype": classifier.classes_.dtype.str,
+        "n_features": classifier.n_features_in_,
+        "batch_tokens": classifier.batch_tokens,
+        "backbone": {
+            "name": backbone.name,
+            "seed": backbone.seed,
+            "depth": backbone.depth,
+            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "weights_hash": backbone.weights_hash,
+        },
+        "scores": classifier.scores_,
+        "costs": classifier.costs_,
+        "report": classifier.report_,
+        "state": _pack(fitted, "", tensors),
+    }
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read and check `model.json`.
+
+    Raises
+    ------
+    ModelFileError
+        There is no model, it is truncated, or of a newer format.
+    """
+    try:
+        header = json.loads((path / _HEADER).read_text(encoding="utf-8"))
+        version = header["format"]
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"{path} holds no model ({_HEADER} is missing); give the folder that fit wrote"
+        ) from None
+    except OSError as error:
+        raise ModelFileError(f"{path} can't be read: {error}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ModelFileError(f"{path / _HEADER} is damaged or truncated; fit again") from None
+    if version != FORMAT:
+        raise ModelFileError(
+            f"{path} has format {version}, this tsprompt reads format {FORMAT}; "
+            "install the tsprompt that wrote it, or a newer one"
+        )
+    return dict(header)
+
+
+def load(path: Path, *, device: str = "auto", dtype: str | None = None) -> PromptClassifier:
+    """Read a classifier that `save` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        There is no model, it is truncated or damaged, or of a newer format.
+    BackboneError
+        The language model is absent, or its weights are not those of the fit.
+    """
+    path = path.expanduser()
+    header = read_header(path)
+    tensors = _read_tensors(path, header)
+    try:
+        return _rebuild(header, tensors, device, dtype)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ModelFileError(f"{path / _HEADER} is damaged ({error!r}); fit again") from None
+
+
+def _read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Tensor]:
+    file = path / _TENSORS
+    try:
+        if _sha256(file) != header.get("tensors_sha256"):
+            raise ModelFileError(f"{file} is truncated or damaged; copy it again or fit again")
+        return dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{file} can't be read: {error}") from None
+
+
+def _rebuild(
+    header: dict[str, Any], tensors: dict[str, Tensor], device: str, dtype: str | None
+) -> PromptClassifier:
+    from tsprompt.classifier import Parts, PromptClassifier
+
+    saved = header["backbone"]
+    backbone = load_backbone(
+        saved["name"], saved["depth"], saved["seed"], device, dtype or saved["dtype"]
+    )
+    if backbone.weights_hash != saved["weights_hash"]:
+        raise BackboneError(
+            f"the weights of {saved['name']} here are not those that the model was fitted with "
+            f"({backbone.weights_hash[:12]}... instead of {saved['weights_hash'][:12]}...); "
+            "install the same backbone, or fit again"
+        )
+    state = _unpack(header["state"], tensors)
+    parts = Parts.build(header["settings"])
+    for name in ("preprocessing", "strategy", "tuner", "head"):
+        getattr(parts, name).restore(state[name])
+    classifier = PromptClassifier(
+        header["recipe"],
+        **header["settings"],
+        device=device,
+        dtype=dtype or saved["dtype"],
+        batch_tokens=header["batch_tokens"],
+        random_state=header["seed"],
+    )
+    classifier.parts_ = parts
+    classifier.reader_ = classifier._reader(parts, backbone)
+    classifier.readings_ = []
+    for one in state["readings"]:
+        tokenizer = tokenizers.build(parts.tokenizer)
+        tokenizer.restore(one["tokenizer"])
+        readout = dataclasses.replace(parts.readout)
+        readout.restore(one["readout"])
+        prompt = Prompt(**{"ids": None, **one["prompt"]})
+        classifier.readings_.append(Reading(tokenizer, prompt, readout, tuple(one["layers"])))
+    classifier.classes_ = np.array(header["classes"], dtype=header["classes_dtype"])
+    classifier.n_features_in_ = header["n_features"]
+    classifier.seed_ = header["seed"]
+    classifier.scores_ = header["scores"]
+    classifier.costs_ = header["costs"]
+    classifier.report_ = header["report"]
+    return classifier
+
+
+def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Replace the tensors and arrays in a tree by their names."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        kind = "array" if isinstance(value, np.ndarray) else "tensor"
+        tensors[name] = torch.as_tensor(value).detach().cpu().contiguous().clone()
+        return {kind: name}
+    if isinstance(value, dict):
+        return {"dict": {key: _pack(one, f"{name}/{key}", tensors) for key, one in value.items()}}
+    if isinstance(value, (list, tuple)):
+        return [_pack(one, f"{name}/{i}", tensors) for i, one in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Put the tensors back."""
+    if isinstance(value, list):
+        return [_unpack(one, tensors) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]]
+    if "array" in value:
+        return tensors[value["array"]].numpy()
+    return {key: _unpack(one, tensors) for key, one in value["dict"].items()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
