@@ -1,0 +1,181 @@
+"""What the tests share: a tiny BERT, tiny data sets, and an environment without a network."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# torch, transformers and huggingface_hub read these when they are imported: nothing above may
+# import them, and below they are imported inside functions only.
+_HOME = Path(tempfile.mkdtemp(prefix="tsprompt-tests-"))
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_HOME=str(_HOME / "huggingface"),
+    TSPROMPT_CACHE_DIR=str(_HOME / "cache"),
+    OMP_NUM_THREADS="2",
+)
+
+settings.register_profile("tsprompt", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("tsprompt")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_home() -> Iterator[None]:
+    yield
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+def tiny_vocabulary() -> list[str]:
+    """Specials, the numbers 0 to 199, signs, letters, pieces and 150 lower-case words."""
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    numbers = [str(number) for number in range(200)]
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = [f"##{letter}" for letter in letters]
+    syllables = itertools.product("bdfklmnprst", "aeiou")
+    words = ["".join(pair) for pair in itertools.permutations(map("".join, syllables), 2)]
+    return [*specials, *numbers, "+", "-", ",", ".", *letters, *pieces, *words[::19][:150]]
+
+
+def save_tokenizer(folder: Path) -> int:
+    """Write a WordPiece tokenizer; returns the size of its vocabulary."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = tiny_vocabulary()
+    model = models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+    return len(words)
+
+
+def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
+    """Write a BERT with random weights and its tokenizer to a folder."""
+    import torch
+    from transformers import BertConfig, BertModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+    }
+    config = BertConfig(vocab_size=save_tokenizer(folder), **{**sizes, **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = BertModel(config)
+        # BERT's own initialisation is so small that layers hardly differ: make them matter.
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.data.mul_(4)
+    model.save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write another tiny BERT: `make_bert(seed=1, num_hidden_layers=4, ...)` gives its folder."""
+
+    def make(seed: int = 0, **changes: Any) -> str:
+        return save_bert(tmp_path_factory.mktemp("bert"), seed, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(make_bert: Callable[..., str]) -> str:
+    """The folder of a BERT with 2 layers of 32, 128 positions and random weights."""
+    return make_bert()
+
+
+class Separable(NamedTuple):
+    """A small, well separated problem: train and test, X (n, T, F) with T = 20, F = 2."""
+
+    X: Any
+    y: np.ndarray
+    X_test: Any
+    y_test: np.ndarray
+
+
+def waves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes that differ in level, frequency and direction; labels are words."""
+    rng = np.random.default_rng(seed)
+    number = np.arange(count) % 3
+    time = np.linspace(0, 1, 20)[None, :]
+    phase = rng.uniform(0, 0.3, size=(count, 1))
+    first = np.sin(2 * np.pi * ((number[:, None] + 1) * time + phase)) + 2.0 * (number[:, None] - 1)
+    second = (number[:, None] - 1) * time * 2 + np.cos(2 * np.pi * phase)
+    values = np.stack([first, second], axis=2) + 0.1 * rng.standard_normal((count, 20, 2))
+    return values.astype(np.float32), np.array(["calm", "mild", "wild"])[number]
+
+
+@pytest.fixture(scope="session")
+def separable() -> Separable:
+    """24 train and 15 test cases of three classes, 20 timesteps, 2 features."""
+    return Separable(*waves(24, 0), *waves(15, 1))
+
+
+@pytest.fixture(scope="session")
+def ragged(separable: Separable) -> Separable:
+    """The same problem, each case with a length of its own between 13 and 20, not in order."""
+
+    def cut(X: np.ndarray) -> list[np.ndarray]:
+        return [one[: 13 + (7 * i) % 8] for i, one in enumerate(X)]
+
+    return separable._replace(X=cut(separable.X), X_test=cut(separable.X_test))
+
+
+@pytest.fixture(scope="session")
+def gappy(separable: Separable) -> Separable:
+    """The same problem with missing values in train and test, one case without any value of f 0."""
+
+    def punch(X: np.ndarray, seed: int) -> np.ndarray:
+        holes = np.where(np.random.default_rng(seed).random(X.shape) < 0.05, np.nan, X)
+        holes[1, :, 0] = np.nan
+        return holes.astype(np.float32)
+
+    return separable._replace(X=punch(separable.X, 2), X_test=punch(separable.X_test, 3))
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_bert: str) -> dict[str, Any]:
+    """Keyword arguments of a PromptClassifier that fits in a blink and always alike."""
+    return {
+        "backbone": tiny_bert,
+        "device": "cpu",
+        "dtype": "float32",
+        "n_prompts": 1,
+        "random_state": 0,
+    }
