@@ -11,7 +11,7 @@ from tsprompt.data import Cases
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
 from tsprompt.part import Part
-from tsprompt.prompts import PromptModel
+from tsprompt.prompts import PromptModel, PromptModule
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.registry import Registry
@@ -60,6 +60,11 @@ class Problem:
         """The prompt model's draw with this number, for this member."""
         rng = generator(self.seed, "prompt", self.member, number)
         return self.prompt.draw(self.slots, self.reader.backbone, rng)
+
+    def module(self, number: int) -> PromptModule:
+        """The prompt model's trainable draw with this number, for this member."""
+        rng = generator(self.seed, "prompt", self.member, number)
+        return self.prompt.module(self.slots, self.reader.backbone, rng)
 
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
