@@ -179,3 +179,11 @@ def tiny(tiny_bert: str) -> dict[str, Any]:
         "n_prompts": 1,
         "random_state": 0,
     }
+
+
+@pytest.fixture(scope="session")
+def backbone(tiny_bert: str) -> Any:
+    """The tiny BERT, loaded in float32 on the CPU."""
+    from tsprompt.backbones import load_backbone
+
+    return load_backbone(tiny_bert, device="cpu", dtype="float32")
