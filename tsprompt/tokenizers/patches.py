@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tsprompt.data import Cases
 from tsprompt.part import require
@@ -49,7 +50,7 @@ class Patches(Tokenizer):
         self._learn_scale(torch.cat(projected), vocabulary, self.scale)
 
     def _project(self, values: Tensor, patch: int) -> Tensor:
-        """(b, T, F) -> (b, S, D). A longer patch than in train is sampled down to train's."""
+        """(b, T, F) -> (b, S, D). A longer patch than in train is averaged down to train's."""
         timesteps = values.shape[1]
         count = -(-timesteps // patch)
         rest = count * patch - timesteps
@@ -57,8 +58,9 @@ class Patches(Tokenizer):
             values = torch.cat([values, values[:, -1:].expand(-1, rest, -1)], dim=1)
         patches = values.unflatten(1, (count, patch))
         if patch != self.patch_:
-            kept = torch.linspace(0, patch - 1, self.patch_, device=values.device).round().long()
-            patches = patches[:, :, kept]
+            by_feature = patches.transpose(2, 3).flatten(1, 2)
+            pooled = functional.adaptive_avg_pool1d(by_feature, self.patch_)
+            patches = pooled.unflatten(1, (count, -1)).transpose(2, 3)
         return patches.reshape(len(values), count, -1) @ self.projection_.to(values.device)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
