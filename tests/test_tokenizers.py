@@ -1,0 +1,432 @@
+"""Tokenizers: shapes, bounds, and that nothing of a series is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.data import Cases
+from tsprompt.errors import ConfigError
+from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.tokenizers.base import pool_mean
+from tsprompt.tokenizers.bins import Bins
+from tsprompt.tokenizers.digits import Digits
+from tsprompt.tokenizers.kernels import Kernels
+
+NAMES = list(tokenizers)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def series(count: int, timesteps: int, features: int, seed: int = 0) -> np.ndarray:
+    return rng(seed).standard_normal((count, timesteps, features)).astype(np.float32)
+
+
+def fit(
+    spec: Any, train: Any, backbone: Backbone, max_steps: int | None = None, member: int = 0
+) -> Tokenizer:
+    tokenizer = tokenizers.build(spec)
+    return tokenizer.fit(Cases(train), backbone, max_steps=max_steps, rng=rng(1), member=member)
+
+
+def tokens(tokenizer: Tokenizer, values: np.ndarray, backbone: Backbone) -> Tensor:
+    return tokenizer.transform(torch.from_numpy(values), backbone)
+
+
+# --- all of them ---
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(
+    sizes=st.tuples(st.integers(1, 30), st.integers(1, 70), st.integers(1, 4)),
+    steps=st.none() | st.integers(1, 12),
+    room=st.none() | st.integers(1, 40),
+)
+@example(sizes=(10, 10, 1), steps=4, room=None)
+@example(sizes=(30, 31, 2), steps=None, room=7)
+def test_steps_fit_and_cover_every_timestep(
+    backbone: Backbone,
+    name: str,
+    sizes: tuple[int, int, int],
+    steps: int | None,
+    room: int | None,
+) -> None:
+    timesteps, test, features = sizes
+    tokenizer = fit(f"{name}:steps={steps}", series(3, timesteps, features), backbone, room)
+    most = min(steps or timesteps, room or timesteps)
+    for length in (timesteps, test):
+        out = tokens(tokenizer, series(2, length, features, 5), backbone)
+        patch = tokenizer.patch_length(length)
+        count = -(-length // patch)
+        assert out.shape[:3] == (2, count, tokenizer.width(features))
+        assert count <= tokenizer.max_steps_ <= most
+        if tokenizer.discrete:
+            assert out.dtype == torch.int64
+            assert out.ndim == 3
+            assert int(out.min()) >= 0
+            assert int(out.max()) < len(backbone.word_vectors)
+        else:
+            assert out.shape[3] == backbone.hidden_size
+            assert out.dtype == torch.float32
+            assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("spec", [*NAMES, "kernels:response=std", "bins:edges=quantile"])
+@pytest.mark.parametrize("steps", [8, 20])
+@pytest.mark.parametrize("length", [11, 20, 33])
+def test_no_timestep_is_cut(backbone: Backbone, spec: str, steps: int, length: int) -> None:
+    spec += f"{',' if ':' in spec else ':'}steps={steps}"
+    tokenizer = fit(spec, series(6, 20, 2), backbone)
+    values = series(1, length, 2, 7)
+    before = tokens(tokenizer, values, backbone)
+    for t in range(length):
+        for f in range(2):
+            changed = values.copy()
+            changed[0, t, f] += 50.0 if changed[0, t, f] < 0 else -50.0
+            assert not torch.equal(tokens(tokenizer, changed, backbone), before), (t, f)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transform_learns_nothing(backbone: Backbone, name: str) -> None:
+    tokenizer = fit(name, series(4, 20, 2), backbone)
+    before = {
+        key: value.clone() if isinstance(value, Tensor) else value
+        for key, value in tokenizer.state().items()
+    }
+    tokens(tokenizer, 100 * series(4, 33, 2, 3), backbone)
+    after = tokenizer.state()
+    assert after.keys() == before.keys()
+    for key, value in before.items():
+        assert torch.equal(torch.as_tensor(after[key]), torch.as_tensor(value)), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_does_not_depend_on_those_beside_it(backbone: Backbone, name: str) -> None:
+    tokenizer = fit(name, series(4, 20, 2), backbone)
+    values = series(5, 20, 2, 3)
+    together = tokens(tokenizer, values, backbone)
+    alone = torch.cat([tokens(tokenizer, values[i : i + 1], backbone) for i in range(5)])
+    torch.testing.assert_close(alone, together, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ragged_train_of_any_lengths(backbone: Backbone, name: str) -> None:
+    train = [series(1, length, 2, length)[0] for length in (1, 2, 9, 30, 4)]
+    tokenizer = fit(f"{name}:steps=6", train, backbone)
+    for length in (1, 2, 30, 100):
+        out = tokens(tokenizer, series(1, length, 2), backbone)
+        assert out.shape[1] <= 6
+        assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "kernels"])
+@pytest.mark.parametrize("steps", [5, 20])
+def test_a_series_at_twice_the_rate_gives_the_same_tokens(
+    backbone: Backbone, name: str, steps: int
+) -> None:
+    tokenizer = fit(f"{name}:steps={steps}", series(4, 20, 2), backbone)
+    values = series(2, 20, 2, 3)
+    twice = np.repeat(values, 2, axis=1)
+    torch.testing.assert_close(
+        tokens(tokenizer, twice, backbone), tokens(tokenizer, values, backbone)
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_constant_series_are_no_division_by_zero(
+    backbone: Backbone, name: str, value: float
+) -> None:
+    constant = np.full((3, 12, 2), value, np.float32)
+    tokenizer = fit(name, constant, backbone)
+    for values in (constant, series(2, 12, 2)):
+        assert tokens(tokenizer, values, backbone).to(torch.float32).isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(tokenizers[name], "scale")])
+def test_continuous_tokens_have_the_scale_of_words(backbone: Backbone, name: str) -> None:
+    train = series(40, 30, 2)
+    out = tokens(fit(f"{name}:scale=2.0", train, backbone), train, backbone)
+    assert float(out.std()) == pytest.approx(2.0 * backbone.word_scale, rel=0.1)
+    assert float(out.mean()) == pytest.approx(0.0, abs=0.1 * backbone.word_scale)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("steps", [0, -1])
+def test_steps_below_one_are_refused(name: str, steps: int) -> None:
+    with pytest.raises(ConfigError, match="steps must be 1 or more"):
+        tokenizers.build(f"{name}:steps={steps}")
+
+
+def test_a_step_that_does_not_fit_beside_the_prompt_says_what_to_do(backbone: Backbone) -> None:
+    with pytest.raises(ConfigError, match=r"a step of 9 features takes 36 tokens .*kernels"):
+        fit("digits", series(2, 5, 9), backbone, max_steps=0)
+
+
+def test_a_patch_is_its_mean_even_the_last_shorter_one() -> None:
+    values = torch.arange(7.0)[None, :, None]
+    assert pool_mean(values, 3).ravel().tolist() == [1, 4, 6]
+    assert pool_mean(values, 10).ravel().tolist() == [3]
+    assert pool_mean(values, 1) is values
+
+
+# --- bins ---
+
+
+def numbers(tokenizer: Tokenizer, values: list[float], backbone: Backbone) -> list[int]:
+    """Bin numbers of values, each a series of one timestep."""
+    out = tokens(tokenizer, np.array(values, np.float32)[:, None, None], backbone)
+    return [int(backbone.words.word(int(i))) for i in out.ravel()]
+
+
+def test_bins_of_equal_width_lie_between_the_minimum_and_maximum_of_train(
+    backbone: Backbone,
+) -> None:
+    tokenizer = fit("bins:bins=4", [np.array([[0], [8], [1]])], backbone)
+    assert numbers(tokenizer, [0, 1.9, 2.1, 3.9, 4.1, 6.1, 8], backbone) == [0, 0, 1, 1, 2, 3, 3]
+
+
+def test_values_beyond_train_fall_into_the_outer_bins(backbone: Backbone) -> None:
+    tokenizer = fit("bins:bins=4", [np.array([[0], [8]])], backbone)
+    assert numbers(tokenizer, [-1e9, -0.1, 8.1, 1e9], backbone) == [0, 0, 3, 3]
+
+
+def test_each_feature_has_its_own_bins(backbone: Backbone) -> None:
+    train = np.array([[[0, 100], [1, 200]]], np.float32)
+    tokenizer = fit("bins:bins=10", train, backbone)
+    out = tokens(tokenizer, np.array([[[0.55, 155]]], np.float32), backbone)
+    assert [backbone.words.word(int(i)) for i in out.ravel()] == ["5", "5"]
+
+
+@given(st.integers(2, 12), st.integers(0, 99))
+def test_quantile_bins_hold_equally_many_values_of_train(
+    backbone: Backbone, bins: int, seed: int
+) -> None:
+    train = np.exp(series(4, 60, 1, seed) * 2)
+    tokenizer = fit(f"bins:edges=quantile,bins={bins}", train, backbone)
+    filled = np.bincount(numbers(tokenizer, train.ravel().tolist(), backbone), minlength=bins)
+    assert filled.sum() == 240
+    assert filled.max() - filled.min() <= 2
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=20))
+def test_bins_are_monotone(backbone: Backbone, values: list[float]) -> None:
+    tokenizer = fit("bins:bins=7", series(3, 20, 1), backbone)
+    found = numbers(tokenizer, sorted(values), backbone)
+    assert found == sorted(found)
+
+
+def test_words_of_bins(backbone: Backbone) -> None:
+    train = series(3, 9, 1)
+    named = fit("bins:bins=20", train, backbone)
+    assert isinstance(named, Bins)
+    assert [backbone.words.word(int(i)) for i in named.ids_] == [str(i) for i in range(20)]
+    index = fit("bins:bins=20,words=index", train, backbone)
+    assert index.state()["ids_"].tolist() == list(range(20))
+    drawn = fit("bins:bins=20,words=random", train, backbone).state()["ids_"].tolist()
+    assert len(set(drawn)) == 20
+    assert set(drawn) <= set(backbone.words.plain())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("bins:bins=201", "no single word for the number 200; use bins=200 or fewer"),
+        ("bins:bins=9999,words=index", "vocabulary has only 411 entries"),
+        ("bins:bins=300,words=random", "vocabulary has only 176 words"),
+        ("bins:bins=1", "2 or more"),
+        ("bins:edges=log", "not one of: width, quantile"),
+        ("bins:words=letters", "not one of: numbers, index, random"),
+    ],
+)
+def test_bins_that_the_vocabulary_lacks_are_refused(
+    backbone: Backbone, spec: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        fit(spec, series(2, 5, 1), backbone)
+
+
+# --- digits ---
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(st.floats(-40, 40, width=32), min_size=1, max_size=12),
+)
+def test_digits_read_back_as_the_rounded_value(
+    backbone: Backbone, digits: int, values: list[float]
+) -> None:
+    top = 10**digits - 1
+    tokenizer = fit(f"digits:digits={digits}", [np.array([[-25.0], [10.0]])], backbone)
+    out = tokens(tokenizer, np.array(values, np.float32)[:, None, None], backbone)
+    text = "".join(backbone.words.word(int(i)) for i in out.ravel())
+    read = [int(one) for one in text.rstrip(",").split(",")]
+    assert len(text) == len(values) * (digits + 2)
+    for number, value in zip(read, values, strict=True):
+        wanted = np.clip(value / 25 * top, -top, top)
+        assert abs(number - wanted) <= 0.5 + 1e-3 * abs(wanted)
+
+
+def test_digits_of_two_features_stand_beside_each_other(backbone: Backbone) -> None:
+    tokenizer = fit("digits", np.array([[[99.0, -99.0]]]), backbone)
+    assert isinstance(tokenizer, Digits)
+    out = tokens(tokenizer, np.array([[[7.0, -42.4]]], np.float32), backbone)
+    assert [backbone.words.word(int(i)) for i in out.ravel()] == list("+07,-42,")
+
+
+@pytest.mark.parametrize("digits", [0, 7])
+def test_a_useless_number_of_digits_is_refused(digits: int) -> None:
+    with pytest.raises(ConfigError, match="between 1 and 6"):
+        tokenizers.build(f"digits:digits={digits}")
+
+
+# --- patches ---
+
+
+def test_patches_are_linear_in_the_values(backbone: Backbone) -> None:
+    tokenizer = fit("patches:steps=5", series(6, 20, 2), backbone)
+    one, other = series(1, 20, 2, 3), series(1, 20, 2, 4)
+    at = [tokens(tokenizer, values, backbone) for values in (one, other, (one + other) / 2)]
+    torch.testing.assert_close((at[0] + at[1]) / 2, at[2], rtol=1e-4, atol=1e-5)
+
+
+def test_a_patch_sees_only_its_own_timesteps(backbone: Backbone) -> None:
+    tokenizer = fit("patches:steps=5", series(6, 20, 2), backbone)
+    values = series(1, 20, 2, 3)
+    changed = values.copy()
+    changed[0, 9] += 1
+    moved = (tokens(tokenizer, changed, backbone) != tokens(tokenizer, values, backbone)).any(3)
+    assert moved.ravel().tolist() == [False, False, True, False, False]
+
+
+def test_a_short_last_patch_is_continued_with_its_last_value(backbone: Backbone) -> None:
+    tokenizer = fit("patches:steps=5", series(6, 20, 1), backbone)
+    short = series(1, 18, 1, 3)
+    full = np.concatenate([short, short[:, -1:], short[:, -1:]], axis=1)
+    torch.testing.assert_close(
+        tokens(tokenizer, short, backbone), tokens(tokenizer, full, backbone)
+    )
+
+
+# --- kernels ---
+
+
+def reach(tokenizer: Kernels) -> int:
+    """Timesteps to either side that a kernel can see."""
+    length = tokenizer.weights_.shape[2]
+    return int(tokenizer.dilations_.max()) * (length - 1)
+
+
+@pytest.mark.parametrize("response", ["rank", "std"])
+@pytest.mark.parametrize("differences", ["never", "always"])
+@given(t=st.integers(0, 39))
+def test_a_change_moves_only_steps_within_reach(
+    backbone: Backbone, response: str, differences: str, t: int
+) -> None:
+    spec = f"kernels:length=3,response={response},differences={differences},steps=20"
+    tokenizer = fit(spec, series(6, 40, 2), backbone)
+    assert isinstance(tokenizer, Kernels)
+    # Only the short dilations: with the longest, every step is within reach.
+    tokenizer.dilations_ = tokenizer.dilations_.clamp(max=3)
+    values = series(1, 40, 2, 3)
+    changed = values.copy()
+    changed[0, t] += 30
+    moved = (tokens(tokenizer, changed, backbone) != tokens(tokenizer, values, backbone)).any(3)
+    steps = moved[0, :, 0].nonzero().ravel().tolist()
+    far = reach(tokenizer) // 2 + (differences == "always")
+    assert steps
+    assert min(steps) >= (t - far) // 2
+    assert max(steps) <= (t + far) // 2
+
+
+@pytest.mark.parametrize("factor", [10.0, 1e4])
+def test_rank_does_not_care_how_high_a_spike_is(backbone: Backbone, factor: float) -> None:
+    train = series(12, 40, 1)
+    rank = fit("kernels:response=rank,steps=20", train, backbone)
+    sizes = fit("kernels:response=std,steps=20", train, backbone)
+    flat = np.zeros((1, 40, 1), np.float32)
+    spike, higher = flat.copy(), flat.copy()
+    spike[0, 20], higher[0, 20] = 1e6, 1e6 * factor
+    torch.testing.assert_close(tokens(rank, spike, backbone), tokens(rank, higher, backbone))
+    far = tokens(sizes, spike, backbone) - tokens(sizes, higher, backbone)
+    assert float(far.abs().max()) > 1
+
+
+def test_rank_is_the_quantile_bin_of_the_largest_response(backbone: Backbone) -> None:
+    tokenizer = fit("kernels:response=rank,quantiles=5,steps=8", series(30, 40, 1), backbone)
+    assert isinstance(tokenizer, Kernels)
+    responses = torch.linspace(-9, 9, 101).expand(1, int((~tokenizer.shares_).sum()), 101)
+    ranks = tokenizer._robust(responses.contiguous())
+    assert (ranks.diff(dim=2) >= 0).all()
+    assert ranks.amin() == 0
+    assert ranks.amax() == 4
+    train = torch.cat(list(tokenizer._convolve(torch.from_numpy(series(30, 40, 1)))))
+    every = tokenizer._robust(train[:, ~tokenizer.shares_])
+    filled = torch.stack([(every == one).float().mean() for one in range(5)])
+    torch.testing.assert_close(filled, torch.full((5,), 0.2), rtol=0, atol=0.02)
+
+
+def test_every_second_member_sees_differences(backbone: Backbone) -> None:
+    train = series(6, 30, 1)
+    seen = [
+        fit(f"kernels:differences={which}", train, backbone, member=member).state()["difference_"]
+        for which in ("alternate", "never", "always")
+        for member in (0, 1, 2)
+    ]
+    assert seen == [False, True, False, False, False, False, True, True, True]
+
+
+def test_differences_do_not_see_the_level(backbone: Backbone) -> None:
+    tokenizer = fit("kernels:differences=always", series(6, 30, 1), backbone)
+    values = np.round(series(1, 30, 1, 3) * 8)
+    torch.testing.assert_close(
+        tokens(tokenizer, values, backbone), tokens(tokenizer, values + 64, backbone)
+    )
+
+
+def test_kernels_are_centred_have_unit_norm_and_reach_over_the_series(backbone: Backbone) -> None:
+    tokenizer = fit("kernels", series(6, 100, 3), backbone)
+    assert isinstance(tokenizer, Kernels)
+    norms = tokenizer.weights_.flatten(1).norm(dim=1)
+    torch.testing.assert_close(norms, torch.ones_like(norms))
+    assert float(tokenizer.weights_.sum(dim=2).abs().max()) < 1e-5
+    used = tokenizer.weights_.abs().sum(dim=2) > 0
+    assert (used.sum(dim=1) >= 1).all()
+    assert set(used.sum(dim=1).tolist()) == {1, 2, 3}
+    dilations = tokenizer.dilations_.tolist()
+    assert dilations == sorted(dilations)
+    assert dilations[0] == 1
+    assert max(dilations) * 8 <= 99
+    assert len(set(dilations)) > 3
+
+
+def test_padding_repeats_the_ends(backbone: Backbone) -> None:
+    """A constant series has no edges: every step looks alike."""
+    tokenizer = fit("kernels:steps=30,differences=never", series(6, 30, 1), backbone)
+    out = tokens(tokenizer, np.full((1, 30, 1), 2.0, np.float32), backbone)
+    torch.testing.assert_close(out, out[:, :1].expand_as(out), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "kernels:length=0",
+        "kernels:quantiles=1",
+        "kernels:scale=0",
+        "kernels:response=max",
+        "kernels:differences=some",
+        "patches:scale=-1",
+    ],
+)
+def test_wrong_options_are_refused(spec: str) -> None:
+    with pytest.raises(ConfigError):
+        tokenizers.build(spec)
