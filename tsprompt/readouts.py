@@ -21,7 +21,7 @@ __all__ = ["Mask", "Pooled", "Readout", "readouts"]
 readouts: Registry[Readout] = Registry("readout", "tsprompt.readouts")
 
 _POOLS = ("mask", "mean", "max", "min", "proportion", "segments")
-_SAMPLE = 65_536
+_SAMPLE = 4_096
 """Tokens on which the quantiles of a layer are learned."""
 
 
@@ -109,12 +109,13 @@ class Pooled(Readout):
     def fit(self, data: Tensor) -> Pooled:
         """Learn quantiles (levels, N', D) and how soft their edges are."""
         if "proportion" in self.pools:
-            stride = -(-len(data) // _SAMPLE)
-            ordered = data[::stride].sort(dim=0).values
-            place = torch.tensor(self.levels) * (len(ordered) - 1)
-            self.quantiles_ = ordered[place.round().long()].cpu()
+            # Evenly over all cases and steps, and with the tokens last: sorting is fastest there.
+            kept = torch.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).round().long()
+            ordered = data[kept.to(data.device)].movedim(0, -1).contiguous().sort(dim=-1).values
+            place = (torch.tensor(self.levels) * (ordered.shape[-1] - 1)).round().long()
+            self.quantiles_ = ordered[..., place.to(data.device)].movedim(-1, 0).cpu()
             # An edge one tenth of the spread wide: steep, but equal for near-equal tokens.
-            self.sharpness_ = (10 / ordered.std(dim=0, correction=0).clamp(min=1e-6)).cpu()
+            self.sharpness_ = (10 / ordered.std(dim=-1, correction=0).clamp(min=1e-6)).cpu()
         return self
 
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:

@@ -17,8 +17,10 @@ from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
 
 __all__ = ["Kernels"]
 
-_FIT_CASES = 256
-"""Cases of train on which quantiles and scales are learned: enough for 33 quantiles."""
+_FIT_CASES = 128
+"""Cases of train, drawn at random, on which quantiles and scales are learned."""
+_FIT_RESPONSES = 4_096
+"""Responses of a kernel, drawn at random, whose quantiles are taken."""
 _CHUNK = 16_000_000
 """Responses held at once, in numbers."""
 _DILATIONS = 12
@@ -100,14 +102,15 @@ class Kernels(Tokenizer):
         return order < np.clip(sizes, 1, features)[:, None]
 
     def _learn_quantiles(self, sample: Cases, count: int, rng: np.random.Generator) -> None:
-        responses = [
-            response.movedim(1, 0).flatten(1)
-            for _, values in sample.groups()
-            for response in self._convolve(torch.from_numpy(values))
-        ]
-        every = torch.cat(responses, dim=1)
-        kept = torch.from_numpy(rng.permutation(every.shape[1])[:20_000])
-        ordered = every[:, kept].sort(dim=1).values
+        share = min(1.0, _FIT_RESPONSES / int(sample.lengths.sum()))
+        responses = []
+        for _, values in sample.groups():
+            for response in self._convolve(torch.from_numpy(values)):
+                every = response.movedim(1, 0).flatten(1)
+                size = max(1, round(share * every.shape[1]))
+                kept = rng.choice(every.shape[1], size=size, replace=False)
+                responses.append(every[:, torch.from_numpy(kept)])
+        ordered = torch.cat(responses, dim=1).sort(dim=1).values
         shares = torch.from_numpy(rng.uniform(0.1, 0.9, size=count))
         columns = (shares * (ordered.shape[1] - 1)).round().long()
         self.thresholds_ = ordered.gather(1, columns[:, None]).squeeze(1)
