@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tsprompt.part import Part
 from tsprompt.registry import Registry
+from tsprompt.seeds import generator
 
 __all__ = ["Head", "heads", "hold_out", "standardiser"]
 
@@ -76,14 +77,13 @@ def standardiser(features: Tensor) -> tuple[Tensor, Tensor]:
 def hold_out(
     labels: Labels, share: float, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Split train (B,) into a part to learn from and a stratified part to validate on.
+    """Split train (B,) into a part to learn from and a part to validate on, class by class.
 
-    Each class must have two cases, as `min_per_class` demands.
+    Each class is in both parts, and so must have two cases, as `min_per_class` demands.
     """
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    classes = len(np.unique(labels))
-    held = int(np.clip(round(share * len(labels)), classes, len(labels) - classes))
-    splitter = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=seed)
-    learn, validate = next(splitter.split(np.zeros(len(labels)), labels))
-    return learn, validate
+    order = generator(seed, "hold out").permutation(len(labels))
+    validates = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        validates[own[: int(np.clip(round(share * len(own)), 1, len(own) - 1))]] = True
+    return np.flatnonzero(~validates), np.flatnonzero(validates)
