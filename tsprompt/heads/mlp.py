@@ -96,7 +96,8 @@ class MLP(Head):
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the network's scores."""
         first, last = self.weights_["0.weight"], self.weights_["2.weight"]
-        model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
+        with seeded_torch(0):  # its random start is overwritten: leave the caller's numbers alone
+            model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
         model.load_state_dict(self.weights_)
         with torch.no_grad():
             chances = model(self._scaled(features.cpu())).to(torch.float64).softmax(dim=1)

@@ -111,7 +111,8 @@ class AutoEncoder(Shared):
 
     def _encode(self, values: Tensor) -> Tensor:
         """(B, latent) of values (B, T', F)."""
-        model = self._module()
+        with seeded_torch(0):  # its random start is overwritten: leave the caller's numbers alone
+            model = self._module()
         model.load_state_dict(self.weights_)
         model.eval()
         with torch.no_grad():
