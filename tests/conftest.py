@@ -21,7 +21,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     HF_HOME=str(_HOME / "huggingface"),
     TSPROMPT_CACHE_DIR=str(_HOME / "cache"),
-    OMP_NUM_THREADS="2",
+    OMP_NUM_THREADS="1",  # tensors are tiny: threads would only wait for each other
 )
 
 settings.register_profile("tsprompt", deadline=None, max_examples=25, derandomize=True)
