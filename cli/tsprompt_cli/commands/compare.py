@@ -1,0 +1,158 @@
+"""`tsprompt compare`: strategies, ablations and a plain baseline, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsprompt_cli import completion
+from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat
+from tsprompt_cli.output import Format, chosen, emit, say, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tsprompt.comparison import Cell, Record
+    from tsprompt.data import Dataset
+
+__all__ = ["compare"]
+
+Sets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SET...",
+        help="The archive's names of data sets, such as GunPoint ItalyPowerDemand.",
+        autocompletion=completion.dataset_names,
+        show_default=False,
+    ),
+]
+Strategies = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC,SPEC,...",
+        help="What to compare. Options of a strategy follow a colon: autoencoder:latent=32.",
+    ),
+]
+Records = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep one JSON for each run there; a second start makes only those that are missing.",
+        show_default=False,
+    ),
+]
+
+
+@flat
+def compare(
+    datasets: Sets,
+    *,
+    model: Model,
+    machine: Machine,
+    strategies: Strategies = "shared,per-step,autoencoder",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 1,
+    resample: Annotated[
+        bool,
+        typer.Option(
+            "--resample", help="Seed k also draws the k-th split of train and test; 0 is given."
+        ),
+    ] = False,
+    ablations: Annotated[
+        bool,
+        typer.Option(
+            help="Also run one strategy with no language model, with random and with shuffled "
+            "weights, and with no prompt."
+        ),
+    ] = True,
+    ablated: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC", help="Whose ablations; by default the first's.", show_default=False
+        ),
+    ] = None,
+    records: Records = None,
+    output: Output = None,
+    data_dir: DataDir = None,
+    form: Form = None,
+) -> None:
+    """Compare the strategies on data sets, over seeds."""
+    from tsprompt.comparison import plan_cells, plan_methods
+    from tsprompt.files import check_writable
+    from tsprompt_datasets import load_dataset
+
+    form = chosen(form, output)
+    for path in filter(None, (output, records)):
+        check_writable(path)
+    loaded = {name: load_dataset(name, data_dir=data_dir) for name in datasets}
+    methods = plan_methods(
+        split_specs(strategies),
+        model.recipe,
+        model.settings(),
+        ablated=ablated,
+        ablations=ablations,
+    )
+    cells = plan_cells(datasets, methods, seeds, resample=resample)
+    done = _run(cells, loaded, machine, records)
+    _print(done, form, output)
+    failed = [record for record in done if not record.ok]
+    for record in failed:
+        say("Failed", f"{_name(record)}: {record.error}", "red")
+    if failed:
+        raise typer.Exit(1)
+
+
+def split_specs(text: str) -> list[str]:
+    """Split `a:x=1,y=2,b` at the commas before a name: an item with `=` but no `:` is an option."""
+    specs: list[str] = []
+    for item in filter(None, (one.strip() for one in text.split(","))):
+        if specs and "=" in item and ":" not in item:
+            specs[-1] += f",{item}"
+        else:
+            specs.append(item)
+    return specs
+
+
+def _run(
+    cells: Sequence[Cell], loaded: dict[str, Dataset], machine: Machine, folder: Path | None
+) -> list[Record]:
+    """All records; what Ctrl-C finds finished is kept where records are."""
+    from tsprompt.comparison import run_cells
+    from tsprompt_cli.bars import working
+    from tsprompt_datasets import resample_dataset
+
+    def load(name: str, number: int) -> Dataset:
+        return resample_dataset(loaded[name], number)
+
+    done: list[Record] = []
+    try:
+        with working("comparing", len(cells)) as work:
+            runs = run_cells(cells, load, machine.library(), folder)
+            for i, cell in enumerate(cells, start=1):
+                work.start(f"{cell.dataset}, {cell.method.name}, seed {cell.seed}")
+                done.append(next(runs))
+                work.finish(f"{i} of {len(cells)}: {_name(done[-1])}: {_outcome(done[-1])}")
+    except KeyboardInterrupt:
+        kept = f"are in {folder}; the same command goes on from there" if folder else "are lost"
+        hint = "" if folder else "; --records DIR keeps them"
+        raise KeyboardInterrupt(f"{len(done)} of {len(cells)} runs {kept}{hint}") from None
+    return done
+
+
+def _name(record: Record) -> str:
+    return f"{record.dataset}, {record.method}, seed {record.seed}"
+
+
+def _outcome(record: Record) -> str:
+    return f"accuracy {record.accuracy:.3f}" if record.ok else f"failed: {record.error}"
+
+
+def _print(done: list[Record], form: Format, output: Path | None) -> None:
+    from tsprompt.report import comparison_tables, render, summarise
+
+    summary = summarise(done)
+    if form is Format.TABLE:
+        show(*comparison_tables(summary))
+    else:
+        emit(render(summary, form, records=[record.as_dict() for record in done]), output)

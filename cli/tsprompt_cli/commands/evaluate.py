@@ -1,0 +1,92 @@
+"""`tsprompt evaluate`: score a saved model on a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsprompt_cli.options import DataDir, Form, Machine, Saved, SetName, flat
+from tsprompt_cli.output import Format, chosen, emit, grid, show, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from tsprompt.scores import Scores
+
+__all__ = ["evaluate"]
+
+
+class Part(StrEnum):
+    """A part of a data set."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+@flat
+def evaluate(
+    model: Saved,
+    dataset: SetName,
+    *,
+    machine: Machine,
+    part: Annotated[Part, typer.Option(help="Which part of the set to score.")] = Part.TEST,
+    data_dir: DataDir = None,
+    form: Form = None,
+) -> None:
+    """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
+    from tsprompt.scores import check_known, confusion, score
+    from tsprompt_cli.predicting import predictions
+    from tsprompt_datasets import load_dataset
+
+    form = chosen(form, None)
+    split = getattr(load_dataset(dataset, data_dir=data_dir), part)
+    classifier = machine.load(model)
+    classes = [str(label) for label in classifier.classes_]
+    check_known(split.labels, classes)
+    predicted, chances = predictions(classifier, split.cases)
+    scores = score(split.labels, predicted, chances, classes)
+    matrix = confusion(split.labels, predicted, classes)
+    if form is Format.TABLE:
+        show(_scores(f"{dataset}, {part}, {len(split)} cases", scores), _confusion(matrix, classes))
+    else:
+        named = {"dataset": dataset, "part": part.value, "cases": len(split)}
+        emit(_for_machines(named, scores, matrix, classes, form))
+
+
+def _scores(title: str, scores: Scores) -> Any:
+    rows = [
+        (name.replace("_", " "), "–" if value is None else f"{value:.4f}")
+        for name, value in dataclasses.asdict(scores).items()
+    ]
+    return grid([("data", title), *rows])
+
+
+def _confusion(matrix: npt.NDArray[np.intp], classes: list[str]) -> Any:
+    heads = [f"→ {label}" for label in classes]
+    made = table("true class", *heads, right=tuple(heads))
+    for i, (label, row) in enumerate(zip(classes, matrix, strict=True)):
+        cells = [
+            f"[bold]{count}[/bold]" if i == j else str(count) if count else "[dim]·[/dim]"
+            for j, count in enumerate(row)
+        ]
+        made.add_row(label, *cells)
+    return made
+
+
+def _for_machines(
+    named: dict[str, Any],
+    scores: Scores,
+    matrix: npt.NDArray[np.intp],
+    classes: list[str],
+    form: Format,
+) -> str:
+    import pandas as pd
+
+    from tsprompt.report import render
+
+    rows = pd.DataFrame([{**named, **dataclasses.asdict(scores)}])
+    return render(rows, form, classes=classes, confusion=matrix.tolist())

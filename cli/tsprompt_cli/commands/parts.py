@@ -1,0 +1,90 @@
+"""`tsprompt list`: the parts that a model can be made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tsprompt_cli.options import Form
+from tsprompt_cli.output import Format, chosen, emit, show, table
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="List the parts that a model can be made of.")
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Explain each option, with its default.")
+]
+
+
+def _add(kind: str, about: str) -> None:
+    """One command for each registry of the library."""
+
+    @app.command(kind, help=about)
+    def list_parts(verbose: Verbose = False, form: Form = None) -> None:
+        from tsprompt.explain import explain_registry
+
+        _print(explain_registry(kind), verbose, chosen(form, None))
+
+
+for _kind, _about in {
+    "strategies": "How series, prompt and mask are laid out.",
+    "tokenizers": "How values become tokens.",
+    "prompts": "What fills the prompt slots.",
+    "tuners": "How the prompt is found.",
+    "readouts": "How hidden states become features.",
+    "heads": "How features become probabilities.",
+    "preprocessings": "How series are imputed, standardised and resampled.",
+}.items():
+    _add(_kind, _about)
+
+
+@app.command()
+def recipes(verbose: Verbose = False, form: Form = None) -> None:
+    """Named, complete sets of choices; -v tells exactly what each sets."""
+    from tsprompt.explain import explain_recipes
+
+    _print(explain_recipes(), verbose, chosen(form, None))
+
+
+@app.command()
+def backbones(verbose: Verbose = False, form: Form = None) -> None:
+    """The frozen language models on this machine, and how to name others."""
+    from tsprompt.explain import explain_backbones
+
+    _print(explain_backbones(), verbose, chosen(form, None))
+
+
+def _print(parts: list[Any], verbose: bool, form: Format) -> None:
+    if form is not Format.TABLE:
+        import pandas as pd
+
+        from tsprompt.report import render
+
+        rows = [{"name": part.name, "about": part.about} for part in parts]
+        emit(render(pd.DataFrame(rows), form, parts=[part.as_dict() for part in parts]))
+    elif verbose:
+        for part in parts:
+            show(*_explained(part))
+    else:
+        made = table("name", "what it is")
+        for part in parts:
+            made.add_row(part.name, part.about)
+        show(made)
+
+
+def _explained(part: Any) -> list[Any]:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text.assemble((part.name, "bold cyan"), "  ", part.about)
+    options = Table.grid(padding=(0, 2))
+    options.add_column(no_wrap=True, style="cyan")
+    options.add_column(ratio=1)
+    for option in part.options:
+        said = Text(option.about)
+        options.add_row(Text(f"{option.name} = {option.value}"), said)
+    more = [Padding(Text(part.more), (0, 0, 0, 2))] if part.more else []
+    return [title, *more, Padding(options, (0, 0, 1, 2))]

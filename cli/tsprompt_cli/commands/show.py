@@ -1,0 +1,100 @@
+"""`tsprompt show`: what a saved model is made of, and what it was worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsprompt_cli.options import Form, Machine, Saved
+from tsprompt_cli.output import Format, chosen, grid, show_json
+from tsprompt_cli.output import show as print_all
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+
+__all__ = ["show"]
+
+
+def show(
+    model: Saved,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every slot of every prompt, nothing abbreviated.")
+    ] = False,
+    form: Form = None,
+) -> None:
+    """Show a saved model: its template with the prompt's words, its sizes, its scores."""
+    from tsprompt.describe import describe
+    from tsprompt.persistence import read_header
+
+    classifier = Machine().load(model)
+    details = read_header(model.expanduser()).get("details", {})
+    size = sum(file.stat().st_size for file in model.expanduser().iterdir())
+    if chosen(form, None) is not Format.TABLE:
+        show_json({**describe(classifier), "details": details, "bytes": size})
+        return
+    print_all(
+        _settings(classifier),
+        "",
+        grid(_sizes(classifier, details, size)),
+        "",
+        grid(_templates(classifier, full)),
+        "",
+        grid(_scores(classifier, details)),
+    )
+
+
+def _settings(classifier: PromptClassifier) -> Any:
+    from tsprompt.explain import first_line
+    from tsprompt.recipes import RECIPES
+
+    parts = classifier.parts_
+    rows = [("recipe", classifier.recipe, RECIPES[classifier.recipe].about)]
+    for name, spec in parts.specs().items():
+        part = getattr(parts, name)
+        about = first_line(type(part)) if hasattr(part, "spec") else ""
+        rows.append((name.replace("_", "-"), str(spec), about))
+    return grid(rows)
+
+
+def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> list[Any]:
+    from tsprompt.describe import layout
+    from tsprompt_cli.words import layout_line, plural, reading_line
+
+    sizes, costs = layout(classifier), classifier.costs_
+    labels = ", ".join(str(label) for label in classifier.classes_)
+    trained, total = costs["trainable_parameters"], costs["total_parameters"]
+    return [
+        ("layout", layout_line(sizes, details.get("timesteps"))),
+        ("reading", reading_line(sizes)),
+        ("input", plural(classifier.n_features_in_, "feature")),
+        ("classes", f"{sizes.classes}: {labels}"),
+        ("parameters", f"{trained:,} trained of {total:,}"),
+        ("files", f"{size / 1e6:.1f} MB"),
+    ]
+
+
+def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
+    from tsprompt.describe import slots
+    from tsprompt_cli.template import legend, template_text
+
+    rows: list[tuple[str, Any]] = [("template", legend())]
+    for number, reading in enumerate(classifier.readings_, start=1):
+        rows.append((f"prompt {number}", template_text(slots(classifier, reading), full=full)))
+    return rows
+
+
+def _scores(classifier: PromptClassifier, details: dict[str, Any]) -> list[Any]:
+    from tsprompt_cli.words import figures
+
+    scores = classifier.scores_
+    validation = f"{scores['validation_accuracy']:.3f} ({classifier.parts_.head.validation_kind()})"
+    rows = [("train", f"{scores['train_accuracy']:.3f}"), ("validation", validation)]
+    test = details.get("test")
+    if test:
+        said = f"{test['accuracy']:.3f}, macro-F1 {test['macro_f1']:.3f}"
+        rows.append(("test", f"{said}, of {details['dataset']} ({test['cases']} cases)"))
+    seed = f", seed {details['seed']}" if "seed" in details else ""
+    rows.append(("fit", f"{classifier.costs_['fit_seconds']:.1f} s{seed}"))
+    notes = [("note" if not i else "", one) for i, one in enumerate(details.get("notes", ()))]
+    return [*rows, *figures(classifier.report_), *notes]

@@ -1,0 +1,61 @@
+"""The `tsprompt` command: puts the commands together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tsprompt_cli.commands import compare, datasets, doctor, evaluate, fit, parts, predict, show
+from tsprompt_cli.guard import guarded
+
+__all__ = ["app", "main"]
+
+
+class _Guarded(TyperGroup):
+    """Runs every command with the same manners for errors, notices and Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with guarded(verbose=bool(ctx.params.get("verbose"))):
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (fit, evaluate, predict, compare, show, doctor):
+    app.command()(getattr(module, module.__name__.rpartition(".")[2]))
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(parts.app, name="list")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from tsprompt import __version__
+
+        typer.echo(f"tsprompt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tsprompt(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the warnings of other libraries too.")
+    ] = False,
+) -> None:
+    """Time-series classification by prompting a frozen BERT.
+
+    Start with: tsprompt fit GunPoint --strategy per-step
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="tsprompt")

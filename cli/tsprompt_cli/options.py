@@ -1,0 +1,271 @@
+"""Options that several commands share, each written once.
+
+A command takes a group of them as one parameter, such as ``model: Model``; the decorator `flat`
+shows each field of the group to Typer as an option of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from tsprompt_cli import completion
+from tsprompt_cli.output import Format
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+    from tsprompt.comparison import Machine as LibraryMachine
+
+__all__ = [
+    "DataDir",
+    "Form",
+    "Machine",
+    "Model",
+    "Output",
+    "Saved",
+    "Seed",
+    "SetName",
+    "Strategy",
+    "flat",
+]
+
+_MODEL, _MACHINE = "What the model is made of", "Where and how it runs"
+
+
+def _part(kind: str, registry: str, about: str, example: str) -> Any:
+    """An option that takes the spec of a part."""
+    return typer.Option(
+        help=f"{about} Such as {example}; see `tsprompt list {registry}`.",
+        metavar="SPEC",
+        show_default=False,
+        autocompletion=completion.part_of(registry),
+        rich_help_panel=_MODEL,
+    )
+
+
+SetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SET",
+        help="The archive's name of a data set, such as GunPoint.",
+        autocompletion=completion.dataset_names,
+        show_default=False,
+    ),
+]
+Saved = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A folder that fit wrote.", show_default=False)
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="A folder laid out as the archives are: DIR/NAME/NAME_TRAIN.ts, or .tsv, or .arff. "
+        "By default the environment variable TSPROMPT_DATA_DIR.",
+        show_default=False,
+    ),
+]
+Form = Annotated[
+    Format | None,
+    typer.Option("--format", help="What to print; by default a table.", show_default=False),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write to this file; its ending (.csv, .json, .md) tells the format unless --format "
+        "does.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, help="The same seed gives the same result on the same machine.")
+]
+Strategy = Annotated[
+    str | None,
+    _part(
+        "strategy",
+        "strategies",
+        "How series, prompt and mask are laid out.",
+        "per-step or autoencoder:latent=32",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model is made of, its strategy apart. A part is NAME or NAME:option=value,..."""
+
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Sets every choice below that is not given; see `tsprompt list recipes -v`.",
+            autocompletion=completion.recipe_names,
+            rich_help_panel=_MODEL,
+        ),
+    ] = "default"
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="series|step",
+            help="Whether the language model reads a whole series at once, or each step alone.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    preprocessing: Annotated[
+        str | None,
+        _part(
+            "preprocessing",
+            "preprocessings",
+            "How series are imputed, standardised and resampled.",
+            "standard:missing=mean,length=100",
+        ),
+    ] = None
+    tokenizer: Annotated[
+        str | None,
+        _part("tokenizer", "tokenizers", "How values become tokens.", "kernels:steps=32,length=7"),
+    ] = None
+    prompt: Annotated[
+        str | None,
+        _part("prompt", "prompts", "What fills the prompt slots.", "none or hard:length=8"),
+    ] = None
+    tuner: Annotated[
+        str | None, _part("tuner", "tuners", "How the prompt is found.", "search:draws=20")
+    ] = None
+    n_prompts: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Prompts whose features are put side by side.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    readout: Annotated[
+        str | None,
+        _part(
+            "readout",
+            "readouts",
+            "How hidden states become features.",
+            "mask or pooled:layers=1+2,pools=mean+max",
+        ),
+    ] = None
+    head: Annotated[
+        str | None,
+        _part("head", "heads", "How features become probabilities.", "ridge or mlp:hidden=64"),
+    ] = None
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The frozen language model: minilm, a Hugging Face name such as "
+            "bert-large-uncased, or a folder. random:NAME, shuffled:NAME and none:NAME are its "
+            "twins with random weights, shuffled weights and no layers.",
+            show_default=False,
+            autocompletion=completion.backbone_names,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """The choices that were made, but for the recipe."""
+        choices = {**dataclasses.asdict(self), **more}
+        del choices["recipe"]
+        return {key: value for key, value in choices.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how the language model runs."""
+
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|cpu|cuda|mps",
+            help="Where the language model runs; auto takes a GPU where there is one.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = "auto"
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|float32|bfloat16",
+            help="The numbers it computes with; auto takes bfloat16 where the device has it.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = "auto"
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Tokens that it reads at once; by default what suits the device.",
+            show_default=False,
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None
+
+    def library(self) -> LibraryMachine:
+        """The same, as the library calls it."""
+        from tsprompt.comparison import Machine as LibraryMachine
+
+        return LibraryMachine(**dataclasses.asdict(self))
+
+    def load(self, model: Path) -> PromptClassifier:
+        """A saved model, on this machine; `auto` is the dtype that it was fitted with."""
+        from tsprompt.backbones import BatchSize
+        from tsprompt.classifier import PromptClassifier
+
+        dtype = None if self.dtype == "auto" else self.dtype
+        classifier = PromptClassifier.load(model, device=self.device, dtype=dtype)
+        if self.batch_tokens:
+            classifier.reader_.batch = BatchSize(self.batch_tokens)
+        return classifier
+
+
+def flat(command: Callable[..., None]) -> Callable[..., None]:
+    """Make an option of every field of each parameter that is a group of options."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            parameters += _options(groups[parameter.name])
+        else:
+            hinted = parameter.replace(annotation=hints[parameter.name])
+            parameters.append(hinted.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            fields = [field.name for field in dataclasses.fields(group)]
+            given[name] = group(**{field: given.pop(field) for field in fields})  # type: ignore[operator]
+        command(**given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(group)
+    ]

@@ -1,0 +1,115 @@
+"""Where the commands' words go: results to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsprompt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+__all__ = ["Format", "chosen", "console", "emit", "grid", "say", "show", "show_json", "table"]
+
+_PIPE_WIDTH = 120
+"""Columns where there is no terminal that has a width."""
+
+
+class Format(StrEnum):
+    """What a command can print."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+_ENDINGS = {".json": Format.JSON, ".csv": Format.CSV, ".md": Format.MARKDOWN}
+
+
+@lru_cache
+def console(*, stderr: bool = False) -> Console:
+    """Rich's console for stdout or stderr."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+def say(kind: str, text: str, style: str = "") -> None:
+    """A line for the user on stderr: `kind: text`."""
+    from rich.text import Text
+
+    line = Text.assemble((f"{kind}:", style), f" {text}")
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def show(*what: RenderableType) -> None:
+    """Print results."""
+    for one in what:
+        console().print(one)
+
+
+def show_json(value: Any) -> None:
+    """Print a result for machines."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def emit(text: str, output: Path | None = None) -> None:
+    """Print text for machines as it is, or write it to a file."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from tsprompt.files import write_whole
+
+    say("Wrote", str(write_whole(output, text)), "green")
+
+
+def chosen(form: Format | None, output: Path | None) -> Format:
+    """The format asked for, or else that of the file's ending, or else a table.
+
+    Raises
+    ------
+    ConfigError
+        A table was asked for in a file.
+    """
+    if output is None:
+        return form or Format.TABLE
+    form = form or _ENDINGS.get(output.suffix.lower(), Format.CSV)
+    if form is Format.TABLE:
+        raise ConfigError("a table is for the screen; use --format markdown for a file")
+    return form
+
+
+def grid(rows: Sequence[tuple[RenderableType, ...]]) -> RenderableType:
+    """Lines of `name  value`, or `name  value  explanation`, below each other."""
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="dim", no_wrap=True, min_width=6)
+    lines.add_column(overflow="fold")
+    lines.add_column(style="dim")
+    for row in rows:
+        # A `[MASK]` in the text is no markup.
+        lines.add_row(*[Text(one) if isinstance(one, str) else one for one in row])
+    return lines
+
+
+def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Any:
+    """An empty table in the style of all commands; columns in `right` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made

@@ -1,0 +1,50 @@
+"""Where fit puts a model, and what it tells the model about its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsprompt.comparison import Record
+    from tsprompt.data import Dataset
+
+__all__ = ["check_folder", "details"]
+
+
+def check_folder(folder: Path) -> None:
+    """See that a model can be saved there: before the fit, not after.
+
+    Raises
+    ------
+    TspromptError
+        Something else than a model is there, or it can't be written.
+    """
+    from tsprompt.errors import ModelFileError
+    from tsprompt.files import check_writable
+
+    folder = folder.expanduser()
+    if folder.exists() and not (folder / "model.json").is_file():
+        raise ModelFileError(f"{folder} exists and is no saved model; choose another --output")
+    check_writable(folder)
+
+
+def details(data: Dataset, record: Record) -> dict[str, Any]:
+    """What the model's file says of the set that it was fitted on."""
+    return {
+        "dataset": data.name,
+        "source": data.source,
+        "data_sha256": dict(data.sha256),
+        "n_train": len(data.train),
+        "seed": record.seed,
+        "timesteps": int(data.train.cases.lengths.max()),
+        "test": {
+            "cases": len(data.test),
+            "accuracy": record.accuracy,
+            "balanced_accuracy": record.balanced_accuracy,
+            "macro_f1": record.macro_f1,
+            "log_loss": record.log_loss,
+        },
+        "predict_seconds": record.predict_seconds,
+        "notes": record.notes,
+    }

@@ -1,0 +1,60 @@
+"""A template for eyes: each kind of slot in a colour of its own, long ones abbreviated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from tsprompt.describe import Slot
+
+__all__ = ["abbreviate", "legend", "template_text"]
+
+_STYLES = {"prompt": "bold green", "data": "cyan", "mask": "bold magenta"}
+_RUN = 5
+"""Data slots in a row that are still written out."""
+_FIRST, _LAST = 16, 7
+"""Slots that are shown of a long template."""
+
+
+def legend() -> Text:
+    """What the colours mean."""
+    from rich.text import Text
+
+    parts = [(f"{name} ", _STYLES.get(kind, "dim")) for kind, name in _LEGEND]
+    return Text.assemble(*parts, ("(~word: the nearest word to a vector)", "dim"))
+
+
+_LEGEND = (("prompt", "prompt"), ("data", "data"), ("mask", "[MASK]"), ("frame", "[CLS] [SEP]"))
+
+
+def template_text(slots: Sequence[Slot], *, full: bool = False) -> Text:
+    """The slots, one after the other."""
+    from rich.text import Text
+
+    shown = [(slot.kind, slot.text) for slot in slots] if full else list(abbreviate(slots))
+    return Text(" ").join(Text(text, style=_STYLES.get(kind, "dim")) for kind, text in shown)
+
+
+def abbreviate(slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
+    """(kind, text) of what is shown: runs of data as `x1 … x50`, long templates without their
+    middle."""
+    runs = [(kind, [slot.text for slot in run]) for kind, run in groupby(slots, _kind)]
+    shown = [
+        (kind, text)
+        for kind, texts in runs
+        for text in ([texts[0], "…", texts[-1]] if kind == "data" and len(texts) > _RUN else texts)
+    ]
+    if len(shown) <= _FIRST + _LAST + 1:
+        yield from shown
+        return
+    yield from shown[:_FIRST]
+    yield "more", f"… {len(shown) - _FIRST - _LAST} more …"
+    yield from shown[-_LAST:]
+
+
+def _kind(slot: Slot) -> str:
+    return slot.kind

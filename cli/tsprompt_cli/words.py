@@ -1,0 +1,78 @@
+"""How the commands put things: data sets, layouts and models in a line of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsprompt.describe import Layout
+    from tsprompt_datasets import DatasetInfo
+
+__all__ = ["data_lines", "figures", "layout_line", "plural", "reading_line", "span"]
+
+_CLASSES_SHOWN = 8
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`, `2 classes`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def span(info: DatasetInfo) -> str:
+    """The lengths of the series."""
+    if info.equal_length:
+        return plural(info.length_max, "timestep")
+    return f"{info.length_min} to {info.length_max} timesteps"
+
+
+def data_lines(info: DatasetInfo) -> list[tuple[str, str]]:
+    """What was read."""
+    counts = [f"{label} ({count})" for label, count in info.train_counts.items()]
+    more = len(counts) - _CLASSES_SHOWN
+    shown = ", ".join(counts[:_CLASSES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    lines = [
+        ("data", f"{info.name}, {info.source}: {info.n_train} train and {info.n_test} test cases"),
+        ("", f"{span(info)} x {plural(info.n_features, 'feature')}"),
+        ("", f"{plural(len(info.classes), 'class')}, with train cases: {shown}"),
+    ]
+    if info.missing:
+        lines.append(("", plural(info.missing, "missing value")))
+    return lines
+
+
+def layout_line(layout: Layout, timesteps: int | None = None) -> str:
+    """How a series is laid out before the language model."""
+    of = f" of {plural(layout.patch, 'number' if layout.latent else 'timestep')}"
+    start = f"{plural(timesteps, 'timestep')} → " if timesteps else ""
+    start += f"{layout.latent} latent numbers → " if layout.latent else ""
+    steps = f"{start}{plural(layout.steps, 'step')}{of if layout.patch > 1 else ''}"
+    if layout.width > 1:
+        steps += f", {layout.width} tokens each"
+    prompt = plural(layout.prompt_tokens, "prompt token") if layout.prompt_tokens else "no prompt"
+    alone = ", each step read alone" if layout.scope == "step" else ""
+    return f"{steps}, {prompt} → {plural(layout.positions, 'position')}{alone}"
+
+
+def reading_line(layout: Layout) -> str:
+    """What is read, and how much of it reaches the head."""
+    read = layout.layers_read
+    if not layout.layers:
+        layers = "no language model"
+    elif len(read) > 1 and list(read) == list(range(read[0], read[-1] + 1)):
+        layers = f"layers {read[0]} to {read[-1]} of {layout.layers}"
+    else:
+        layers = (
+            f"layer{'s' if len(read) > 1 else ''} {', '.join(map(str, read))} of {layout.layers}"
+        )
+    prompts = plural(layout.readings, "prompt")
+    return f"{layers}, hidden size {layout.hidden_size}; {prompts} → {layout.features:,} features"
+
+
+def figures(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The further figures of a fit."""
+    return [
+        (name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        for name, value in report.items()
+    ]

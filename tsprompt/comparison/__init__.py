@@ -1,0 +1,22 @@
+"""Comparisons: which methods to run on which sets, running them, and what each run said.
+
+One record for each run; tables are made of stored records by `tsprompt.report`.
+"""
+
+from tsprompt.comparison.plan import Cell, Method, plan_cells, plan_methods, twins
+from tsprompt.comparison.record import Record, read_record
+from tsprompt.comparison.run import Machine, build, measure, run_cells
+
+__all__ = [
+    "Cell",
+    "Machine",
+    "Method",
+    "Record",
+    "build",
+    "measure",
+    "plan_cells",
+    "plan_methods",
+    "read_record",
+    "run_cells",
+    "twins",
+]

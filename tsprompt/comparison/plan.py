@@ -1,0 +1,136 @@
+"""What a comparison consists of: methods, and the cells in which each meets a set and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tsprompt.recipes import resolve
+
+__all__ = ["RAW_RIDGE", "Cell", "Kind", "Method", "plan_cells", "plan_methods", "twins"]
+
+Kind = Literal["model", "ablation", "baseline"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a comparison."""
+
+    name: str
+    """What the row is called."""
+    kind: Kind
+    """A `model`, an `ablation` of one, or a plain `baseline`."""
+    recipe: str = "default"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Choices that differ from the recipe's."""
+    seeded: bool = True
+    """Whether another seed gives another result."""
+
+    def resolved(self) -> dict[str, Any]:
+        """All choices; none for a baseline."""
+        return {} if self.kind == "baseline" else resolve(self.recipe, self.settings)
+
+
+RAW_RIDGE = Method("ridge on raw values", "baseline", seeded=False)
+"""What the series say without tokenizer, prompt or language model."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a method on a split of a set, with a seed."""
+
+    dataset: str
+    method: Method
+    seed: int
+    resample: int = 0
+    """Which draw of train and test; 0 is the archive's own."""
+
+
+def twins(model: Method, backbone: str) -> list[Method]:
+    """The same model with no language model and with random weights: the first things to ask."""
+    from tsprompt.backbones.catalogue import split_name
+
+    base = split_name(backbone)[1]
+    return [
+        _ablate(model, name, backbone=f"{twin}:{base}")
+        for twin, name in (("none", "no LM"), ("random", "random weights"))
+        if f"{twin}:{base}" != backbone and not (twin == "none" == backbone)
+    ]
+
+
+def plan_methods(
+    strategies: Sequence[str],
+    recipe: str = "default",
+    settings: dict[str, Any] | None = None,
+    *,
+    ablated: str | None = None,
+    ablations: bool = True,
+) -> list[Method]:
+    """The strategies side by side, ablations of one of them, and a plain baseline.
+
+    Parameters
+    ----------
+    strategies
+        Strategies to compare, each as a person would type it.
+    settings
+        Choices that all of them share.
+    ablated
+        The strategy whose ablations are run; None: the first.
+
+    Raises
+    ------
+    ConfigError
+        The recipe is unknown.
+    """
+    shared = dict(settings or {})
+    models = [
+        Method(one, "model", recipe, {**shared, "strategy": one})
+        for one in dict.fromkeys(strategies)
+    ]
+    for model in models:
+        model.resolved()
+    if not ablations:
+        return [*models, RAW_RIDGE]
+    chosen = next((one for one in models if one.name == ablated), models[0])
+    return [*models, *_ablations(chosen), RAW_RIDGE]
+
+
+def _ablations(model: Method) -> list[Method]:
+    """Those that differ from the model itself."""
+    from tsprompt.backbones.catalogue import choose, split_name
+
+    choices = model.resolved()
+    backbone = choose(str(choices["backbone"]))
+    twin, base = split_name(backbone)
+    wanted = {
+        "no LM": {"backbone": f"none:{base}"},
+        "random weights": {"backbone": f"random:{base}"},
+        "shuffled weights": {"backbone": f"shuffled:{base}"},
+        # The tuner of another prompt may not know this one.
+        "no prompt": {"prompt": "none", "tuner": "none"},
+    }
+    own = {"none": "no LM", "random": "random weights", "shuffled": "shuffled weights"}
+    left_out = {own.get(twin or "")} | ({"no prompt"} if choices["prompt"] == "none" else set())
+    return [
+        _ablate(model, f"{model.name}, {name}", **changes)
+        for name, changes in wanted.items()
+        if name not in left_out
+    ]
+
+
+def _ablate(model: Method, name: str, **changes: str) -> Method:
+    return Method(name, "ablation", model.recipe, {**model.settings, **changes})
+
+
+def plan_cells(
+    datasets: Sequence[str], methods: Sequence[Method], seeds: int, *, resample: bool = False
+) -> list[Cell]:
+    """All runs, set by set. With `resample`, seed k also draws the k-th split of each set."""
+    return [
+        Cell(dataset, method, seed, seed if resample else 0)
+        for dataset in dict.fromkeys(datasets)
+        for seed in range(seeds)
+        for method in methods
+        if method.seeded or resample or seed == 0
+    ]

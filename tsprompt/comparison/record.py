@@ -1,0 +1,97 @@
+"""The record of one run: all that tables, and whoever repeats it, need to know."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tsprompt.errors import ModelFileError
+from tsprompt.files import write_whole
+
+__all__ = ["Record", "read_record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, as one JSON file. What a run does not have (or a failed one lacks) is None."""
+
+    dataset: str
+    method: str
+    kind: str
+    """`model`, `ablation` or `baseline`."""
+    seed: int
+    resample: int
+    status: str
+    """`ok` or `failed`."""
+    error: str | None = None
+    traceback: str | None = None
+
+    recipe: str | None = None
+    strategy: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    data_sha256: dict[str, str] = field(default_factory=dict)
+    n_train: int | None = None
+    n_test: int | None = None
+    n_classes: int | None = None
+
+    accuracy: float | None = None
+    """Of test, as all that follow."""
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    log_loss: float | None = None
+    train_accuracy: float | None = None
+    validation_accuracy: float | None = None
+    validation: str | None = None
+    """How the validation accuracy was come by."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """Further figures of the fit."""
+    notes: list[str] = field(default_factory=list)
+    """What the fit had to tell the user."""
+
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    lm_seconds: float | None = None
+    fit_tokens: int | None = None
+    """Tokens that the language model has read to fit."""
+    predict_tokens: int | None = None
+    """And to predict test."""
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+
+    backbone: str | None = None
+    weights_hash: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run went through."""
+        return self.status == "ok"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dataclasses.asdict(self)
+
+    def write(self, path: Path) -> Path:
+        """Write it, all of it or nothing."""
+        return write_whole(path, json.dumps(self.as_dict(), indent=1) + "\n")
+
+
+def read_record(path: Path) -> Record:
+    """Read what `Record.write` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        The file can't be read, or holds no record.
+    """
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"{path} is no record of a run ({error}); delete it, and the run is made again"
+        ) from None

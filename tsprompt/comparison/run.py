@@ -1,0 +1,237 @@
+"""Run cells one by one. With a folder for records, what is finished is never run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import re
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsprompt import __version__
+from tsprompt.comparison.plan import Cell
+from tsprompt.comparison.record import Record, read_record
+from tsprompt.data import Dataset
+from tsprompt.errors import TspromptError, TspromptNotice
+from tsprompt.scores import score
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+    from tsprompt.comparison.raw_ridge import RawRidge
+
+__all__ = ["Machine", "build", "measure", "record_path", "run_cells"]
+
+_PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "scipy", "sktime")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how the language model runs."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_tokens: int | None = None
+
+
+def run_cells(
+    cells: Iterable[Cell],
+    load: Callable[[str, int], Dataset],
+    machine: Machine = Machine(),
+    records: Path | None = None,
+) -> Iterator[Record]:
+    """Run all cells; each record is given as soon as it is there.
+
+    Parameters
+    ----------
+    load
+        Gives the set of this name in this resample.
+    records
+        A folder with one JSON for each run. A run whose record is there is not made again, unless
+        it failed: the cause may be gone.
+    """
+    for cell in cells:
+        dataset = load(cell.dataset, cell.resample)
+        path = records / record_path(cell, dataset, machine) if records else None
+        record = read_record(path) if path and path.is_file() else None
+        if record is None or not record.ok:
+            record = _run(cell, dataset, machine)
+            if path:
+                record.write(path)
+        yield record
+
+
+def _run(cell: Cell, dataset: Dataset, machine: Machine) -> Record:
+    try:
+        return measure(build(cell, machine), cell, dataset)
+    except TspromptError as error:
+        return _failed(cell, str(error), None)
+    except Exception as error:  # the others go on; the record keeps what a bug report needs
+        return _failed(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def build(cell: Cell, machine: Machine) -> PromptClassifier | RawRidge:
+    """The unfitted classifier of a cell."""
+    if cell.method.kind == "baseline":
+        from tsprompt.comparison.raw_ridge import RawRidge
+
+        return RawRidge()
+    import transformers  # noqa: F401  (seconds that are not those of the first fit)
+
+    from tsprompt.classifier import PromptClassifier
+
+    return PromptClassifier(
+        cell.method.recipe,
+        **cell.method.settings,
+        **dataclasses.asdict(machine),
+        random_state=cell.seed,
+    )
+
+
+def measure(
+    classifier: PromptClassifier | RawRidge,
+    cell: Cell,
+    dataset: Dataset,
+    stage: Callable[[str], None] = lambda _: None,
+) -> Record:
+    """Fit on train, then read test once, and write down what came of it.
+
+    Parameters
+    ----------
+    stage
+        Is told what begins: `fitting`, then `predicting`.
+    """
+    train, test = dataset.train, dataset.test
+    with _noting() as notes:
+        stage("fitting")
+        started = time.perf_counter()
+        classifier.fit(train.cases, train.labels)
+        fit_seconds = time.perf_counter() - started
+        about = _about(classifier)
+        stage("predicting")
+        started = time.perf_counter()
+        chances, predicted, classes = _predict(classifier, test.cases)
+        predict_seconds = time.perf_counter() - started
+    scores = score(test.labels, predicted, chances, classes)
+    return Record(
+        **_identity(cell),
+        status="ok",
+        data_sha256=dict(dataset.sha256),
+        n_train=len(train),
+        n_test=len(test),
+        n_classes=len(dataset.classes),
+        **dataclasses.asdict(scores),
+        **about,
+        **_tokens(classifier),
+        notes=notes,
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
+        versions=_versions(),
+    )
+
+
+def _predict(classifier: Any, cases: Any) -> tuple[Any, Any, list[str]]:
+    """Probabilities (None without), labels and classes, from one look at test."""
+    if not hasattr(classifier, "predict_proba"):
+        return None, classifier.predict(cases), []
+    chances = classifier.predict_proba(cases)
+    return chances, classifier.classes_[chances.argmax(axis=1)], classifier.classes_.tolist()
+
+
+def _about(classifier: Any) -> dict[str, Any]:
+    """Figures of the fit."""
+    if not hasattr(classifier, "reader_"):
+        count = classifier.n_parameters
+        return {"trainable_parameters": count, "total_parameters": count}
+    backbone, costs = classifier.reader_.backbone, classifier.costs_
+    return {
+        "train_accuracy": classifier.scores_["train_accuracy"],
+        "validation_accuracy": classifier.scores_["validation_accuracy"],
+        "validation": classifier.parts_.head.validation_kind(),
+        "report": dict(classifier.report_),
+        "fit_tokens": costs["lm_tokens"],
+        "trainable_parameters": costs["trainable_parameters"],
+        "total_parameters": costs["total_parameters"],
+        "backbone": backbone.name,
+        "weights_hash": backbone.weights_hash,
+        "device": str(backbone.device),
+        "dtype": str(backbone.dtype).removeprefix("torch."),
+    }
+
+
+def _tokens(classifier: Any) -> dict[str, Any]:
+    """What the language model has read by now, that is, also for test."""
+    if not hasattr(classifier, "reader_"):
+        return {}
+    reader = classifier.reader_
+    return {
+        "predict_tokens": reader.tokens_run - classifier.costs_["lm_tokens"],
+        "lm_seconds": reader.seconds,
+    }
+
+
+def _failed(cell: Cell, error: str, trace: str | None) -> Record:
+    return Record(
+        **_identity(cell), status="failed", error=error, traceback=trace, versions=_versions()
+    )
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    settings = {key: _spell(value) for key, value in cell.method.resolved().items()}
+    return {
+        "dataset": cell.dataset,
+        "method": cell.method.name,
+        "kind": cell.method.kind,
+        "seed": cell.seed,
+        "resample": cell.resample,
+        "recipe": cell.method.recipe if settings else None,
+        "strategy": settings.get("strategy"),
+        "settings": settings,
+    }
+
+
+def _spell(value: Any) -> Any:
+    return value.spec() if hasattr(value, "spec") else value
+
+
+def record_path(cell: Cell, dataset: Dataset, machine: Machine) -> str:
+    """The name of a run's file: readable, and another one if anything that matters is another."""
+    matters = [_identity(cell), dataset.sha256, dataclasses.asdict(machine), __version__]
+    digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
+    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.dataset}.{cell.method.name}").strip("-")
+    return f"{words}-seed{cell.seed}-{digest[:12]}.json"
+
+
+@contextmanager
+def _noting() -> Iterator[list[str]]:
+    """Collect the notices of a block, and pass every warning on."""
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TspromptNotice)
+        show = warnings.showwarning
+
+        def keep(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, TspromptNotice) and str(message) not in notes:
+                notes.append(str(message))
+            show(message, category, *where, **more)
+
+        warnings.showwarning = keep
+        yield notes
+
+
+def _versions() -> dict[str, str]:
+    found = {"tsprompt": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

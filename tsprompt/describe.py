@@ -1,0 +1,177 @@
+"""What a fitted classifier is, in words and numbers: from the model alone, without its data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tsprompt.data import Cases
+from tsprompt.reading import Reading
+from tsprompt.template import Template
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+
+__all__ = ["Layout", "Slot", "describe", "layout", "slots"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One position of a template."""
+
+    kind: str
+    """`cls`, `prompt`, `data`, `mask` or `sep`."""
+    text: str
+    """The word of a prompt token (`~word`: the nearest one to a vector); `x7`: step 7."""
+    tokens: int = 1
+    """Positions that it takes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes of a fitted model, for the longest series of train."""
+
+    scope: str
+    """`series`: the model reads all steps at once; `step`: each alone."""
+    latent: int | None
+    """Numbers that the strategy compresses a case to, if it does."""
+    steps: int
+    """S."""
+    patch: int
+    """Timesteps of a step."""
+    width: int
+    """W, the tokens of a step."""
+    prompt_tokens: int
+    """P, all prompt slots of one reading."""
+    positions: int
+    """L, what the language model reads at once."""
+    readings: int
+    """Prompts whose features are concatenated."""
+    layers_read: tuple[int, ...]
+    """Layers that the readout reads; 0 is what enters the first."""
+    layers: int
+    """N, of the whole language model."""
+    hidden_size: int
+    """D."""
+    features: int
+    """R, over all readings."""
+    classes: int
+    """C."""
+
+
+def layout(classifier: PromptClassifier) -> Layout:
+    """The sizes of a fitted classifier."""
+    first, reader = classifier.readings_[0], classifier.reader_
+    return Layout(
+        scope=reader.scope,
+        latent=_latent(classifier),
+        steps=first.tokenizer.max_steps_,
+        patch=first.tokenizer.patch_,
+        width=_width(classifier, first),
+        prompt_tokens=len(first.prompt),
+        positions=_template(classifier, first).length,
+        readings=len(classifier.readings_),
+        layers_read=first.layers,
+        layers=reader.backbone.layers,
+        hidden_size=reader.backbone.hidden_size,
+        features=sum(_features(classifier, reading) for reading in classifier.readings_),
+        classes=len(classifier.classes_),
+    )
+
+
+def slots(classifier: PromptClassifier, reading: Reading) -> list[Slot]:
+    """What the language model reads of one case, position by position, the data as x1 .. xS.
+
+    With ``scope="step"`` it reads each step alone: the template is that of the first.
+    """
+    reader = classifier.reader_
+    template = _template(classifier, reading)
+    steps, width = template.data.shape
+    # A float has no word: the template then shows the number of its step.
+    tokens = torch.zeros(steps, width, 1)
+    words = _prompt_words(classifier, reading)[: template.prompt.size]
+    pairs = template.words(tokens, words, reader.backbone)
+    return _merge([Slot(kind, text) for kind, text in pairs])
+
+
+def describe(classifier: PromptClassifier) -> dict[str, Any]:
+    """All of it, for JSON: settings, sizes, classes, templates, scores, costs."""
+    return {
+        "recipe": classifier.recipe,
+        "settings": classifier.parts_.specs(),
+        "classes": [str(one) for one in classifier.classes_],
+        "n_features": classifier.n_features_in_,
+        "seed": classifier.seed_,
+        "layout": asdict(layout(classifier)),
+        "templates": [
+            [asdict(slot) for slot in slots(classifier, reading)]
+            for reading in classifier.readings_
+        ],
+        "scores": classifier.scores_,
+        "costs": classifier.costs_,
+        "report": classifier.report_,
+    }
+
+
+def _prepared(classifier: PromptClassifier) -> Cases:
+    """What the strategy makes of a case of one timestep, the tokenizer's input."""
+    one = Cases(np.zeros((1, 1, classifier.n_features_in_), np.float32))
+    return classifier.parts_.strategy.transform(one)
+
+
+def _latent(classifier: PromptClassifier) -> int | None:
+    """Another length than that timestep's is the strategy's own."""
+    length = int(_prepared(classifier).lengths[0])
+    return None if length == 1 else length
+
+
+def _width(classifier: PromptClassifier, reading: Reading) -> int:
+    """W. The strategy may give the tokenizer other features than it was given."""
+    return reading.tokenizer.width(_prepared(classifier).n_features)
+
+
+def _template(classifier: PromptClassifier, reading: Reading) -> Template:
+    reader = classifier.reader_
+    steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
+    used = reader.strategy.slots(reader.length, steps)
+    return reader.strategy.template(steps, _width(classifier, reading), used, reading.prompt)
+
+
+def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
+    backbone, prompt = classifier.reader_.backbone, reading.prompt
+    if prompt.ids is not None:
+        return [backbone.words.word(int(number)) for number in prompt.ids]
+    if not len(prompt):
+        return []
+    return [f"~{backbone.words.word(one)}" for one in backbone.nearest_words(prompt.fill(backbone))]
+
+
+def _features(classifier: PromptClassifier, reading: Reading) -> int:
+    """R of one reading: the readout is asked with zeros."""
+    reader = classifier.reader_
+    tokens = reading.tokenizer.max_steps_ * _width(classifier, reading)
+    layers, size = len(reading.layers), reader.backbone.hidden_size
+    if reader.scope == "step":
+        tokens = reading.tokenizer.max_steps_
+    data = torch.zeros(1, layers, tokens, size)
+    mask = data if reader.scope == "step" else data[:, :, :1]
+    return int(np.prod(reading.readout.pool(data, mask).shape[1:]))
+
+
+def _merge(pairs: list[Slot]) -> list[Slot]:
+    """The W tokens of one step are one slot."""
+    merged: list[Slot] = []
+    for slot in pairs:
+        if (
+            slot.kind == "data"
+            and merged
+            and merged[-1].kind == "data"
+            and merged[-1].text == slot.text
+        ):
+            merged[-1] = Slot("data", slot.text, merged[-1].tokens + 1)
+        else:
+            merged.append(slot)
+    return merged

@@ -1,0 +1,141 @@
+"""What parts, recipes and backbones there are, in the words of their own docstrings."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import itertools
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "Explained",
+    "Option",
+    "explain_backbones",
+    "explain_recipes",
+    "explain_registry",
+    "first_line",
+]
+
+_HOMES = {
+    "preprocessings": "tsprompt.preprocessing",
+    "readouts": "tsprompt.readouts",
+}
+"""Where a registry isn't in the package of its own name."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a part, or one choice of a recipe."""
+
+    name: str
+    value: str
+    """Its default, as a person would type it."""
+    about: str
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One thing in a list."""
+
+    name: str
+    about: str
+    """One line."""
+    more: str = ""
+    options: tuple[Option, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dataclasses.asdict(self)
+
+
+def explain_registry(kind: str) -> list[Explained]:
+    """All parts in a registry: `strategies`, `tokenizers`, ..."""
+    registry = getattr(importlib.import_module(_HOMES.get(kind, f"tsprompt.{kind}")), kind)
+    return [_explain(registry[name], name) for name in registry]
+
+
+def explain_recipes() -> list[Explained]:
+    """All recipes, with everything that each sets."""
+    from tsprompt.recipes import RECIPES
+
+    return [
+        Explained(
+            recipe.name,
+            recipe.about,
+            f"From: {recipe.source}.",
+            tuple(
+                Option(name, "the prompt's own" if value is None else _spell(value), "")
+                for name, value in dataclasses.asdict(recipe.settings).items()
+            ),
+        )
+        for recipe in RECIPES.values()
+    ]
+
+
+def explain_backbones() -> list[Explained]:
+    """Those that load without a network, and the ways to name others."""
+    from tsprompt.backbones.catalogue import BUNDLED, cached
+
+    bundled = [Explained(name, one.description) for name, one in BUNDLED.items()]
+    kept = [Explained(name, "in the Hugging Face cache of this machine") for name in cached()]
+    return [
+        *bundled,
+        *kept,
+        Explained("random:NAME", "the same architecture, freshly initialised (an ablation)"),
+        Explained("shuffled:NAME", "pretrained entries permuted inside each matrix (an ablation)"),
+        Explained("none:NAME", "no layers: embeddings go straight to the readout (an ablation)"),
+        Explained("ORG/NAME", "any BERT-family encoder of the Hugging Face hub, downloaded"),
+        Explained("FOLDER", "the same from a local folder"),
+    ]
+
+
+def first_line(part: Any) -> str:
+    """What a part is: the first sentence of its docstring."""
+    first = " ".join((inspect.getdoc(part) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", first)[0].replace("``", "")
+
+
+def _explain(part: Any, name: str) -> Explained:
+    doc = inspect.getdoc(part) or ""
+    first, _, rest = doc.partition("\n\n")
+    beyond = " ".join(first.split()).replace("``", "").removeprefix(first_line(part)).strip()
+    about = _field_docs(part)
+    options = tuple(
+        Option(field.name, _spell(field.default), about.get(field.name, ""))
+        for field in dataclasses.fields(part)
+    )
+    return Explained(name, first_line(part), "\n".join(filter(None, (beyond, rest))), options)
+
+
+def _field_docs(kind: type[Any]) -> dict[str, str]:
+    """Field -> the string beneath it in the source, also of inherited ones."""
+    found: dict[str, str] = {}
+    for owner in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(owner):
+            found |= _docs_of(owner)
+    return found
+
+
+def _docs_of(owner: type[Any]) -> dict[str, str]:
+    body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+    lines = body.body if isinstance(body, ast.ClassDef) else []
+    docs = {}
+    for line, below in itertools.pairwise(lines):
+        match line, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docs[name] = " ".join(text.split())
+    return docs
+
+
+def _spell(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return "+".join(map(_spell, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
