@@ -21,88 +21,22 @@ from tsprompt.backbones import Backbone, BatchSize, load_backbone
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
 from tsprompt.data import Cases, as_cases
-from tsprompt.errors import ConfigError, InputError, notice
-from tsprompt.heads import Head, heads
-from tsprompt.preprocessing import Preprocessing, preprocessings
-from tsprompt.prompts import PromptModel, prompts
+from tsprompt.errors import InputError, notice
+from tsprompt.heads import Head
+from tsprompt.parts import Parts
+from tsprompt.preprocessing import Preprocessing
+from tsprompt.prompts import PromptModel
 from tsprompt.reading import Reader, Reading
-from tsprompt.readouts import Readout, readouts
+from tsprompt.readouts import Readout
 from tsprompt.recipes import Settings, resolve
 from tsprompt.seeds import derive, generator
-from tsprompt.strategies import Strategy, strategies
+from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.tuners import Problem, Tuner, tuners
+from tsprompt.tuners import Problem, Tuner
 
-__all__ = ["Parts", "PromptClassifier"]
+__all__ = ["PromptClassifier"]
 
 _BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
-
-
-@dataclasses.dataclass
-class Parts:
-    """The parts of one classifier, built and checked against each other, not fitted."""
-
-    strategy: Strategy
-    scope: str
-    preprocessing: Preprocessing
-    tokenizer: Tokenizer
-    prompt: PromptModel
-    tuner: Tuner
-    n_prompts: int
-    readout: Readout
-    head: Head
-    backbone: str
-
-    @classmethod
-    def build(cls, settings: dict[str, Any]) -> Parts:
-        """Build all parts.
-
-        Raises
-        ------
-        ConfigError
-            A name or option is unknown, a value is out of range, or two choices contradict.
-        """
-        prompt = prompts.build(settings["prompt"])
-        parts = cls(
-            strategy=strategies.build(settings["strategy"]),
-            scope=settings["scope"],
-            preprocessing=preprocessings.build(settings["preprocessing"]),
-            tokenizer=tokenizers.build(settings["tokenizer"]),
-            prompt=prompt,
-            tuner=tuners.build(settings["tuner"] or prompt.tuner),
-            n_prompts=settings["n_prompts"],
-            readout=readouts.build(settings["readout"]),
-            head=heads.build(settings["head"]),
-            backbone=settings["backbone"],
-        )
-        parts._check()
-        return parts
-
-    def _check(self) -> None:
-        if self.scope not in ("series", "step"):
-            raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
-        if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
-            raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
-        if self.tuner.name not in self.prompt.tuners:
-            raise ConfigError(
-                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
-                f"use one of: {', '.join(self.prompt.tuners)}"
-            )
-
-    def specs(self) -> dict[str, Any]:
-        """The settings that build these parts again."""
-        return {
-            "strategy": self.strategy.spec(),
-            "scope": self.scope,
-            "preprocessing": self.preprocessing.spec(),
-            "tokenizer": self.tokenizer.spec(),
-            "prompt": self.prompt.spec(),
-            "tuner": self.tuner.spec(),
-            "n_prompts": self.n_prompts,
-            "readout": self.readout.spec(),
-            "head": self.head.spec(),
-            "backbone": self.backbone,
-        }
 
 
 class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -205,6 +139,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The language model can't be had.
         """
         started = time.perf_counter()
+        # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
+        vars(self).pop("readings_", None)
         parts = Parts.build(self._settings())
         cases = as_cases(X)
         self.classes_, labels = _encode(y, len(cases))
@@ -218,12 +154,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit(self, parts: Parts, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
         self.n_features_in_ = cases.n_features
         self.parts_ = parts
-        if parts.scope == "step" and not cases.equal_length and parts.preprocessing.length is None:
+        if parts.scope == "step" and parts.preprocessing.length is None:
+            # The head sees one vector for each step, so all series need the same steps.
             parts.preprocessing.length = int(cases.lengths.max())
-            notice(
-                "series of different lengths are resampled to the longest of train, "
-                f"{parts.preprocessing.length} timesteps: scope='step' reads the same steps of all"
-            )
+            if not cases.equal_length:
+                notice(
+                    "series of different lengths are resampled to the longest of train, "
+                    f"{parts.preprocessing.length} timesteps: scope='step' needs equal lengths"
+                )
         parts.backbone = choose(parts.backbone)
         layers = parts.readout.choose_layers(total_layers(parts.backbone))
         backbone = load_backbone(
@@ -233,7 +171,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
         self.reader_ = self._reader(parts, backbone)
         fitted = self._fit_tokenizers(prepared, seed)
-        self.readings_: list[Reading] = []
+        readings: list[Reading] = []
         features = []
         for member, tokenizer in enumerate(fitted):
             problem = Problem(
@@ -251,21 +189,16 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seed=seed,
             )
             found = parts.tuner.find(problem)
-            self.readings_.append(found.reading)
+            readings.append(found.reading)
             features.append(found.features.cpu())
         self.reader_.forget()
         self._fit_head(torch.cat(features, dim=1), labels, seed)
+        self.readings_ = readings
 
     def _fit_tokenizers(self, cases: Cases, seed: int) -> list[Tokenizer]:
         """One tokenizer draw for each prompt; all have the same steps."""
         parts, reader = self.parts_, self.reader_
-        room = None
-        width = parts.tokenizer.width(cases.n_features)
-        fits = parts.strategy.max_steps(reader.backbone.positions, reader.length, width)
-        if parts.scope == "series":
-            room = fits
-        elif fits < 1:
-            room = 0
+        room = reader.room(parts.tokenizer.width(cases.n_features))
         fitted = []
         for member in range(parts.n_prompts):
             tokenizer = tokenizers.build(parts.tokenizer)

@@ -193,7 +193,8 @@ def _read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Tensor]:
 def _rebuild(
     header: dict[str, Any], tensors: dict[str, Tensor], device: str, dtype: str | None
 ) -> PromptClassifier:
-    from tsprompt.classifier import Parts, PromptClassifier
+    from tsprompt.classifier import PromptClassifier
+    from tsprompt.parts import Parts
 
     saved = header["backbone"]
     backbone = load_backbone(

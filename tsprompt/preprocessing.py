@@ -34,7 +34,7 @@ class Preprocessing(Part):
     def __post_init__(self) -> None:
         require_one_of(self, "missing", ("interpolate", "mean", "error"))
         require_one_of(self, "standardise", ("train", "series", "none"))
-        require(self.length is None or self.length >= 2, "preprocessing: length must be 2 or more")
+        require(self.length is None or self.length >= 1, "preprocessing: length must be 1 or more")
 
     def fit(self, cases: Cases) -> Preprocessing:
         """Learn each feature's mean and standard deviation over train."""

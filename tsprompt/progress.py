@@ -41,6 +41,7 @@ def report(stage: str, done: float, total: float) -> None:
 @contextmanager
 def bar(console: Console | None = None) -> Iterator[None]:
     """Show what is reported inside the block as one Rich progress bar for each stage."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -49,6 +50,7 @@ def bar(console: Console | None = None) -> Iterator[None]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
+    console = console or Console(stderr=True)
     with Progress(*columns, console=console, transient=True) as display:
         tasks: dict[str, TaskID] = {}
 

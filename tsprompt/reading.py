@@ -68,6 +68,11 @@ class Reader:
     """Time that reading them took."""
     _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
 
+    def room(self, width: int) -> int | None:
+        """The most steps of W tokens that a case may have; None if there is no bound."""
+        fits = self.strategy.max_steps(self.backbone.positions, self.length, width)
+        return fits if self.scope == "series" or fits < 1 else None
+
     def features(self, reading: Reading, cases: Cases, stage: str = "reading") -> Tensor:
         """(B, R) features of cases."""
         return _Pass(self, reading, len(cases), stage).features(

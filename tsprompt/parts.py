@@ -1,0 +1,84 @@
+"""The parts of one classifier, built from its settings and checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tsprompt.errors import ConfigError
+from tsprompt.heads import Head, heads
+from tsprompt.preprocessing import Preprocessing, preprocessings
+from tsprompt.prompts import PromptModel, prompts
+from tsprompt.readouts import Readout, readouts
+from tsprompt.strategies import Strategy, strategies
+from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.tuners import Tuner, tuners
+
+__all__ = ["Parts"]
+
+
+@dataclass
+class Parts:
+    """The parts of one classifier, built and checked against each other, not fitted."""
+
+    strategy: Strategy
+    scope: str
+    preprocessing: Preprocessing
+    tokenizer: Tokenizer
+    prompt: PromptModel
+    tuner: Tuner
+    n_prompts: int
+    readout: Readout
+    head: Head
+    backbone: str
+
+    @classmethod
+    def build(cls, settings: dict[str, Any]) -> Parts:
+        """Build all parts.
+
+        Raises
+        ------
+        ConfigError
+            A name or option is unknown, a value is out of range, or two choices contradict.
+        """
+        prompt = prompts.build(settings["prompt"])
+        parts = cls(
+            strategy=strategies.build(settings["strategy"]),
+            scope=settings["scope"],
+            preprocessing=preprocessings.build(settings["preprocessing"]),
+            tokenizer=tokenizers.build(settings["tokenizer"]),
+            prompt=prompt,
+            tuner=tuners.build(settings["tuner"] or prompt.tuner),
+            n_prompts=settings["n_prompts"],
+            readout=readouts.build(settings["readout"]),
+            head=heads.build(settings["head"]),
+            backbone=settings["backbone"],
+        )
+        parts._check()
+        return parts
+
+    def _check(self) -> None:
+        if self.scope not in ("series", "step"):
+            raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
+        if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
+            raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
+        if self.tuner.name not in self.prompt.tuners:
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
+                f"use one of: {', '.join(self.prompt.tuners)}"
+            )
+
+    def specs(self) -> dict[str, Any]:
+        """The settings that build these parts again."""
+        return {
+            "strategy": self.strategy.spec(),
+            "scope": self.scope,
+            "preprocessing": self.preprocessing.spec(),
+            "tokenizer": self.tokenizer.spec(),
+            "prompt": self.prompt.spec(),
+            "tuner": self.tuner.spec(),
+            "n_prompts": self.n_prompts,
+            "readout": self.readout.spec(),
+            "head": self.head.spec(),
+            "backbone": self.backbone,
+        }
