@@ -140,7 +140,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
-        vars(self).pop("readings_", None)
+        if hasattr(self, "readings_"):
+            del self.readings_
         parts = Parts.build(self._settings())
         cases = as_cases(X)
         self.classes_, labels = _encode(y, len(cases))
