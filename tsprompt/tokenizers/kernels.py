@@ -23,6 +23,8 @@ _FIT_RESPONSES = 4_096
 """Responses of a kernel, drawn at random, whose quantiles are taken."""
 _CHUNK = 16_000_000
 """Responses held at once, in numbers."""
+_HAIR = 2e-6
+"""How far above its quantile an edge lies, in units of the largest value of train."""
 _DILATIONS = 12
 """Different dilations; kernels that share one are convolved together."""
 
@@ -110,7 +112,10 @@ class Kernels(Tokenizer):
                 size = max(1, round(share * every.shape[1]))
                 kept = rng.choice(every.shape[1], size=size, replace=False)
                 responses.append(every[:, torch.from_numpy(kept)])
-        ordered = torch.cat(responses, dim=1).sort(dim=1).values
+        largest = max(float(np.abs(one).max()) for one in sample)
+        # Responses that tie with a quantile, as flat stretches do, must not fall to either side of
+        # it by the noise of float32, which differs with the batch and the machine.
+        ordered = torch.cat(responses, dim=1).sort(dim=1).values + _HAIR * largest
         shares = torch.from_numpy(rng.uniform(0.1, 0.9, size=count))
         columns = (shares * (ordered.shape[1] - 1)).round().long()
         self.thresholds_ = ordered.gather(1, columns[:, None]).squeeze(1)
