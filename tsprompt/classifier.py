@@ -82,6 +82,15 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Further figures of the fit: reconstruction errors, search losses, prompt gradients.
     """
 
+    classes_: npt.NDArray[Any]
+    n_features_in_: int
+    parts_: Parts
+    readings_: list[Reading]
+    reader_: Reader
+    scores_: dict[str, float]
+    costs_: dict[str, Any]
+    report_: dict[str, Any]
+
     def __init__(
         self,
         recipe: str = "default",
