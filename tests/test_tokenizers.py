@@ -361,6 +361,18 @@ def test_rank_does_not_care_how_high_a_spike_is(backbone: Backbone, factor: floa
     assert float(far.abs().max()) > 1
 
 
+@pytest.mark.parametrize("differences", ["never", "always"])
+def test_ties_do_not_fall_to_either_side_by_float_noise(
+    backbone: Backbone, differences: str
+) -> None:
+    """Flat stretches and few distinct values, as many archives have, tie with the quantiles."""
+    train = np.round(series(20, 40, 1) * 2).repeat(3, axis=1)
+    tokenizer = fit(f"kernels:differences={differences},steps=60", train, backbone)
+    noise = 1 + 1e-7 * series(20, 120, 1, 9)
+    before, after = (tokens(tokenizer, x, backbone) for x in (train, train * noise))
+    assert float((before != after).float().mean()) < 1e-4
+
+
 def test_rank_is_the_quantile_bin_of_the_largest_response(backbone: Backbone) -> None:
     tokenizer = fit("kernels:response=rank,quantiles=5,steps=8", series(30, 40, 1), backbone)
     assert isinstance(tokenizer, Kernels)
