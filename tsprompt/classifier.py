@@ -17,13 +17,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsprompt import progress
-from tsprompt.backbones import Backbone, BatchSize, load_backbone
+from tsprompt.backbones import load_backbone
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import InputError, notice
 from tsprompt.heads import Head
-from tsprompt.parts import Parts
+from tsprompt.parts import Parts, make_reader
 from tsprompt.preprocessing import Preprocessing
 from tsprompt.prompts import PromptModel
 from tsprompt.reading import Reader, Reading
@@ -35,8 +35,6 @@ from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Problem, Tuner
 
 __all__ = ["PromptClassifier"]
-
-_BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
 
 
 class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -179,7 +177,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         prepared = parts.preprocessing.fit(cases).transform(cases)
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
-        self.reader_ = self._reader(parts, backbone)
+        self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         fitted = self._fit_tokenizers(prepared, seed)
         readings: list[Reading] = []
         features = []
@@ -285,22 +283,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Read a model that `save` wrote; `dtype` None uses the one it was fitted with."""
         from tsprompt.persistence import load
 
-        return load(Path(path), device=device, dtype=dtype)
+        return load(Path(path), cls, device=device, dtype=dtype)
 
     def _settings(self) -> dict[str, Any]:
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
-
-    def _reader(self, parts: Parts, backbone: Backbone) -> Reader:
-        length = parts.prompt.length
-        tokens = self.batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 8_192)
-        return Reader(
-            backbone=backbone,
-            strategy=parts.strategy,
-            length=parts.strategy.default_length if length is None else length,
-            scope=parts.scope,
-            batch=BatchSize(tokens),
-        )
 
     def _check_counts(self, labels: npt.NDArray[np.intp], head: Head) -> None:
         if len(self.classes_) < 2:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
+from tsprompt.reading import Reader
 from tsprompt.readouts import Readout, readouts
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Tuner, tuners
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "make_reader"]
+
+_BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
 
 
 @dataclass
@@ -82,3 +86,15 @@ class Parts:
             "head": self.head.spec(),
             "backbone": self.backbone,
         }
+
+
+def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:
+    """The reader of these parts; without a number of tokens, a batch is what suits the device."""
+    length = parts.prompt.length
+    return Reader(
+        backbone=backbone,
+        strategy=parts.strategy,
+        length=parts.strategy.default_length if length is None else length,
+        scope=parts.scope,
+        batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 8_192)),
+    )

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from tsprompt.backbones import load_backbone
 from tsprompt.errors import BackboneError, ModelFileError
+from tsprompt.parts import Parts, make_reader
 from tsprompt.reading import Reading
 from tsprompt.template import Prompt
 from tsprompt.tokenizers import tokenizers
@@ -124,7 +125,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
             "name": backbone.name,
             "seed": backbone.seed,
             "depth": backbone.depth,
-            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "dtype": backbone.dtype_name,
             "weights_hash": backbone.weights_hash,
         },
         "scores": classifier.scores_,
@@ -161,8 +162,10 @@ def read_header(path: Path) -> dict[str, Any]:
     return dict(header)
 
 
-def load(path: Path, *, device: str = "auto", dtype: str | None = None) -> PromptClassifier:
-    """Read a classifier that `save` wrote.
+def load(
+    path: Path, make: type[PromptClassifier], *, device: str = "auto", dtype: str | None = None
+) -> PromptClassifier:
+    """Read a classifier that `save` wrote; `make` is its class.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def load(path: Path, *, device: str = "auto", dtype: str | None = None) -> Promp
     header = read_header(path)
     tensors = _read_tensors(path, header)
     try:
-        return _rebuild(header, tensors, device, dtype)
+        return _rebuild(make, header, tensors, device, dtype)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ModelFileError(f"{path / _HEADER} is damaged ({error!r}); fit again") from None
 
@@ -191,11 +194,12 @@ def _read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _rebuild(
-    header: dict[str, Any], tensors: dict[str, Tensor], device: str, dtype: str | None
+    make: type[PromptClassifier],
+    header: dict[str, Any],
+    tensors: dict[str, Tensor],
+    device: str,
+    dtype: str | None,
 ) -> PromptClassifier:
-    from tsprompt.classifier import PromptClassifier
-    from tsprompt.parts import Parts
-
     saved = header["backbone"]
     backbone = load_backbone(
         saved["name"], saved["depth"], saved["seed"], device, dtype or saved["dtype"]
@@ -210,7 +214,7 @@ def _rebuild(
     parts = Parts.build(header["settings"])
     for name in ("preprocessing", "strategy", "tuner", "head"):
         getattr(parts, name).restore(state[name])
-    classifier = PromptClassifier(
+    classifier = make(
         header["recipe"],
         **header["settings"],
         device=device,
@@ -219,7 +223,7 @@ def _rebuild(
         random_state=header["seed"],
     )
     classifier.parts_ = parts
-    classifier.reader_ = classifier._reader(parts, backbone)
+    classifier.reader_ = make_reader(parts, backbone, classifier.batch_tokens)
     classifier.readings_ = []
     for one in state["readings"]:
         tokenizer = tokenizers.build(parts.tokenizer)

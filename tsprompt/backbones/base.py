@@ -123,12 +123,10 @@ class Backbone:
             ).hidden_states
             return torch.stack([states[layer] for layer in layers], dim=1).to(torch.float32)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A copy in another process loads the weights again instead of carrying them along.
-        from tsprompt.backbones.load import load_backbone
-
-        dtype = str(self.dtype).removeprefix("torch.")
-        return load_backbone, (self.name, self.depth, self.seed, str(self.device), dtype)
+    @property
+    def dtype_name(self) -> str:
+        """`float32` or `bfloat16`."""
+        return str(self.dtype).removeprefix("torch.")
 
 
 def fingerprint(model: nn.Module) -> str:

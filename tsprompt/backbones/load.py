@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,15 @@ def load_backbone(
     twin, _ = split_name(name)
     # The pretrained model is the same whatever the seed: don't load it once for each.
     return _load(name, depth, seed if twin in ("random", "shuffled") else 0, str(place), number)
+
+
+def _again(backbone: Backbone) -> tuple[Any, ...]:
+    """A copy, in this process or another, loads the weights instead of carrying them along."""
+    place = (str(backbone.device), backbone.dtype_name)
+    return load_backbone, (backbone.name, backbone.depth, backbone.seed, *place)
+
+
+copyreg.pickle(Backbone, _again)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)

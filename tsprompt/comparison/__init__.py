@@ -5,7 +5,7 @@ One record for each run; tables are made of stored records by `tsprompt.report`.
 
 from tsprompt.comparison.plan import Cell, Method, plan_cells, plan_methods, twins
 from tsprompt.comparison.record import Record, read_record
-from tsprompt.comparison.run import Machine, build, measure, run_cells
+from tsprompt.comparison.run import Machine, build, check, measure, run_cells
 
 __all__ = [
     "Cell",
@@ -13,6 +13,7 @@ __all__ = [
     "Method",
     "Record",
     "build",
+    "check",
     "measure",
     "plan_cells",
     "plan_methods",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprompt import __version__
-from tsprompt.comparison.plan import Cell
+from tsprompt.comparison.plan import Cell, Method
 from tsprompt.comparison.record import Record, read_record
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptError, TspromptNotice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
     from tsprompt.comparison.raw_ridge import RawRidge
 
-__all__ = ["Machine", "build", "measure", "record_path", "run_cells"]
+__all__ = ["Machine", "build", "check", "measure", "record_path", "run_cells"]
 
 _PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "scipy", "sktime")
 
@@ -76,6 +76,26 @@ def _run(cell: Cell, dataset: Dataset, machine: Machine) -> Record:
         return _failed(cell, str(error), None)
     except Exception as error:  # the others go on; the record keeps what a bug report needs
         return _failed(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def check(methods: Iterable[Method]) -> None:
+    """See that all methods can be built and their language models be had: before the first run.
+
+    Raises
+    ------
+    ConfigError
+        A choice is unknown, out of range, or contradicts another one.
+    BackboneError
+        A language model is not to be had.
+    """
+    from tsprompt.backbones.catalogue import choose
+    from tsprompt.backbones.load import total_layers
+    from tsprompt.parts import Parts
+
+    for method in methods:
+        if method.kind != "baseline":
+            parts = Parts.build(method.resolved())
+            parts.readout.choose_layers(total_layers(choose(parts.backbone)))
 
 
 def build(cell: Cell, machine: Machine) -> PromptClassifier | RawRidge:
