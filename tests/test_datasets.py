@@ -16,9 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tsprompt_datasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import tsprompt_datasets
+from tsprompt.data import Cases, Dataset, Split
+from tsprompt.errors import ConfigError, DatasetError
 from tsprompt_datasets import (
     archive,
     archive_names,
@@ -31,9 +34,6 @@ from tsprompt_datasets import (
     resample_dataset,
 )
 from tsprompt_datasets.readers import READERS, SeriesFile
-
-from tsprompt.data import Cases, Dataset, Split
-from tsprompt.errors import ConfigError, DatasetError
 
 ARCHIVES = Path(__file__).parents[1].parent / "shared" / "data"
 MANIFEST = ARCHIVES / "MANIFEST.csv"

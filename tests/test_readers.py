@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tsprompt.errors import DatasetError
 from tsprompt_datasets.locate import sktime_folder
 from tsprompt_datasets.readers import READERS, SeriesFile
 from tsprompt_datasets.readers.ts import is_regression
-
-from tsprompt.errors import DatasetError
 
 LABELS = ["a", "ab", "b", "1", "10"]
 """Some begin others, as a cut inside a label would."""

@@ -63,7 +63,7 @@ def _again(backbone: Backbone) -> tuple[Any, ...]:
     return load_backbone, (backbone.name, backbone.depth, backbone.seed, *place)
 
 
-copyreg.pickle(Backbone, _again)  # type: ignore[arg-type]
+copyreg.pickle(Backbone, _again)
 
 
 @lru_cache(maxsize=8)
