@@ -49,7 +49,9 @@ def _machine() -> dict[str, str]:
     return {
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "device": f"{device}{_gpu(device)}; --device auto takes it",
-        "dtype": "bfloat16 is native here" if native else "float32; bfloat16 is not native here",
+        "dtype": "bfloat16, which is native here (--dtype float32 for full precision)"
+        if native
+        else "float32; bfloat16 is not native here, and slower",
         "threads": f"{torch.get_num_threads()} for torch, {os.cpu_count()} processors",
     }
 

@@ -54,8 +54,17 @@ def say(kind: str, text: str, style: str = "") -> None:
 
 def show(*what: RenderableType) -> None:
     """Print results."""
-    for one in what:
-        console().print(one)
+    screen = console()
+    if screen.is_terminal:
+        for one in what:
+            screen.print(one)
+        return
+    with screen.capture() as captured:
+        for one in what:
+            screen.print(one)
+    # Rich fills lines up with blanks, which a file has no use for.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    sys.stdout.flush()
 
 
 def show_json(value: Any) -> None:

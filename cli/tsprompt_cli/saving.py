@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tsprompt.comparison import Record
     from tsprompt.data import Dataset
 
-__all__ = ["check_folder", "details"]
+__all__ = ["check_file", "check_folder", "check_records", "details"]
 
 
 def check_folder(folder: Path) -> None:
@@ -27,6 +27,42 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not (folder / "model.json").is_file():
         raise ModelFileError(f"{folder} exists and is no saved model; choose another --output")
     check_writable(folder)
+
+
+def check_file(output: Path | None) -> None:
+    """See that a result can be written there.
+
+    Raises
+    ------
+    TspromptError
+        It is a folder, or can't be written.
+    """
+    from tsprompt.errors import ConfigError
+    from tsprompt.files import check_writable
+
+    if output is None:
+        return
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder; give the name of a file as --output")
+    check_writable(output)
+
+
+def check_records(folder: Path | None) -> None:
+    """See that records can be written into this folder.
+
+    Raises
+    ------
+    TspromptError
+        It is a file, or can't be written.
+    """
+    from tsprompt.errors import ConfigError
+    from tsprompt.files import check_writable
+
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; give a folder as --records")
+    check_writable(folder / "record.json")
 
 
 def details(data: Dataset, record: Record) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def _counts(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _ranks(accuracy: pd.Series[float]) -> pd.Series[float]:
     """1 is best; NaN has none."""
-    ranks = rankdata(-accuracy.to_numpy(), nan_policy="omit")
+    # Means of the same numbers in another order differ in the last digit.
+    ranks = rankdata(-accuracy.round(12).to_numpy(), nan_policy="omit")
     return pd.Series(ranks, index=accuracy.index)
 
 

@@ -78,13 +78,13 @@ def compare(
     form: Form = None,
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
-    from tsprompt.comparison import plan_cells, plan_methods
-    from tsprompt.files import check_writable
+    from tsprompt.comparison import check, plan_cells, plan_methods
+    from tsprompt_cli.saving import check_file, check_records
     from tsprompt_datasets import load_dataset
 
     form = chosen(form, output)
-    for path in filter(None, (output, records)):
-        check_writable(path)
+    check_file(output)
+    check_records(records)
     loaded = {name: load_dataset(name, data_dir=data_dir) for name in datasets}
     methods = plan_methods(
         split_specs(strategies),
@@ -93,6 +93,7 @@ def compare(
         ablated=ablated,
         ablations=ablations,
     )
+    check(methods)
     cells = plan_cells(datasets, methods, seeds, resample=resample)
     done = _run(cells, loaded, machine, records)
     _print(done, form, output)

@@ -46,7 +46,7 @@ def fit(
     form: Form = None,
 ) -> None:
     """Fit a model, score it on test, save it."""
-    from tsprompt.comparison import Method
+    from tsprompt.comparison import Method, check
     from tsprompt_cli.saving import check_folder
     from tsprompt_datasets import load_dataset
 
@@ -57,9 +57,13 @@ def fit(
     check_folder(folder)
     data = load_dataset(dataset, data_dir=data_dir)
     method = Method(laid_out, "model", model.recipe, method.settings)
+    check([method])
     session = _Session(data, method, machine, seed, spoken)
     classifier, record = session.fit(folder)
-    records = [record, *(session.twins(classifier) if ablations else ())]
+    try:
+        records = [record, *(session.twins(classifier) if ablations else ())]
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     if spoken:
         show(_results(records), *_report(record), _next(folder, data))
     else:

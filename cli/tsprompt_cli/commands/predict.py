@@ -42,8 +42,10 @@ def predict(
     """Say the label and the class probabilities of each case."""
     from tsprompt.report import render
     from tsprompt_cli.predicting import cases_of, predictions
+    from tsprompt_cli.saving import check_file
 
     form = chosen(form, output)
+    check_file(output)
     cases = cases_of(source, data_dir)
     classifier = machine.load(model)
     labels, chances = predictions(classifier, cases)
