@@ -52,14 +52,15 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
     Raises
     ------
     ModelFileError
-        `path` is something else than a saved model, or can't be written.
+        `path` holds something else than a saved model, or can't be written.
     """
     path = path.expanduser()
-    if path.exists() and not (path / _HEADER).is_file():
+    if path.exists() and not _gives_way(path):
         raise ModelFileError(f"{path} exists and is no saved model; choose another --output")
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, **_describe(classifier, tensors), "details": details}
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    place = path.resolve()
+    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
     try:
         try:
             partial.mkdir(parents=True)
@@ -67,7 +68,7 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
             header["tensors_sha256"] = _sha256(partial / _TENSORS)
             text = json.dumps(header, indent=1, allow_nan=True)
             (partial / _HEADER).write_text(text, encoding="utf-8")
-            _put_in_place(partial, path)
+            _put_in_place(partial, place)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except (OSError, SafetensorError) as error:
@@ -76,6 +77,11 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
             "free some space or choose another --output"
         ) from None
     return path
+
+
+def _gives_way(path: Path) -> bool:
+    """Whether this is an empty folder, or a saved model and nothing besides."""
+    return path.is_dir() and {one.name for one in path.iterdir()} in (set(), {_HEADER, _TENSORS})
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
