@@ -1,0 +1,465 @@
+"""PromptClassifier: scikit-learn's rules, labels, and what it says about bad input."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import check_no_attributes_set_in_init
+
+from tsprompt import PromptClassifier, progress
+from tsprompt.errors import BackboneError, ConfigError, InputError, TspromptNotice
+from tsprompt.heads.mlp import MLP
+from tsprompt.tokenizers.kernels import Kernels
+
+
+def fit(tiny: dict[str, Any], data: Any, **changes: Any) -> PromptClassifier:
+    return PromptClassifier(**{**tiny, **changes}).fit(data.X, data.y)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny: dict[str, Any], separable: Any) -> PromptClassifier:
+    return fit(tiny, separable)
+
+
+# --- scikit-learn's rules ---
+
+
+def test_the_constructor_only_stores() -> None:
+    classifier = PromptClassifier()
+    names = inspect.signature(PromptClassifier).parameters
+    assert vars(classifier).keys() == names.keys()
+    marks = {name: object() for name in names}
+    stored = vars(PromptClassifier(**marks))  # type: ignore[arg-type]
+    assert all(stored[name] is mark for name, mark in marks.items())
+    check_no_attributes_set_in_init("PromptClassifier", classifier)
+
+
+def test_defaults_leave_every_choice_to_the_recipe() -> None:
+    from tsprompt.recipes import Settings
+
+    params = PromptClassifier().get_params()
+    assert params["recipe"] == "default"
+    assert all(params[name] is None for name in vars(Settings()))
+
+
+def test_params_are_set_and_cloned() -> None:
+    classifier = PromptClassifier(tokenizer=Kernels(steps=5), n_prompts=2)
+    copy = clone(classifier).set_params(head="mlp", tokenizer="bins")
+    assert copy.get_params()["head"] == "mlp"
+    assert copy.n_prompts == 2
+    assert classifier.tokenizer == Kernels(steps=5)
+    with pytest.raises(ValueError, match="Invalid parameter 'nonsense'"):
+        copy.set_params(nonsense=1)
+
+
+def test_fitting_changes_no_parameter(tiny: dict[str, Any], ragged: Any) -> None:
+    head = MLP(epochs=3)
+    classifier = PromptClassifier(**tiny, scope="step", head=head, preprocessing="standard")
+    before = dict(classifier.get_params())
+    with pytest.warns(TspromptNotice, match="resampled to the longest of train, 20 timesteps"):
+        classifier.fit(ragged.X, ragged.y)
+    assert classifier.get_params() == before
+    assert classifier.head is head
+    assert head.state() == MLP().state()
+
+
+def test_what_fitting_learns_ends_in_an_underscore(fitted: PromptClassifier) -> None:
+    learned = vars(fitted).keys() - fitted.get_params().keys()
+    assert learned
+    assert all(name.endswith("_") and not name.startswith("_") for name in learned)
+    documented = str(PromptClassifier.__doc__).split("Attributes")[1]
+    for name in ("classes_", "n_features_in_", "scores_", "costs_", "report_", "readings_"):
+        assert name in documented
+        assert name in learned
+
+
+@pytest.mark.parametrize("call", ["predict", "predict_proba", "save"])
+def test_it_is_not_fitted_before_fit(call: str, separable: Any) -> None:
+    with pytest.raises(NotFittedError):
+        getattr(PromptClassifier(), call)(separable.X)
+
+
+def test_grid_search_over_specs(tiny: dict[str, Any], separable: Any) -> None:
+    grid = {"tokenizer": ["bins", "kernels:steps=5", Kernels(steps=7)], "n_prompts": [1, 2]}
+    search = GridSearchCV(PromptClassifier(**tiny), grid, cv=2).fit(separable.X, separable.y)
+    assert search.best_params_["tokenizer"] in grid["tokenizer"]
+    assert search.score(separable.X_test, separable.y_test) > 0.8
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_cross_val_score_and_pipeline(tiny: dict[str, Any], separable: Any) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    classifier = make_pipeline(FunctionTransformer(), PromptClassifier(**tiny))
+    scores = cross_val_score(classifier, separable.X, separable.y, cv=3)
+    assert scores.mean() > 0.8
+
+
+def test_it_says_that_it_takes_series_with_gaps() -> None:
+    tags = PromptClassifier().__sklearn_tags__()
+    assert tags.input_tags.three_d_array
+    assert tags.input_tags.allow_nan
+    assert not tags.input_tags.two_d_array
+    assert tags.estimator_type == "classifier"
+
+
+def test_fit_returns_itself_and_a_second_fit_forgets_the_first(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    classifier = PromptClassifier(**tiny)
+    assert classifier.fit(separable.X, separable.y) is classifier
+    classifier.fit(separable.X[:16, :, :1], np.arange(16) % 2)
+    assert classifier.classes_.tolist() == [0, 1]
+    assert classifier.n_features_in_ == 1
+    fresh = PromptClassifier(**tiny).fit(separable.X[:16, :, :1], np.arange(16) % 2)
+    test = separable.X_test[:, :, :1]
+    assert np.array_equal(classifier.predict_proba(test), fresh.predict_proba(test))
+
+
+# --- random numbers ---
+
+
+def test_random_state(tiny: dict[str, Any], separable: Any) -> None:
+    def chances(state: Any) -> np.ndarray:
+        return fit(tiny, separable, random_state=state).predict_proba(separable.X_test)
+
+    assert np.array_equal(chances(3), chances(3))
+    assert np.array_equal(chances(np.random.RandomState(3)), chances(3))
+    assert not np.array_equal(chances(None), chances(None))
+    state = np.random.RandomState(3)
+    assert not np.array_equal(chances(state), chances(state))
+
+
+def test_members_are_drawn_apart_and_keep_their_draw_when_more_join(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    two, three = (fit(tiny, separable, n_prompts=n) for n in (2, 3))
+    prompts = [tuple(one.prompt.ids.tolist()) for one in three.readings_]  # type: ignore[union-attr]
+    assert len(set(prompts)) == 3
+    assert [tuple(one.prompt.ids.tolist()) for one in two.readings_] == prompts[:2]  # type: ignore[union-attr]
+    weights = [one.tokenizer.state()["weights_"] for one in three.readings_]
+    assert not weights[0].equal(weights[1])
+
+
+def test_an_ablation_draws_the_same_tokenizers_and_prompts(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    ablated = fit(tiny, separable, backbone=f"none:{tiny['backbone']}")
+    plain = fit(tiny, separable)
+    for one, other in zip(plain.readings_, ablated.readings_, strict=True):
+        assert one.tokenizer.state()["weights_"].equal(other.tokenizer.state()["weights_"])
+        assert one.prompt.ids.equal(other.prompt.ids)  # type: ignore[union-attr,arg-type]
+
+
+# --- labels ---
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "a"]),
+        np.array(["b", "a"], dtype=object),
+        np.array([7, -3]),
+        np.array([True, False]),
+        np.array([2.0, 1.0]),
+        ["x", "y"],
+        [2, 1],
+        (True, False),
+    ],
+)
+def test_labels_of_any_kind_come_back_as_they_were(
+    tiny: dict[str, Any], separable: Any, labels: Any
+) -> None:
+    kept = separable.y != "mild"
+    X, which = separable.X[kept], (separable.y[kept] == "wild").astype(int)
+    y = [labels[i] for i in which]
+    y = np.array(y, dtype=labels.dtype) if isinstance(labels, np.ndarray) else y
+    fitted = PromptClassifier(**tiny).fit(X, y)
+    assert fitted.classes_.tolist() == sorted(labels)
+    assert fitted.classes_.dtype == np.asarray(y).dtype
+    found = fitted.predict(X)
+    assert found.dtype == fitted.classes_.dtype
+    assert found.tolist() == list(y)
+
+
+def test_probabilities_are_in_the_order_of_classes(
+    fitted: PromptClassifier, separable: Any
+) -> None:
+    assert fitted.classes_.tolist() == sorted(set(separable.y))
+    chances = fitted.predict_proba(separable.X_test)
+    right = np.searchsorted(fitted.classes_, separable.y_test)
+    assert (chances[np.arange(15), right] > 0.5).all()
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((6, 5)), r"X\[:, :, None\]"),
+        (np.zeros((0, 5, 1)), "holds no cases"),
+        (np.array([[["a"]]] * 6), "not numbers"),
+        ([np.zeros((3, 1)), np.zeros((3, 2))] * 3, "X\\[1\\] has 2 features"),
+        (np.zeros((5, 4, 1)), r"y has shape \(6,\); one label for each of the 5 cases"),
+    ],
+)
+def test_series_that_cannot_be_used_are_refused(tiny: dict[str, Any], X: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PromptClassifier(**tiny).fit(X, [0, 1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0] * 6, r"one class only \(0\)"),
+        ([0, 1] * 2, r"y has shape \(4,\)"),
+        (np.zeros((6, 1)), r"y has shape \(6, 1\)"),
+        ([0, 1, 0, 1, 0, np.nan], "y holds NaN or inf"),
+        ([0, 1, 0, 1, 0, np.inf], "y holds NaN or inf"),
+        (np.array([0, "a", 0, 1, 0, 1], dtype=object), r"several types \(int, str\)"),
+        (np.array(["a", None, "b", "a", "b", "a"], dtype=object), "several types"),
+        (np.array(["a", np.nan, "b", "a", "b", "a"], dtype=object), "several types"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(tiny: dict[str, Any], y: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PromptClassifier(**tiny).fit(np.zeros((6, 5, 1)), y)
+
+
+def test_a_class_with_one_case_needs_a_head_that_holds_nothing_out(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    X, y = separable.X[:9], np.array(["a", "b"] * 4 + ["rare"])
+    with pytest.raises(InputError, match=r'class rare has fewer than 2 .* use head="ridge"'):
+        PromptClassifier(**tiny, head="mlp").fit(X, y)
+    assert PromptClassifier(**tiny).fit(X, y).predict_proba(X).shape == (9, 3)
+
+
+def test_features_must_be_those_of_the_fit(fitted: PromptClassifier, separable: Any) -> None:
+    for features in (1, 3):
+        with pytest.raises(InputError, match=f"X has {features} features, the model .* with 2"):
+            fitted.predict(np.zeros((2, 20, features)))
+    with pytest.raises(InputError, match=r"X\[:, :, None\]"):
+        fitted.predict(separable.X_test[:, :, 0])
+
+
+def test_gaps_without_a_policy_are_refused_and_with_one_are_said(
+    tiny: dict[str, Any], gappy: Any
+) -> None:
+    with pytest.raises(InputError, match=r'missing or infinite values, .* missing="interpolate"'):
+        fit(tiny, gappy, preprocessing="standard:missing=error")
+    with pytest.warns(TspromptNotice, match=r"\d+ missing values in \d+ of 24 cases were filled"):
+        fit(tiny, gappy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": "defalt"}, "did you mean default"),
+        ({"strategy": "per_step"}, "did you mean per-step"),
+        ({"tokenizer": "kernel"}, "did you mean kernels"),
+        ({"tokenizer": "kernels:stepz=4"}, "did you mean steps"),
+        ({"prompt": "hardd"}, "did you mean hard"),
+        ({"tuner": "serch"}, "did you mean search"),
+        ({"readout": "pool"}, "did you mean pooled"),
+        ({"head": "rigde"}, "did you mean ridge"),
+        ({"preprocessing": "standart"}, "did you mean standard"),
+        ({"head": MLP}, "is not a head"),
+        ({"head": Kernels()}, "is not a head"),
+        ({"scope": "steps"}, "not one of: series, step"),
+        ({"n_prompts": 0}, "1 or more: 0"),
+        ({"n_prompts": 1.5}, "whole number"),
+        ({"n_prompts": "2"}, "whole number"),
+        ({"prompt": "hard:length=0"}, 'for no prompt use prompt="none"'),
+        ({"prompt": "hard:placement=left"}, "not one of: around, random"),
+        ({"prompt": "none:length=3"}, 'use prompt="hard"'),
+        ({"prompt": "none", "tuner": "search"}, "'search' can't find the prompt 'none'"),
+        ({"readout": "mask:layers=3"}, "no layer 3; the backbone has layers 1 to 2"),
+        ({"readout": "mask:layers=0"}, "no layer 0"),
+        ({"device": "tpu"}, "not one of: auto, cpu, cuda, mps"),
+        ({"dtype": "float16"}, "not one of: auto, float32, bfloat16"),
+        ({"prompt": "hard:length=126"}, "not even one fits beside the prompt"),
+        ({"strategy": "per-step", "prompt": "hard:length=126"}, "not even one fits"),
+        ({"scope": "step", "prompt": "hard:length=126"}, "not even one fits"),
+    ],
+)
+def test_choices_that_are_unknown_or_contradict_are_refused(
+    tiny: dict[str, Any], separable: Any, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        fit(tiny, separable, **changes)
+
+
+def test_more_features_than_positions_say_which_tokenizers_do(tiny: dict[str, Any]) -> None:
+    X, y = np.random.default_rng(0).standard_normal((6, 5, 120)), [0, 1] * 3
+    with pytest.raises(ConfigError, match=r"120 features takes 120 tokens .*kernels"):
+        PromptClassifier(**tiny, tokenizer="bins").fit(X, y)
+    PromptClassifier(**tiny, tokenizer="patches").fit(X, y)
+
+
+def test_an_absent_backbone_lists_what_is_there(tiny: dict[str, Any], separable: Any) -> None:
+    with pytest.raises(BackboneError, match="On this machine there are: minilm"):
+        fit(tiny, separable, backbone="bert-large-uncased")
+
+
+# --- longer than the model can read ---
+
+
+@pytest.mark.parametrize(
+    ("strategy", "tokenizer", "patch"),
+    [("shared", "bins", 5), ("per-step", "bins", 7), ("shared", "patches:steps=none", 3)],
+)
+def test_a_series_longer_than_the_positions_becomes_patches_and_none_of_it_is_cut(
+    tiny: dict[str, Any], strategy: str, tokenizer: str, patch: int
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 261, 2)), [0, 1] * 3
+    classifier = PromptClassifier(**tiny, strategy=strategy, tokenizer=tokenizer)
+    with pytest.warns(
+        TspromptNotice,
+        match=r"261 timesteps don't fit into the 128 positions .*"
+        f"steps are patches of {patch} timesteps",
+    ):
+        classifier.fit(X, y)
+    chances = classifier.predict_proba(X)
+    for t in (0, 130, 259, 260):
+        changed = X.copy()
+        changed[:, t] += 100
+        assert not np.array_equal(classifier.predict_proba(changed), chances), t
+
+
+def test_what_fits_is_not_commented_on(tiny: dict[str, Any]) -> None:
+    X, y = np.random.default_rng(0).standard_normal((6, 300, 1)), [0, 1] * 3
+    PromptClassifier(**tiny, tokenizer="kernels:steps=20").fit(X, y).predict(X)
+
+
+# --- test data never reaches the fit ---
+
+
+def test_predicting_changes_nothing_that_was_fitted(
+    tiny: dict[str, Any], separable: Any, gappy: Any
+) -> None:
+    classifier = fit(tiny, separable)
+    expected = classifier.predict_proba(separable.X_test)
+    classifier.predict(1e4 * separable.X_test[::-1])
+    with pytest.warns(TspromptNotice, match="were filled"):
+        classifier.predict(gappy.X_test)
+    assert np.array_equal(classifier.predict_proba(separable.X_test), expected)
+
+
+@pytest.mark.parametrize("scope", ["series", "step"])
+def test_a_case_does_not_depend_on_those_beside_it(
+    tiny: dict[str, Any], separable: Any, scope: str
+) -> None:
+    classifier = fit(tiny, separable, scope=scope, n_prompts=2)
+    together = classifier.predict_proba(separable.X_test)
+    alone = np.concatenate([classifier.predict_proba(one[None]) for one in separable.X_test])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    backwards = classifier.predict_proba(separable.X_test[::-1])[::-1]
+    np.testing.assert_allclose(backwards, together, atol=1e-5)
+
+
+def test_train_in_another_form_gives_the_same(tiny: dict[str, Any], separable: Any) -> None:
+    expected = fit(tiny, separable).predict_proba(separable.X_test)
+    forms: list[Callable[[np.ndarray], Any]] = [list, lambda X: X.astype(float), np.ndarray.tolist]
+    for form in forms:
+        other = PromptClassifier(**tiny).fit(form(separable.X), separable.y.tolist())
+        found = other.predict_proba(form(separable.X_test))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_what_is_handed_in_is_not_changed(tiny: dict[str, Any], gappy: Any) -> None:
+    X, y, X_test = gappy.X.copy(), gappy.y.copy(), gappy.X_test.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TspromptNotice)
+        PromptClassifier(**tiny).fit(X, y).predict(X_test)
+    np.testing.assert_array_equal(X, gappy.X)
+    np.testing.assert_array_equal(y, gappy.y)
+    np.testing.assert_array_equal(X_test, gappy.X_test)
+
+
+# --- a fit that fails ---
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broke"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["fit_features", "tokenise", "forget"])
+@pytest.mark.parametrize("fitted_before", [False, True])
+def test_a_fit_that_fails_leaves_nothing_to_predict_with(
+    tiny: dict[str, Any], separable: Any, error: BaseException, where: str, *, fitted_before: bool
+) -> None:
+    classifier = PromptClassifier(**tiny)
+    if fitted_before:
+        classifier.fit(separable.X, separable.y)
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"tsprompt.reading.Reader.{where}", fail)
+        with pytest.raises(type(error)):
+            classifier.fit(separable.X[:, :, :1], separable.y)
+    for call in (classifier.predict, classifier.save):
+        with pytest.raises(NotFittedError):
+            call(separable.X_test)
+    assert classifier.fit(separable.X, separable.y).score(separable.X_test, separable.y_test) > 0.8
+
+
+# --- figures ---
+
+
+def test_scores_and_costs_are_what_they_say(
+    fitted: PromptClassifier, tiny: dict[str, Any], separable: Any
+) -> None:
+    assert fitted.scores_["train_accuracy"] == fitted.score(separable.X, separable.y)
+    assert 0 <= fitted.scores_["validation_accuracy"] <= 1
+    assert fitted.costs_["lm_tokens"] == 24 * (3 + 16 + 20)
+    assert 0 < fitted.costs_["lm_seconds"] < fitted.costs_["fit_seconds"]
+    features, classes = fitted.parts_.head.state()["weights_"].shape
+    assert fitted.costs_["trainable_parameters"] == features * classes + classes
+    total = fitted.costs_["total_parameters"] - fitted.costs_["trainable_parameters"]
+    assert total == fitted.reader_.backbone.n_parameters
+    none = fit(tiny, separable, backbone=f"none:{tiny['backbone']}")
+    assert none.costs_["lm_tokens"] == 0
+
+
+def test_progress_is_shown_only_when_asked_for(
+    tiny: dict[str, Any], separable: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(tiny, separable).predict(separable.X_test)
+    assert capsys.readouterr() == ("", "")
+    shown: list[None] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "bar", lambda: nullcontext(shown.append(None)))
+        fit(tiny, separable, verbose=True).predict(separable.X_test)
+    assert len(shown) == 2
+
+
+def test_whoever_listens_hears_how_far_it_is(tiny: dict[str, Any], separable: Any) -> None:
+    heard: dict[str, tuple[float, float]] = {}
+    with progress.listen(lambda stage, done, total: heard.update({stage: (done, total)})):
+        fit(tiny, separable, n_prompts=2, tuner="search:draws=2")
+    assert heard
+    assert all(done == total == 24 for done, total in heard.values())
+
+
+def test_the_search_keeps_the_draw_that_validates_best(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    one = fit(tiny, separable, tuner="search:draws=1", head="mlp:epochs=20")
+    many = fit(tiny, separable, tuner="search:draws=6", head="mlp:epochs=20")
+    losses = many.parts_.tuner.state()["losses_"]
+    assert len(losses) == 6
+    assert many.report_["best draw's validation loss"] == min(losses)
+    assert one.parts_.tuner.state()["losses_"] == losses[:1]
+    assert many.scores_["validation_loss"] == pytest.approx(min(losses))
