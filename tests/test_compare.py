@@ -216,8 +216,9 @@ def test_compare_prints_tables(options: list[str], tmp_path: Path) -> None:
         "shared, no prompt",
         "ridge on raw values",
         " ± ",
-        "mean rank",
-        "LM tokens",
+        "rank",
+        "tokens",
+        "means over 2 seeds",
     ):
         assert said in first.stdout
     assert "26 of 26: ItalyPowerDemand" in first.stderr

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tsprompt.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 __all__ = ["Format", "chosen", "console", "emit", "grid", "say", "show", "show_json", "table"]
 
@@ -49,7 +50,8 @@ def say(kind: str, text: str, style: str = "") -> None:
     from rich.text import Text
 
     line = Text.assemble((f"{kind}:", style), f" {text}")
-    console(stderr=True).print(line, soft_wrap=True)
+    screen = console(stderr=True)
+    screen.print(line, soft_wrap=not screen.is_terminal)
 
 
 def show(*what: RenderableType) -> None:
@@ -113,12 +115,13 @@ def grid(rows: Sequence[tuple[RenderableType, ...]]) -> RenderableType:
     return lines
 
 
-def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Any:
+def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Table:
     """An empty table in the style of all commands; columns in `right` hold numbers."""
-    from rich import box
-    from rich.table import Table
+    from tsprompt.report.terminal import plain_table
 
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    made = plain_table(title)
+    place: Literal["bottom", "top"] = "bottom" if "\n" in "".join(columns) else "top"
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if column in right else "left"
+        made.add_column(column, justify=side, vertical=place, overflow="fold")
     return made

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from tsprompt.report.summary import OVERALL
 
-__all__ = ["comparison_tables", "count", "seconds", "share"]
+__all__ = ["comparison_tables", "count", "plain_table", "seconds", "share"]
 
 
 def comparison_tables(summary: pd.DataFrame) -> Iterator[Table]:
@@ -27,16 +28,13 @@ def comparison_tables(summary: pd.DataFrame) -> Iterator[Table]:
 
 
 def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=_box())
-    table.add_column("method", no_wrap=True)
+    table = plain_table(escape(title))
+    table.add_column("method", no_wrap=True, vertical="bottom")
     spread = bool(rows["accuracy_sd"].notna().any())
-    heads = (
-        "accuracy ± sd" if spread else "accuracy",
-        "macro-F1",
-        "mean rank" if overall else "rank",
-    )
-    for head in (*heads, "LM tokens", "fit s", "predict s"):
-        table.add_column(head, justify="right", no_wrap=True)
+    accuracy = "accuracy ± sd" if spread else "accuracy"
+    heads = (accuracy, "macro\nF1", "mean\nrank" if overall else "rank")
+    for head in (*heads, "LM\ntokens", "fit\nseconds", "predict\nseconds"):
+        table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     best, kind = rows["accuracy"].max(), None
     for row in rows.to_dict("records"):
         if kind not in (None, row["kind"]):
@@ -64,10 +62,17 @@ def _cells(row: dict[Any, Any], spread: bool) -> list[str]:
     ]
 
 
-def _box() -> Any:
-    from rich import box
-
-    return box.SIMPLE_HEAD
+def plain_table(title: str | None = None) -> Table:
+    """An empty table with one line, under the head; narrow, so that 80 columns hold it."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def share(value: float | None) -> str:

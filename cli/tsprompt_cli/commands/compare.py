@@ -149,11 +149,20 @@ def _outcome(record: Record) -> str:
     return f"accuracy {record.accuracy:.3f}" if record.ok else f"failed: {record.error}"
 
 
+def _legend(done: list[Record]) -> str:
+    from tsprompt_cli.words import plural
+
+    seeds = plural(len({record.seed for record in done}), "seed")
+    means = f", means over {seeds} (± their standard deviation)" if seeds != "1 seed" else ""
+    return f"[dim]All figures are of test{means}; tokens and seconds are per run.[/dim]"
+
+
 def _print(done: list[Record], form: Format, output: Path | None) -> None:
     from tsprompt.report import comparison_tables, render, summarise
 
     summary = summarise(done)
     if form is Format.TABLE:
-        show(*comparison_tables(summary))
+        spaced = [one for made in comparison_tables(summary) for one in (made, "")]
+        show(*spaced, _legend(done))
     else:
         emit(render(summary, form, records=[record.as_dict() for record in done]), output)

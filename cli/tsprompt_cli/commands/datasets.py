@@ -55,7 +55,7 @@ def info(dataset: SetName, data_dir: DataDir = None, form: Form = None) -> None:
     if chosen(form, None) is not Format.TABLE:
         show_json(dataclasses.asdict(about))
         return
-    show(_about(about), _counts(about))
+    show(_about(about), "", _counts(about))
 
 
 @app.command()

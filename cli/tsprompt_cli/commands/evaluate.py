@@ -51,7 +51,8 @@ def evaluate(
     scores = score(split.labels, predicted, chances, classes)
     matrix = confusion(split.labels, predicted, classes)
     if form is Format.TABLE:
-        show(_scores(f"{dataset}, {part}, {len(split)} cases", scores), _confusion(matrix, classes))
+        title = f"{dataset}, {part}, {len(split)} cases"
+        show(_scores(title, scores), "", _confusion(matrix, classes))
     else:
         named = {"dataset": dataset, "part": part.value, "cases": len(split)}
         emit(_for_machines(named, scores, matrix, classes, form))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +66,7 @@ def fit(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     if spoken:
-        show(_results(records), *_report(record), _next(folder, data))
+        show("", _results(records), "", *_report(record), _next(folder, dataset, data_dir))
     else:
         show_json({"saved": str(folder), "records": [one.as_dict() for one in records]})
 
@@ -127,17 +128,9 @@ class _Session:
 def _results(records: list[Record]) -> Any:
     from tsprompt.report.terminal import count, seconds, share
 
-    heads = (
-        "train",
-        "validation",
-        "test",
-        "macro-F1",
-        "fit s",
-        "predict s",
-        "trainable",
-        "parameters",
-    )
-    title = f"Accuracy (validation: {records[0].validation})"
+    seconds_of = ("fit\nseconds", "predict\nseconds")
+    heads = ("train", "validation", "test", *seconds_of, "trainable", "total")
+    title = f"Accuracy (validation: {records[0].validation}), time, parameters"
     made = table("model", *heads, right=heads, title=title)
     for record in records:
         made.add_row(
@@ -145,7 +138,6 @@ def _results(records: list[Record]) -> Any:
             share(record.train_accuracy),
             share(record.validation_accuracy),
             share(record.accuracy),
-            share(record.macro_f1),
             seconds(record.fit_seconds),
             seconds(record.predict_seconds),
             count(record.trainable_parameters),
@@ -162,11 +154,12 @@ def _report(record: Record) -> list[Any]:
     return [grid(figures(record.report)), ""] if record.report else []
 
 
-def _next(folder: Path, data: Dataset) -> Any:
+def _next(folder: Path, name: str, data_dir: Path | None) -> Any:
+    where = ["--data-dir", str(data_dir)] if data_dir else []
     return grid(
         [
             ("saved", str(folder)),
-            ("next", f"tsprompt show {folder}"),
-            ("", f"tsprompt predict {folder} {data.name}"),
+            ("next", shlex.join(["tsprompt", "show", str(folder)])),
+            ("", shlex.join(["tsprompt", "predict", str(folder), name, *where])),
         ]
     )
