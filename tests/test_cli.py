@@ -203,6 +203,26 @@ def test_notices_are_lines_on_stderr_once(cheap: list[str], home: Path) -> None:
     assert "Note" not in result.stdout
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_warnings_of_others_are_shown_on_demand(
+    verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import warnings
+
+    from tsprompt.errors import TspromptNotice
+    from tsprompt_cli.guard import guarded
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        with guarded(verbose=verbose):
+            warnings.warn("of another library", UserWarning, stacklevel=1)
+            for _ in range(2):
+                warnings.warn("ours", TspromptNotice, stacklevel=1)
+    said = capsys.readouterr().err
+    assert ("of another library" in said) is verbose
+    assert said.count("Note: ours") == 1
+
+
 def test_a_report_of_the_fit_is_shown(cheap: list[str], home: Path) -> None:
     out = ok("fit", "UnitTest", "--strategy", "autoencoder:epochs=2", *cheap, "--no-ablations")
     assert "validation reconstruction error" in out
@@ -500,6 +520,21 @@ def test_long_templates_are_abbreviated() -> None:
     assert "… 77 more …" in shown
     assert shown[-1] == "x50"
     assert len(str(template_text(by_step, full=True)).split()) == 100
+
+
+def test_labels_are_no_markup(cheap: list[str], home: Path) -> None:
+    cases = [f"{i},2,{i * i},4,5:{'ab'[i % 2]}" for i in range(8)]
+    cases = [case.replace(":a", ":[red]") for case in cases]
+    folder = write_set(home, "Odd", cases, cases)
+    out = ok("fit", "Odd", "--data-dir", folder, *cheap, "--no-ablations")
+    assert "[red] (4)" in out
+    for command in (
+        ["evaluate", "models/Odd-shared", "Odd"],
+        ["predict", "models/Odd-shared", "Odd"],
+    ):
+        assert "[red]" in ok(*command, "--data-dir", folder)
+    assert "[red]" in ok("datasets", "info", "Odd", "--data-dir", folder)
+    assert "[red]" in ok("show", "models/Odd-shared")
 
 
 # datasets, list, doctor
