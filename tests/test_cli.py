@@ -205,7 +205,7 @@ def test_notices_are_lines_on_stderr_once(cheap: list[str], home: Path) -> None:
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_warnings_of_others_are_shown_on_demand(
-    verbose: bool, capsys: pytest.CaptureFixture[str]
+    verbose: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import warnings
 
@@ -214,6 +214,10 @@ def test_warnings_of_others_are_shown_on_demand(
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")
+        # pytest collects warnings; a plain Python prints them.
+        monkeypatch.setattr(
+            warnings, "showwarning", lambda message, *_, **__: print(message, file=sys.stderr)
+        )
         with guarded(verbose=verbose):
             warnings.warn("of another library", UserWarning, stacklevel=1)
             for _ in range(2):
@@ -528,11 +532,8 @@ def test_labels_are_no_markup(cheap: list[str], home: Path) -> None:
     folder = write_set(home, "Odd", cases, cases)
     out = ok("fit", "Odd", "--data-dir", folder, *cheap, "--no-ablations")
     assert "[red] (4)" in out
-    for command in (
-        ["evaluate", "models/Odd-shared", "Odd"],
-        ["predict", "models/Odd-shared", "Odd"],
-    ):
-        assert "[red]" in ok(*command, "--data-dir", folder)
+    for command in ("evaluate", "predict"):
+        assert "[red]" in ok(command, "models/Odd-shared", "Odd", "--data-dir", folder)
     assert "[red]" in ok("datasets", "info", "Odd", "--data-dir", folder)
     assert "[red]" in ok("show", "models/Odd-shared")
 
