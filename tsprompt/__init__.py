@@ -11,6 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "BackboneError",
+    "Cases",
+    "ConfigError",
+    "Dataset",
+    "DatasetError",
+    "InputError",
+    "ModelFileError",
+    "PromptClassifier",
+    "Split",
+    "TspromptError",
+    "TspromptNotice",
+    "__version__",
+]
+
+if TYPE_CHECKING:
+    from tsprompt.classifier import PromptClassifier
+    from tsprompt.data import Cases, Dataset, Split
+    from tsprompt.errors import (
+        BackboneError,
+        ConfigError,
+        DatasetError,
+        InputError,
+        ModelFileError,
+        TspromptError,
+        TspromptNotice,
+    )
+
 # Exported name -> module that holds it. Imported on first use: `import tsprompt` alone, and with
 # it `tsprompt --help`, stays free of torch.
 _EXPORTS = {
@@ -26,21 +54,6 @@ _EXPORTS = {
     "TspromptError": "tsprompt.errors",
     "TspromptNotice": "tsprompt.errors",
 }
-
-__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604  (names are checked by a test)
-
-if TYPE_CHECKING:
-    from tsprompt.classifier import PromptClassifier
-    from tsprompt.data import Cases, Dataset, Split
-    from tsprompt.errors import (
-        BackboneError,
-        ConfigError,
-        DatasetError,
-        InputError,
-        ModelFileError,
-        TspromptError,
-        TspromptNotice,
-    )
 
 
 def __getattr__(name: str) -> Any:
