@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,10 @@ def test_it_is_not_fitted_before_fit(call: str, separable: Any) -> None:
 
 
 def test_grid_search_over_specs(tiny: dict[str, Any], separable: Any) -> None:
-    grid = {"tokenizer": ["bins", "kernels:steps=5", Kernels(steps=7)], "n_prompts": [1, 2]}
+    grid: dict[str, list[Any]] = {
+        "tokenizer": ["bins", "kernels:steps=5", Kernels(steps=7)],
+        "n_prompts": [1, 2],
+    }
     search = GridSearchCV(PromptClassifier(**tiny), grid, cv=2).fit(separable.X, separable.y)
     assert search.best_params_["tokenizer"] in grid["tokenizer"]
     assert search.score(separable.X_test, separable.y_test) > 0.8
@@ -182,8 +185,9 @@ def test_labels_of_any_kind_come_back_as_they_were(
 ) -> None:
     kept = separable.y != "mild"
     X, which = separable.X[kept], (separable.y[kept] == "wild").astype(int)
-    y = [labels[i] for i in which]
-    y = np.array(y, dtype=labels.dtype) if isinstance(labels, np.ndarray) else y
+    y: Any = [labels[i] for i in which]
+    if isinstance(labels, np.ndarray):
+        y = np.array(y, dtype=labels.dtype)
     fitted = PromptClassifier(**tiny).fit(X, y)
     assert fitted.classes_.tolist() == sorted(labels)
     assert fitted.classes_.dtype == np.asarray(y).dtype
@@ -438,9 +442,15 @@ def test_progress_is_shown_only_when_asked_for(
 ) -> None:
     fit(tiny, separable).predict(separable.X_test)
     assert capsys.readouterr() == ("", "")
-    shown: list[None] = []
+    shown: list[str] = []
+
+    @contextmanager
+    def bar() -> Iterator[None]:
+        shown.append("shown")
+        yield
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "bar", lambda: nullcontext(shown.append(None)))
+        patch.setattr(progress, "bar", bar)
         fit(tiny, separable, verbose=True).predict(separable.X_test)
     assert len(shown) == 2
 

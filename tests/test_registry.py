@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -227,8 +229,22 @@ def test_all_is_what_is_exported_both_ways() -> None:
         if not name.startswith("_") and getattr(value, "__module__", "").startswith("tsprompt")
     }
     assert public <= set(tsprompt.__all__)
-    exec("from tsprompt import *", namespace := {})
+    namespace: dict[str, object] = {}
+    exec("from tsprompt import *", namespace)
     assert set(tsprompt.__all__) <= set(namespace)
+
+
+def test_type_checkers_see_what_is_imported_on_first_use() -> None:
+    tree = ast.parse(Path(str(tsprompt.__file__)).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == tsprompt._EXPORTS
+    assert {"__version__", *seen} == set(tsprompt.__all__)
 
 
 def test_every_error_is_exported() -> None:

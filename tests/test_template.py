@@ -193,7 +193,8 @@ def test_a_prompt_fills_its_slots_with_words_vectors_or_nothing(backbone: Backbo
 
 @pytest.mark.parametrize("prompt", [Prompt(torch.tensor([3]), before=1), Prompt(None, mask=2)])
 def test_a_prompt_is_made_again_from_its_state(prompt: Prompt) -> None:
-    assert Prompt(**{"ids": None, **prompt.state()}) == prompt
+    state: dict[str, Any] = {"ids": None, **prompt.state()}
+    assert Prompt(**state) == prompt
 
 
 # --- autoencoder ---

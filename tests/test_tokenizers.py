@@ -193,6 +193,8 @@ def test_bins_of_equal_width_lie_between_the_minimum_and_maximum_of_train(
 ) -> None:
     tokenizer = fit("bins:bins=4", [np.array([[0], [8], [1]])], backbone)
     assert numbers(tokenizer, [0, 1.9, 2.1, 3.9, 4.1, 6.1, 8], backbone) == [0, 0, 1, 1, 2, 3, 3]
+    # A value on an edge belongs to the bin above it.
+    assert numbers(tokenizer, [2, 4, 6], backbone) == [1, 2, 3]
 
 
 def test_values_beyond_train_fall_into_the_outer_bins(backbone: Backbone) -> None:
