@@ -10,10 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprompt import progress
 from tsprompt.backbones import Backbone
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.prompts.base import place
+from tsprompt.seeds import generator
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.strategies.autoencoder import AutoEncoder
 from tsprompt.strategies.base import FRAME
@@ -232,14 +234,27 @@ def test_autoencoder_learns_to_reconstruct_and_reports_both_errors(network: str)
         assert 0 < many.report()[error] < 0.5 * few.report()[error]
 
 
-def test_autoencoder_stops_early_and_keeps_the_best_epoch() -> None:
-    coder = AutoEncoder(network="mlp", latent=4, hidden=16, epochs=400, patience=3)
+def test_autoencoder_keeps_the_epoch_that_validates_best() -> None:
     noise = np.random.default_rng(0).standard_normal((20, 10, 1)).astype(np.float32)
+    coder = AutoEncoder(network="mlp", latent=4, hidden=16, epochs=400, patience=400)
     coder.fit_transform(Cases(noise), 0)
-    longer = AutoEncoder(network="mlp", latent=4, hidden=16, epochs=400, patience=400)
-    longer.fit_transform(Cases(noise), 0)
-    assert coder.errors_["train"] > longer.errors_["train"] - 1e-6
-    assert longer.errors_["validation"] <= coder.errors_["validation"]
+    held = generator(0, "autoencoder").permutation(20)[:4]
+    model = coder._module()
+    model.load_state_dict(coder.weights_)
+    with torch.no_grad():
+        error = (model(torch.from_numpy(noise[held])) - noise[held]).square().mean()
+    assert float(error) == pytest.approx(coder.report()["validation reconstruction error"])
+    # It overfits noise: the held-out part must not look as good as what was learned by heart.
+    assert coder.report()["train reconstruction error"] < float(error)
+
+
+def test_autoencoder_stops_after_patience_epochs_without_improvement() -> None:
+    noise = np.random.default_rng(0).standard_normal((20, 10, 1)).astype(np.float32)
+    epochs: list[float] = []
+    with progress.listen(lambda stage, done, total: epochs.append(done)):
+        coder = AutoEncoder(network="mlp", latent=4, hidden=16, epochs=400, patience=3)
+        coder.fit_transform(Cases(noise), 0)
+    assert 3 < len(epochs) - 1 < 200
 
 
 def test_autoencoder_keeps_the_global_random_numbers() -> None:
