@@ -241,8 +241,9 @@ def test_autoencoder_keeps_the_epoch_that_validates_best() -> None:
     held = generator(0, "autoencoder").permutation(20)[:4]
     model = coder._module()
     model.load_state_dict(coder.weights_)
+    values = torch.from_numpy(noise[held])
     with torch.no_grad():
-        error = (model(torch.from_numpy(noise[held])) - noise[held]).square().mean()
+        error = (model(values) - values).square().mean()
     assert float(error) == pytest.approx(coder.report()["validation reconstruction error"])
     # It overfits noise: the held-out part must not look as good as what was learned by heart.
     assert coder.report()["train reconstruction error"] < float(error)
