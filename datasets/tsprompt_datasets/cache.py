@@ -1,7 +1,7 @@
 """Parsed files, kept under the hash of their bytes so that a stale one can't be met.
 
-An entry is an .npz without pickled objects: values (sum of T, F), lengths (B,), and labels (B,)
-where there are any. The cache only saves time: what can't be read from it is parsed again, and
+An entry is an .npz without pickled objects: values (sum of T, F), lengths (B,), and labels (B,),
+empty where there are none. The cache only saves time: what can't be read from it is parsed again, and
 what can't be written to it (no room, no permission) is left out.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,6 +22,13 @@ from tsprompt.data import Cases
 from tsprompt_datasets.readers import READER_VERSION, SeriesFile
 
 __all__ = ["cache_folder", "read_entry", "write_entry"]
+
+
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, EOFError, MemoryError, SyntaxError),
+    *(RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, struct.error),
+)
+"""What reading a damaged .npz may raise: zip's flags, names, sizes and methods can all be hit."""
 
 
 def cache_folder() -> Path:
@@ -41,12 +49,13 @@ def read_entry(sha256: str, suffix: str) -> SeriesFile | None:
             np.load(file, allow_pickle=False) as arrays,
         ):
             values, lengths = arrays["values"], arrays["lengths"]
-            labels = arrays.get("labels")
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile):
+            labels = arrays["labels"]
+    except _DAMAGED:
         return None
     sound = values.ndim == 2 and values.dtype == np.float32 and lengths.sum() == len(values)
-    if not sound or (labels is not None and len(labels) != len(lengths)):
+    if not sound or len(labels) not in (0, len(lengths)):
         return None
+    labels = labels if len(labels) else None
     if len(set(lengths.tolist())) == 1:
         return SeriesFile(Cases(values.reshape(len(lengths), -1, values.shape[1])), labels)
     return SeriesFile(Cases(np.split(values, np.cumsum(lengths)[:-1])), labels)
@@ -54,9 +63,13 @@ def read_entry(sha256: str, suffix: str) -> SeriesFile | None:
 
 def write_entry(sha256: str, suffix: str, content: SeriesFile) -> None:
     """Keep what a file holds. Readers see the whole entry or none; failures to write are silent."""
-    arrays = {"values": np.concatenate(list(content.cases)), "lengths": content.cases.lengths}
-    if content.labels is not None:
-        arrays["labels"] = content.labels
+    # Labels are always there, if only empty: a damaged name must not pass for a file without any.
+    labels = np.array([], dtype=str) if content.labels is None else content.labels
+    arrays = {
+        "values": np.concatenate(list(content.cases)),
+        "lengths": content.cases.lengths,
+        "labels": labels,
+    }
     path = _entry(sha256, suffix)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
