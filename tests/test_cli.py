@@ -228,9 +228,10 @@ def test_warnings_of_others_are_shown_on_demand(
 
 
 def test_a_report_of_the_fit_is_shown(cheap: list[str], home: Path) -> None:
-    out = ok("fit", "UnitTest", "--strategy", "autoencoder:epochs=2", *cheap, "--no-ablations")
+    spec = "autoencoder:epochs=2,latent=16"
+    out = ok("fit", "UnitTest", "--strategy", spec, *cheap, "--no-ablations")
     assert "validation reconstruction error" in out
-    assert "24 timesteps → 64 latent numbers → 4 steps of 16 numbers" in out
+    assert "24 timesteps → 16 latent numbers → 4 steps of 4 numbers" in out
 
 
 def test_ctrl_c_leaves_nothing(
@@ -557,7 +558,7 @@ def test_datasets(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "one", "explained"),
     [
-        ("strategies", "per-step", "latent = 64"),
+        ("strategies", "per-step", "latent = 32"),
         ("tokenizers", "kernels", "steps = 64"),
         ("prompts", "hard", "placement = around"),
         ("tuners", "search", "draws = 10"),

@@ -223,6 +223,10 @@ def test_autoencoder_compresses_any_series_to_latent_numbers(network: str) -> No
     assert coder.n_parameters == sum(one.numel() for one in coder._module().parameters())
 
 
+def test_autoencoder_never_makes_a_series_longer() -> None:
+    assert AutoEncoder(latent=32, epochs=1).fit_transform(Cases(sines(6, 5, 2)), 0).lengths[0] == 10
+
+
 @pytest.mark.parametrize("network", ["mlp", "conv", "lstm"])
 def test_autoencoder_learns_to_reconstruct_and_reports_both_errors(network: str) -> None:
     few = AutoEncoder(network=network, latent=6, hidden=32, epochs=1)

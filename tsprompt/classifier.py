@@ -278,12 +278,17 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(
-        cls, path: str | Path, *, device: str = "auto", dtype: str | None = None
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        dtype: str | None = None,
+        batch_tokens: int | None = None,
     ) -> PromptClassifier:
-        """Read a model that `save` wrote; `dtype` None uses the one it was fitted with."""
+        """Read a model that `save` wrote; None uses what it was fitted with."""
         from tsprompt.persistence import load
 
-        return load(Path(path), cls, device=device, dtype=dtype)
+        return load(Path(path), cls, device=device, dtype=dtype, batch_tokens=batch_tokens)
 
     def _settings(self) -> dict[str, Any]:
         choices = [field.name for field in dataclasses.fields(Settings)]

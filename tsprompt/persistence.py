@@ -169,7 +169,12 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def load(
-    path: Path, make: type[PromptClassifier], *, device: str = "auto", dtype: str | None = None
+    path: Path,
+    make: type[PromptClassifier],
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    batch_tokens: int | None = None,
 ) -> PromptClassifier:
     """Read a classifier that `save` wrote; `make` is its class.
 
@@ -184,7 +189,12 @@ def load(
     header = read_header(path)
     tensors = _read_tensors(path, header)
     try:
-        return _rebuild(make, header, tensors, device, dtype)
+        machine = {
+            "device": device,
+            "dtype": dtype or header["backbone"]["dtype"],
+            "batch_tokens": batch_tokens or header["batch_tokens"],
+        }
+        return _rebuild(make, header, tensors, machine)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ModelFileError(f"{path / _HEADER} is damaged ({error!r}); fit again") from None
 
@@ -203,12 +213,11 @@ def _rebuild(
     make: type[PromptClassifier],
     header: dict[str, Any],
     tensors: dict[str, Tensor],
-    device: str,
-    dtype: str | None,
+    machine: dict[str, Any],
 ) -> PromptClassifier:
     saved = header["backbone"]
     backbone = load_backbone(
-        saved["name"], saved["depth"], saved["seed"], device, dtype or saved["dtype"]
+        saved["name"], saved["depth"], saved["seed"], machine["device"], machine["dtype"]
     )
     if backbone.weights_hash != saved["weights_hash"]:
         raise BackboneError(
@@ -223,9 +232,7 @@ def _rebuild(
     classifier = make(
         header["recipe"],
         **header["settings"],
-        device=device,
-        dtype=dtype or saved["dtype"],
-        batch_tokens=header["batch_tokens"],
+        **machine,
         random_state=header["seed"],
     )
     classifier.parts_ = parts

@@ -224,14 +224,12 @@ class Machine:
 
     def load(self, model: Path) -> PromptClassifier:
         """A saved model, on this machine; `auto` is the dtype that it was fitted with."""
-        from tsprompt.backbones import BatchSize
         from tsprompt.classifier import PromptClassifier
 
         dtype = None if self.dtype == "auto" else self.dtype
-        classifier = PromptClassifier.load(model, device=self.device, dtype=dtype)
-        if self.batch_tokens:
-            classifier.reader_.batch = BatchSize(self.batch_tokens)
-        return classifier
+        return PromptClassifier.load(
+            model, device=self.device, dtype=dtype, batch_tokens=self.batch_tokens
+        )
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,8 +1,8 @@
 """Parsed files, kept under the hash of their bytes so that a stale one can't be met.
 
 An entry is an .npz without pickled objects: values (sum of T, F), lengths (B,), and labels (B,),
-empty where there are none. The cache only saves time: what can't be read from it is parsed again, and
-what can't be written to it (no room, no permission) is left out.
+empty where there are none. The cache only saves time: what can't be read from it is parsed again,
+and what can't be written to it (no room, no permission) is left out.
 """
 
 from __future__ import annotations

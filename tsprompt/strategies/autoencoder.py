@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +38,11 @@ class AutoEncoder(Shared):
 
     network: str = "conv"
     """`mlp`, `conv` or `lstm`."""
-    latent: int = 64
-    """Length of the latent vector."""
-    hidden: int = 64
+    latent: int = 32
+    """Length of the latent vector; never more than the numbers of a series."""
+    hidden: int = 32
     """Units (mlp, lstm) or channels (conv) of the networks."""
-    epochs: int = 300
+    epochs: int = 200
     """The most passes over train."""
     patience: int = 20
     """Epochs without improvement after which training ends."""
@@ -63,6 +62,7 @@ class AutoEncoder(Shared):
         """Train the autoencoder; compress train."""
         self.timesteps_ = min(int(cases.lengths.max()), _LONGEST)
         self.n_features_ = cases.n_features
+        self.latent_ = min(self.latent, self.timesteps_ * self.n_features_)
         values = self._equal(cases)
         order = generator(seed, "autoencoder").permutation(len(values))
         held = max(1, round(self.validation * len(values))) if len(values) > 1 else 0
@@ -88,7 +88,8 @@ class AutoEncoder(Shared):
         return torch.from_numpy(out)
 
     def _module(self) -> _Network:
-        return _NETWORKS[self.network](self.timesteps_, self.n_features_, self.latent, self.hidden)
+        network = _NETWORKS[self.network]
+        return network(self.timesteps_, self.n_features_, self.latent_, self.hidden)
 
     def _train(self, model: _Network, train: Tensor, held: Tensor) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
@@ -160,36 +161,35 @@ class _Perceptrons(_Network):
 
 
 class _Convolutions(_Network):
-    """Two strided convolutions and a linear map; the mirror image decodes."""
+    """Convolutions, pooled to Z places and one channel; the mirror image decodes.
+
+    The latent vector keeps the order of time, so that a tokenizer finds neighbours in it.
+    """
 
     def __init__(self, timesteps: int, features: int, latent: int, hidden: int) -> None:
         super().__init__()
-        self.timesteps, self.hidden = timesteps, hidden
-        self.coarse = math.ceil(math.ceil(timesteps / 2) / 2)
-        self.down = nn.Sequential(
-            nn.Conv1d(features, hidden, 5, stride=2, padding=2),
+        self.timesteps = timesteps
+        self.inward = nn.Sequential(
+            nn.Conv1d(features, hidden, 5, padding=2),
             nn.ReLU(),
-            nn.Conv1d(hidden, hidden, 5, stride=2, padding=2),
+            nn.AdaptiveAvgPool1d(latent),
+            nn.Conv1d(hidden, hidden, 5, padding=2),
             nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(hidden * self.coarse, latent),
+            nn.Conv1d(hidden, 1, 1),
         )
-        self.expand = nn.Linear(latent, hidden * self.coarse)
-        self.up = nn.Sequential(
-            nn.ReLU(),
-            nn.ConvTranspose1d(hidden, hidden, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.ConvTranspose1d(hidden, features, 4, stride=2, padding=1),
+        self.outward = nn.Sequential(nn.Conv1d(1, hidden, 5, padding=2), nn.ReLU())
+        self.last = nn.Sequential(
+            nn.Conv1d(hidden, hidden, 5, padding=2), nn.ReLU(), nn.Conv1d(hidden, features, 1)
         )
 
     def encode(self, values: Tensor) -> Tensor:
-        out: Tensor = self.down(values.transpose(1, 2))
+        out: Tensor = self.inward(values.transpose(1, 2))[:, 0]
         return out
 
     def decode(self, latent: Tensor) -> Tensor:
-        coarse = self.expand(latent).unflatten(1, (self.hidden, self.coarse))
-        out: Tensor = self.up(coarse)[:, :, : self.timesteps].transpose(1, 2)
-        return out
+        coarse = self.outward(latent.unsqueeze(1))
+        out: Tensor = self.last(functional.interpolate(coarse, self.timesteps, mode="linear"))
+        return out.transpose(1, 2)
 
 
 class _Recurrent(_Network):
