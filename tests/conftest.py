@@ -96,10 +96,13 @@ def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertModel(config)
-        # BERT's own initialisation is so small that layers hardly differ: make them matter.
+        # BERT's own initialisation is so small that layers hardly differ, and its biases are all
+        # alike: make them matter.
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter.data.mul_(4)
+            else:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
     model.save_pretrained(folder, safe_serialization=True)
     return str(folder)
 
