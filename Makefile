@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench constraints clean
+.PHONY: demo test lint docs bench constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -16,6 +16,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/python docs/make_cli.py docs/cli.md
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/prompt_search.py

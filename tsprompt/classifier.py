@@ -255,8 +255,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X has {cases.n_features} features, the model was fitted with "
                 f"{self.n_features_in_}; give the same features in the same order"
             )
+        parts = self.parts_
+        if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
+            notice(
+                f"series are resampled to the {parts.preprocessing.length} timesteps of train: "
+                "scope='step' needs equal lengths"
+            )
         with self._progress():
-            parts = self.parts_
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
             features = [
                 self.reader_.features(reading, prepared, f"prompt {number}").cpu()

@@ -91,6 +91,8 @@ class Parts:
 def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:
     """The reader of these parts; without a number of tokens, a batch is what suits the device."""
     length = parts.prompt.length
+    if batch_tokens is not None and batch_tokens < 1:
+        raise ConfigError(f"batch_tokens must be 1 or more: {batch_tokens}")
     return Reader(
         backbone=backbone,
         strategy=parts.strategy,

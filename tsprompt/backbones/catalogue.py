@@ -1,4 +1,4 @@
-"""Which backbones there are on this machine. Needs no torch."""
+"""Which backbones there are on this machine, and how they are named."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class Ridge(Head):
 
     The penalty is the one with the least squared leave-one-out error, which the dual solution gives
     for all penalties at once (Golub, Heath and Wahba 1979). A softmax with one temperature, fitted
-    to the leave-one-out scores, makes probabilities of the scores.
+    to the leave-one-out scores, makes probabilities of the scores; it is bounded below, so that
+    they are never surer than the number of train cases allows.
     """
 
     low: float = -3.0
@@ -62,13 +63,17 @@ class Ridge(Head):
             chances = _softmax(scores / np.exp(log_temperature))
             return float(-np.log(np.maximum(chances[rows, labels], 1e-12)).mean())
 
-        found = minimize_scalar(loss, bounds=(-4.0, 3.0), method="bounded")
+        # Where all of train is told apart, the loss would ask for a temperature of nought, and one
+        # wrong test case would cost without bound. So a case whose scores are just the targets, 2
+        # apart, is given no more than the rule of succession allows (Laplace 1774).
+        coldest = np.log(2 / np.log(len(labels) + 1))
+        found = minimize_scalar(loss, bounds=(coldest, max(3.0, coldest + 1)), method="bounded")
         self.temperature_ = float(np.exp(found.x))
         self.validation_loss_ = float(found.fun)
         self.validation_accuracy_ = float((scores.argmax(axis=1) == labels).mean())
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
-        """Softmax of the scores."""
+        """Softmax of the scores at the fitted temperature."""
         scores = (self._scaled(features.cpu()) @ self.weights_).to(torch.float64) + self.bias_
         return _softmax(scores.numpy() / self.temperature_)
 

@@ -1,0 +1,91 @@
+"""The docs say what the code does: the reference is fresh, links lead somewhere, examples run.
+
+After a change of the command line: ``make docs`` writes docs/cli.md anew.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tsprompt.heads import heads
+from tsprompt.prompts import prompts
+from tsprompt.readouts import readouts
+from tsprompt.recipes import RECIPES
+from tsprompt.strategies import strategies
+from tsprompt.tokenizers import tokenizers
+from tsprompt.tuners import tuners
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_command_line_reference_is_fresh(tmp_path: Path) -> None:
+    out = tmp_path / "cli.md"
+    command = [sys.executable, str(ROOT / "docs" / "make_cli.py"), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert out.read_text() == (ROOT / "docs" / "cli.md").read_text(), "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file) if file else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            heads_ = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in heads_}
+            assert anchor in slugs, f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("tokenizers.md", tokenizers),
+        ("strategies.md", strategies),
+        ("prompts.md", [*prompts, *tuners]),
+        ("heads.md", [*heads, *readouts]),
+        ("recipes.md", RECIPES),
+    ],
+)
+def test_every_registered_part_is_documented(page: str, names: Iterable[str]) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for name in names:
+        assert f"`{name}`" in text, f"docs/{page} says nothing of {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/datasets.md"])
+def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b"], 9)
+    X = rng.normal(size=(18, 24, 2)) + (y == "a")[:, None, None] * np.sin(np.arange(24))[:, None]
+    names: dict[str, Any] = {"X": X, "y": y, "X_new": X[:4], "y_new": y[:4]}
+    for block in blocks(page, "python"):
+        if "tsprompt.sktime" not in block:
+            exec(compile(block, page, "exec"), names)
+    assert "model" in names or "gunpoint" in names
+
+
+def test_readme_gives_the_two_commands() -> None:
+    assert [line.split("#")[0].strip() for line in blocks("README.md", "bash")[0].splitlines()] == [
+        "make demo",
+        "make test",
+    ]
