@@ -295,5 +295,5 @@ def test_wrong_options_of_the_autoencoder_are_refused(options: str) -> None:
 
 
 def test_the_base_lays_out_nothing() -> None:
-    with pytest.raises(NotImplementedError):
-        Strategy().template(1, 1, 1, Prompt(None))
+    with pytest.raises(TypeError, match="abstract"):
+        Strategy()  # type: ignore[abstract]

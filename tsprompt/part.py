@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC
 from typing import Any, ClassVar
 
 from tsprompt.errors import ConfigError
@@ -10,7 +11,7 @@ from tsprompt.errors import ConfigError
 __all__ = ["Part", "require", "require_one_of", "several"]
 
 
-class Part:
+class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     """A replaceable piece of a classifier: options given at construction, state that ends in `_`.
 
     Subclasses are dataclasses. Their fields are the options; whatever `fit` learns is kept in

@@ -7,6 +7,7 @@ tokens and M is 1; with ``scope="step"`` the S mask vectors of a case are both.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -65,9 +66,9 @@ class Readout(Part):
         """Learn from tokens (n, N', D) of train what pooling needs."""
         return self
 
+    @abstractmethod
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """Features (b, R) of data (b, N', K, D) and mask (b, N', M, D)."""
-        raise NotImplementedError  # every registered readout has one: the conformance suite
 
 
 @readouts.register("mask")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,22 +35,22 @@ class Head(Part):
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")
 
+    @abstractmethod
     def fit(self, features: Tensor, labels: Labels, n_classes: int, seed: int) -> Head:
         """Learn from train features (B, R) and class numbers (B,)."""
-        raise NotImplementedError  # every registered head has one: the conformance suite
 
+    @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) class probabilities of features (B, R)."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def n_parameters(self) -> int:
         """How many numbers it has learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validation_kind(self) -> str:
         """How the validation figures were come by, in a few words."""
-        raise NotImplementedError
 
     def _learn_scale(self, features: Tensor) -> Tensor:
         self.mean_, self.unit_ = standardiser(features)

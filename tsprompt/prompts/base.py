@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,15 +23,15 @@ _REACH = 3.0
 """Standard deviations of the normal distribution that the vocabulary is spread over."""
 
 
-class PromptModule(nn.Module):
+class PromptModule(nn.Module, ABC):
     """A prompt while it is being trained."""
 
     before: int
     mask: int
 
+    @abstractmethod
     def forward(self) -> tuple[Tensor, Tensor]:
         """Ids (P,) and the vectors (P, D) that stand in the slots."""
-        raise NotImplementedError  # every trainable prompt has one: the conformance suite
 
     def prompt(self) -> Prompt:
         """The prompt as it is now."""
@@ -61,13 +62,13 @@ class PromptModel(Part):
         )
         require_one_of(self, "placement", ("around", "random"))
 
+    @abstractmethod
     def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
         """A prompt for P slots."""
-        raise NotImplementedError  # every registered prompt has one: the conformance suite
 
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """The prompt as a module, for the tuners that train it."""
-        raise NotImplementedError  # asked for only by tuners that `tuners` lists
+        raise NotImplementedError(f"the prompt {self.name!r} can't be trained")
 
 
 def place(placement: str, slots: int, rng: np.random.Generator) -> tuple[int, int]:

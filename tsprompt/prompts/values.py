@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
@@ -27,9 +29,9 @@ class ValuesModule(PromptModule):
         self.before, self.mask = before, mask
         self.straight_through = straight_through
 
+    @abstractmethod
     def values(self) -> Tensor:
         """(P,) prompt values, about standard normal."""
-        raise NotImplementedError  # GRU and buffer each have one
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Ids (P,) and their word embeddings (P, D)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,14 +130,14 @@ class AutoEncoder(Shared):
         return {f"{part} reconstruction error": error for part, error in self.errors_.items()}
 
 
-class _Network(nn.Module):
+class _Network(nn.Module, ABC):
     """Encodes values (B, T, F) to (B, Z), and decodes them again."""
 
-    def encode(self, values: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def encode(self, values: Tensor) -> Tensor: ...
 
-    def decode(self, latent: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def decode(self, latent: Tensor) -> Tensor: ...
 
     def forward(self, values: Tensor) -> Tensor:
         out: Tensor = self.decode(self.encode(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,9 +46,9 @@ class Strategy(Part):
             return (positions - FRAME) // (width + length)
         return (positions - FRAME - length) // width
 
+    @abstractmethod
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
         """Lay out S steps of W tokens and P slots; the prompt says where they and the mask go."""
-        raise NotImplementedError  # every registered strategy has one: the conformance suite
 
     @property
     def n_parameters(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -98,9 +99,9 @@ class Tokenizer(Part):
     ) -> None:
         """Learn from train; the patch length is known."""
 
+    @abstractmethod
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         """Tokenise values (b, T, F) with this patch length."""
-        raise NotImplementedError  # every registered tokenizer has one: the conformance suite
 
     def _learn_scale(self, vectors: Tensor, vocabulary: Vocabulary, factor: float) -> None:
         """Remember how to bring vectors (n, D) to `factor` times the words' standard deviation."""

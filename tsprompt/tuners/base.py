@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -84,9 +85,9 @@ class Problem:
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
 
+    @abstractmethod
     def find(self, problem: Problem) -> Found:
         """The prompt of one member."""
-        raise NotImplementedError  # every registered tuner has one: the conformance suite
 
     def report(self) -> dict[str, float]:
         """Figures of the search that a reader of the result should know."""
