@@ -370,7 +370,7 @@ def test_a_truncated_folder_is_refused(
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="can't be loaded|has no cls_token"):
+    with pytest.raises(BackboneError, match=r"can't be loaded|has no cls_token"):
         load_backbone(str(tmp_path), **CPU)
 
 
