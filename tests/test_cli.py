@@ -343,6 +343,21 @@ def test_output_is_tried_before_the_fit(home: Path) -> None:
     assert sorted(home.rglob("*")) == [home / "file", home / "folder", home / "folder/other"]
 
 
+def test_a_model_beside_files_of_ones_own_is_refused_before_the_fit(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsprompt import PromptClassifier
+
+    def never(*_: Any) -> None:
+        raise AssertionError("it was fitted first")
+
+    monkeypatch.setattr(PromptClassifier, "fit", never)
+    (home / "mixed").mkdir()
+    for name in ("model.json", "model.safetensors", "notes.txt"):
+        (home / "mixed" / name).write_text("kept")
+    assert "is no saved model" in refused("fit", "UnitTest", "-o", "mixed")
+
+
 def test_a_full_disk_keeps_what_was_there(
     cheap: list[str], model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ from tsprompt.tokenizers import tokenizers
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
 
-__all__ = ["FORMAT", "load", "read_header", "save"]
+__all__ = ["FORMAT", "check_target", "load", "read_header", "save"]
 
 FORMAT = 1
 """Raised when a reader of the old format could not read the new one."""
@@ -55,8 +55,7 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
         `path` holds something else than a saved model, or can't be written.
     """
     path = path.expanduser()
-    if path.exists() and not _gives_way(path):
-        raise ModelFileError(f"{path} exists and is no saved model; choose another --output")
+    check_target(path)
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, **_describe(classifier, tensors), "details": details}
     place = path.resolve()
@@ -79,9 +78,20 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
     return path
 
 
-def _gives_way(path: Path) -> bool:
-    """Whether this is an empty folder, or a saved model and nothing besides."""
-    return path.is_dir() and {one.name for one in path.iterdir()} in (set(), {_HEADER, _TENSORS})
+def check_target(path: Path) -> None:
+    """See that a model may take this place: it is free, or holds nothing, or just a saved model.
+
+    Raises
+    ------
+    ModelFileError
+        Something else is there.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        return
+    files = {one.name for one in path.iterdir()} if path.is_dir() else None
+    if files not in (set(), {_HEADER, _TENSORS}):
+        raise ModelFileError(f"{path} exists and is no saved model; choose another --output")
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

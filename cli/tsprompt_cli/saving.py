@@ -20,12 +20,10 @@ def check_folder(folder: Path) -> None:
     TspromptError
         Something else than a model is there, or it can't be written.
     """
-    from tsprompt.errors import ModelFileError
     from tsprompt.files import check_writable
+    from tsprompt.persistence import check_target
 
-    folder = folder.expanduser()
-    if folder.exists() and not (folder / "model.json").is_file():
-        raise ModelFileError(f"{folder} exists and is no saved model; choose another --output")
+    check_target(folder)
     check_writable(folder)
 
 

@@ -26,7 +26,7 @@ __all__ = ["cache_folder", "read_entry", "write_entry"]
 
 _DAMAGED = (
     *(OSError, ValueError, KeyError, EOFError, MemoryError, SyntaxError),
-    *(RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, struct.error),
+    *(RuntimeError, zlib.error, zipfile.BadZipFile, struct.error),
 )
 """What reading a damaged .npz may raise: zip's flags, names, sizes and methods can all be hit."""
 

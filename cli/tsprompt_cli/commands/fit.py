@@ -55,8 +55,8 @@ def fit(
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
     laid_out = str(method.resolved()["strategy"]).partition(":")[0]
     folder = output or Path("models") / f"{dataset}-{laid_out}"
-    check_folder(folder)
     data = load_dataset(dataset, data_dir=data_dir)
+    check_folder(folder)
     method = Method(laid_out, "model", model.recipe, method.settings)
     check([method])
     session = _Session(data, method, machine, seed, spoken)
