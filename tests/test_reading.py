@@ -168,7 +168,8 @@ def naive(reader: Reader, reading: Reading, values: np.ndarray) -> tuple[Tensor,
 
     def say(rows: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
         template = plan.template(rows.shape[1], width, len(used), prompt)
-        states = backbone.run(template.assemble(rows, used, backbone), LAYERS)
+        said = backbone.run(template.assemble(rows, used, backbone), LAYERS)
+        states = torch.stack(said, dim=1).float()
         return states[:, :, template.data.ravel()], states[:, :, template.mask : template.mask + 1]
 
     if reader.scope == "series":

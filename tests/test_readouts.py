@@ -20,6 +20,7 @@ def states(*size: int, seed: int = 0) -> Tensor:
 
 
 def pooled(pools: str, data: Tensor, mask: Tensor, **options: object) -> Tensor:
+    options.setdefault("maybe", ())
     readout = Pooled(pools=pools, **options)  # type: ignore[arg-type]
     return readout.fit(data.transpose(1, 2).flatten(0, 1)).pool(data, mask)
 
@@ -29,8 +30,8 @@ def pooled(pools: str, data: Tensor, mask: Tensor, **options: object) -> Tensor:
 
 def test_layers_by_default() -> None:
     assert Mask().choose_layers(6) == (6,)
-    assert Pooled().choose_layers(6) == (1, 2, 3)
-    assert Pooled().choose_layers(2) == (1, 2)
+    assert Pooled().choose_layers(6) == (1, 2)
+    assert Pooled().choose_layers(1) == (1,)
     assert Pooled().choose_layers(0) == Mask().choose_layers(0) == (0,)
 
 
@@ -41,9 +42,9 @@ def test_negative_layers_count_from_the_last(total: int, data: st.DataObject) ->
     assert Mask(layers=(layer - total - 1,)).choose_layers(total) == (layer,)
 
 
-@pytest.mark.parametrize("layer", [0, 7, -7])
+@pytest.mark.parametrize("layer", [7, -7])
 def test_a_layer_that_the_backbone_lacks_is_refused(layer: int) -> None:
-    with pytest.raises(ConfigError, match=f"no layer {layer}; the backbone has layers 1 to 6"):
+    with pytest.raises(ConfigError, match=f"no layer {layer}; the backbone has layers 0 to 6"):
         Mask(layers=(2, layer)).choose_layers(6)
 
 
@@ -74,6 +75,31 @@ def test_mean_max_and_min_are_over_the_data_tokens() -> None:
     assert torch.equal(pooled("mask", data, mask), mask.flatten(1))
 
 
+def test_std_is_over_the_data_tokens_and_has_a_gradient_where_they_are_all_the_same() -> None:
+    data, mask = states(3, 2, 5, 4), states(3, 2, 1, 4, seed=1)
+    expected = data.std(2, correction=0).flatten(1)
+    torch.testing.assert_close(pooled("std", data, mask), expected, atol=1e-5, rtol=1e-5)
+    constant = torch.full((1, 1, 5, 2), 7.0, requires_grad=True)
+    pooled("std", constant, mask).sum().backward()
+    assert constant.grad is not None
+    assert constant.grad.isfinite().all()
+
+
+def test_optional_features_stand_last_and_are_counted() -> None:
+    data, mask = states(3, 2, 8, 4), states(3, 2, 1, 4, seed=1)
+    readout = Pooled(maybe=("segments", "proportion"), segments=4)
+    readout.fit(data.transpose(1, 2).flatten(0, 1))
+    features = readout.pool(data, mask)
+    optional = readout.optional(features.shape[1])
+    assert torch.equal(features[:, ~optional], pooled(("mean", "std"), data, mask))  # type: ignore[arg-type]
+    assert torch.equal(
+        features[:, optional],
+        pooled(("segments", "proportion"), data, mask),  # type: ignore[arg-type]
+    )
+    assert not Mask().optional(5).any()
+    assert not Pooled(maybe=()).fit(states(9, 2, 4)).optional(16).any()
+
+
 def test_segments_are_means_of_equal_parts_in_their_order() -> None:
     data = torch.arange(8.0).reshape(1, 1, 8, 1).expand(1, 1, 8, 2)
     out = pooled("segments", data, data[:, :, :1], segments=4)
@@ -85,7 +111,7 @@ def test_proportion_counts_tokens_above_quantiles_of_train() -> None:
     train = torch.linspace(0, 100, 1001)[None, None, :, None]
     out = pooled("proportion", train, train)
     np.testing.assert_allclose(out.ravel(), [0.8, 0.5, 0.2], atol=0.01)
-    readout = Pooled(pools=("proportion",)).fit(train[0].transpose(0, 1))
+    readout = Pooled(pools=("proportion",), maybe=()).fit(train[0].transpose(0, 1))
     low, high = (torch.full((1, 1, 4, 1), value) for value in (-1e6, 1e6))
     assert readout.pool(low, low).ravel().tolist() == [0, 0, 0]
     assert readout.pool(high, high).ravel().tolist() == [1, 1, 1]

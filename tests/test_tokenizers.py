@@ -155,7 +155,7 @@ def test_constant_series_are_no_division_by_zero(
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(tokenizers[name], "scale")])
 def test_continuous_tokens_have_the_scale_of_words(backbone: Backbone, name: str) -> None:
     train = series(40, 30, 2)
-    out = tokens(fit(f"{name}:scale=2.0", train, backbone), train, backbone)
+    out = tokens(fit(f"{name}:scale=2.0,sphere=false", train, backbone), train, backbone)
     assert float(out.std()) == pytest.approx(2.0 * backbone.word_scale, rel=0.1)
     assert float(out.mean()) == pytest.approx(0.0, abs=0.1 * backbone.word_scale)
 
@@ -236,7 +236,7 @@ def test_words_of_bins(backbone: Backbone) -> None:
     assert index.state()["ids_"].tolist() == list(range(20))
     drawn = fit("bins:bins=20,words=random", train, backbone).state()["ids_"].tolist()
     assert len(set(drawn)) == 20
-    assert set(drawn) <= set(backbone.words.plain())
+    assert set(drawn) <= set(backbone.words.plain)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_useless_number_of_digits_is_refused(digits: int) -> None:
 
 
 def test_patches_are_linear_in_the_values(backbone: Backbone) -> None:
-    tokenizer = fit("patches:steps=5", series(6, 20, 2), backbone)
+    tokenizer = fit("patches:steps=5,sphere=false", series(6, 20, 2), backbone)
     one, other = series(1, 20, 2, 3), series(1, 20, 2, 4)
     at = [tokens(tokenizer, values, backbone) for values in (one, other, (one + other) / 2)]
     torch.testing.assert_close((at[0] + at[1]) / 2, at[2], rtol=1e-4, atol=1e-5)
@@ -319,13 +319,56 @@ def test_a_short_last_patch_is_continued_with_its_last_value(backbone: Backbone)
     )
 
 
+# --- the sphere ---
+
+
+@pytest.mark.parametrize("name", ["kernels", "patches"])
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_all_tokens_are_equally_long_and_have_no_mean(
+    backbone: Backbone, name: str, size: float
+) -> None:
+    tokenizer = fit(name, series(9, 40, 2), backbone)
+    out = tokens(tokenizer, size * series(3, 40, 2, 5), backbone)
+    radius = tokenizer.state()["radius_"]
+    torch.testing.assert_close(out.norm(dim=-1), torch.full(out.shape[:-1], radius))
+    assert float(out.mean(dim=-1).abs().max()) < 1e-5 * radius
+
+
+def test_layer_norm_keeps_how_strong_a_step_is_only_on_the_sphere(backbone: Backbone) -> None:
+    """A patch of twice the size points the same way: LayerNorm alone makes the two the same."""
+    train = np.concatenate([series(20, 24, 1), -series(20, 24, 1)])  # centred: 0 maps to 0
+    values = 0.3 * train[:3]
+    for sphere, alike in (("false", True), ("true", False)):
+        tokenizer = fit(f"patches:steps=6,sphere={sphere}", train, backbone)
+        normed = [
+            torch.nn.functional.layer_norm(one, one.shape[-1:])
+            for one in (tokens(tokenizer, size * values, backbone) for size in (1, 2))
+        ]
+        assert float((normed[0] - normed[1]).abs().max() < 0.1) == alike
+
+
+def test_the_sphere_loses_nothing_but_two_directions_of_what_is_within(
+    backbone: Backbone,
+) -> None:
+    train = series(20, 24, 1)
+    tokenizer, plain = (
+        fit(f"patches:steps=6,sphere={sphere}", train, backbone) for sphere in ("true", "false")
+    )
+    placed, free = (tokens(one, 0.1 * train, backbone) for one in (tokenizer, plain))
+    direction = tokenizer.state()["direction_"]
+    free = free - free.mean(dim=-1, keepdim=True)
+    free = free - (free @ direction)[..., None] * direction
+    found = placed - (placed @ direction)[..., None] * direction
+    torch.testing.assert_close(found, free, atol=1e-5, rtol=1e-4)
+
+
 # --- kernels ---
 
 
 def reach(tokenizer: Kernels) -> int:
-    """Timesteps to either side that a kernel can see."""
-    length = tokenizer.weights_.shape[2]
-    return int(tokenizer.dilations_.max()) * (length - 1)
+    """Timesteps to either side that a kernel, behind its moving average, can see."""
+    dilation, length = int(tokenizer.dilations_.max()), tokenizer.weights_.shape[2]
+    return dilation * (length - 1) // 2 + dilation // 2
 
 
 @pytest.mark.parametrize("response", ["rank", "std"])
@@ -344,7 +387,7 @@ def test_a_change_moves_only_steps_within_reach(
     changed[0, t] += 30
     moved = (tokens(tokenizer, changed, backbone) != tokens(tokenizer, values, backbone)).any(3)
     steps = moved[0, :, 0].nonzero().ravel().tolist()
-    far = reach(tokenizer) // 2 + (differences == "always")
+    far = reach(tokenizer) + (differences == "always")
     assert steps
     assert min(steps) >= (t - far) // 2
     assert max(steps) <= (t + far) // 2
@@ -354,7 +397,7 @@ def test_a_change_moves_only_steps_within_reach(
 def test_rank_does_not_care_how_high_a_spike_is(backbone: Backbone, factor: float) -> None:
     train = series(12, 40, 1)
     rank = fit("kernels:response=rank,steps=20", train, backbone)
-    sizes = fit("kernels:response=std,steps=20", train, backbone)
+    sizes = fit("kernels:response=std,steps=20,sphere=false", train, backbone)
     flat = np.zeros((1, 40, 1), np.float32)
     spike, higher = flat.copy(), flat.copy()
     spike[0, 20], higher[0, 20] = 1e6, 1e6 * factor
@@ -378,14 +421,17 @@ def test_ties_do_not_fall_to_either_side_by_float_noise(
 def test_rank_is_the_quantile_bin_of_the_largest_response(backbone: Backbone) -> None:
     tokenizer = fit("kernels:response=rank,quantiles=5,steps=8", series(30, 40, 1), backbone)
     assert isinstance(tokenizer, Kernels)
-    responses = torch.linspace(-9, 9, 101).expand(1, int((~tokenizer.shares_).sum()), 101)
-    ranks = tokenizer._robust(responses.contiguous())
+    count = len(tokenizer.weights_)
+    every, odd = slice(0, count), slice(1, None, 2)
+    responses = torch.linspace(-9, 9, 101).expand(1, count // 2, 101)
+    ranks = tokenizer._largest(responses, 1, every, odd)
     assert (ranks.diff(dim=2) >= 0).all()
     assert ranks.amin() == 0
     assert ranks.amax() == 4
-    train = torch.cat(list(tokenizer._convolve(torch.from_numpy(series(30, 40, 1)))))
-    every = tokenizer._robust(train[:, ~tokenizer.shares_])
-    filled = torch.stack([(every == one).float().mean() for one in range(5)])
+    (chunk,) = tokenizer._chunks(torch.from_numpy(series(30, 40, 1)))
+    train = torch.cat([response for _, response in tokenizer._convolve(chunk)], dim=1)
+    bins = tokenizer._largest(train[:, odd], 1, every, odd)
+    filled = torch.stack([(bins == one).float().mean() for one in range(5)])
     torch.testing.assert_close(filled, torch.full((5,), 0.2), rtol=0, atol=0.02)
 
 

@@ -180,7 +180,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         fitted = self._fit_tokenizers(prepared, seed)
         readings: list[Reading] = []
-        features = []
+        features = Columns(len(fitted))
         for member, tokenizer in enumerate(fitted):
             problem = Problem(
                 member=member,
@@ -198,9 +198,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
             found = parts.tuner.find(problem)
             readings.append(found.reading)
-            features.append(found.features.cpu())
+            features.append(found.features)
         self.reader_.forget()
-        self._fit_head(torch.cat(features, dim=1), labels, seed)
+        self._fit_head(features.joined, readings, labels, seed)
         self.readings_ = readings
 
     def _fit_tokenizers(self, cases: Cases, seed: int) -> list[Tokenizer]:
@@ -221,9 +221,17 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return fitted
 
-    def _fit_head(self, features: torch.Tensor, labels: npt.NDArray[np.intp], seed: int) -> None:
+    def _fit_head(
+        self,
+        features: torch.Tensor,
+        readings: list[Reading],
+        labels: npt.NDArray[np.intp],
+        seed: int,
+    ) -> None:
         parts, reader = self.parts_, self.reader_
-        head = parts.head.fit(features, labels, len(self.classes_), derive(seed, "head"))
+        width = features.shape[1] // len(readings)
+        optional = torch.cat([reading.readout.optional(width) for reading in readings])
+        head = parts.head.fit(features, labels, len(self.classes_), derive(seed, "head"), optional)
         self.seed_ = seed
         self.scores_ = {
             "train_accuracy": float((head.probabilities(features).argmax(axis=1) == labels).mean()),
@@ -263,11 +271,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         with self._progress():
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-            features = [
-                self.reader_.features(reading, prepared, f"prompt {number}").cpu()
-                for number, reading in enumerate(self.readings_, start=1)
-            ]
-            return parts.head.probabilities(torch.cat(features, dim=1))
+            features = Columns(len(self.readings_))
+            for number, reading in enumerate(self.readings_, start=1):
+                features.append(self.reader_.features(reading, prepared, f"prompt {number}"))
+            return parts.head.probabilities(features.joined)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable label (B,) of each case."""
@@ -324,6 +331,23 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+class Columns:
+    """The features of all readings side by side, on the processor: they exist once."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._filled = count, 0
+        self.joined = torch.empty(0)
+
+    def append(self, features: torch.Tensor) -> None:
+        """The next reading's features (B, R)."""
+        rows, width = features.shape
+        if not self._filled:
+            self.joined = torch.empty(rows, self._count * width)
+        start = self._filled * width
+        self.joined[:, start : start + width] = features
+        self._filled += 1
 
 
 def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:

@@ -48,6 +48,6 @@ class Distinct:
 
 
 def _key(row: np.ndarray, place: int) -> bytes:
-    digest = hashlib.blake2b(row.data, digest_size=16)
+    digest = hashlib.sha256(row.data)
     digest.update(place.to_bytes(8, "little"))
     return digest.digest()

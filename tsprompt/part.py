@@ -46,12 +46,14 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
 
 def _spell(value: Any) -> str:
     if isinstance(value, (tuple, list)):
-        return "+".join(map(_spell, value))
+        return "+".join(map(_spell, value)) or "none"
     return str(value)
 
 
 def several(value: Any) -> tuple[Any, ...]:
-    """A tuple of what may be one thing or many."""
+    """A tuple of what may be nothing, one thing or many."""
+    if value is None:
+        return ()
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 

@@ -18,7 +18,7 @@ from tsprompt.tuners import Tuner, tuners
 
 __all__ = ["Parts", "make_reader"]
 
-_BATCH_TOKENS = {"cpu": 8_192, "cuda": 131_072, "mps": 32_768}
+_BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
 
 
 @dataclass
@@ -98,5 +98,5 @@ def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> R
         strategy=parts.strategy,
         length=parts.strategy.default_length if length is None else length,
         scope=parts.scope,
-        batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 8_192)),
+        batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048)),
     )

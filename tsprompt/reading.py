@@ -20,7 +20,7 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.template import Prompt
+from tsprompt.template import Prompt, evenly
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Reader", "Reading", "Said"]
@@ -149,8 +149,9 @@ class Reader:
         states = self.backbone.run(embeddings, layers)
         if not self.backbone.passes_through:
             self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
-        data = states[:, :, torch.from_numpy(template.data.ravel())]
-        return data, states[:, :, template.mask : template.mask + 1]
+        at = (evenly(template.data.ravel()), slice(template.mask, template.mask + 1))
+        data, mask = (torch.stack([one[:, place] for one in states], dim=1).float() for place in at)
+        return data, mask
 
     def hidden(
         self, tokens: Tensor, prompt: Prompt, vectors: Tensor, layers: tuple[int, ...]

@@ -16,14 +16,17 @@ from torch.nn import functional
 
 from tsprompt.part import Part, require, several
 from tsprompt.registry import Registry
+from tsprompt.sorting import sort_rows
 
 __all__ = ["Mask", "Pooled", "Readout", "readouts"]
 
 readouts: Registry[Readout] = Registry("readout", "tsprompt.readouts")
 
-_POOLS = ("mask", "mean", "max", "min", "proportion", "segments")
+_POOLS = ("mask", "mean", "std", "max", "min", "proportion", "segments")
 _SAMPLE = 4_096
 """Tokens on which the quantiles of a layer are learned."""
+_TINY = 1e-12
+"""Added to variances of hidden states, whose entries are of the order of 1."""
 
 
 @dataclass
@@ -31,7 +34,10 @@ class Readout(Part):
     """Reads one layer or several."""
 
     layers: tuple[int, ...] | None = None
-    """Layers to read: 1 is the first, -1 the last; None: what the readout uses by itself."""
+    """Layers to read: 1 is the first, -1 the last, 0 the embeddings as they enter the first; None:
+    what the readout uses by itself."""
+    optional_ = 0
+    """How many features, the last ones, a set may do better without."""
 
     def __post_init__(self) -> None:
         if self.layers is not None:
@@ -39,6 +45,10 @@ class Readout(Part):
         require(
             self.layers is None or len(self.layers) > 0, f"{self.name}: layers must name one layer"
         )
+
+    def optional(self, width: int) -> Tensor:
+        """Which of R features a set may do better without: (R,)."""
+        return torch.arange(width) >= width - self.optional_
 
     def default_layers(self, total: int) -> tuple[int, ...]:
         """Which of `total` layers to read where `layers` is None."""
@@ -57,10 +67,10 @@ class Readout(Part):
         chosen = self.layers if self.layers is not None else self.default_layers(total)
         for layer in chosen:
             require(
-                -total <= layer <= total and layer != 0,
-                f"{self.name}: there is no layer {layer}; the backbone has layers 1 to {total}",
+                -total <= layer <= total,
+                f"{self.name}: there is no layer {layer}; the backbone has layers 0 to {total}",
             )
-        return tuple(layer if layer > 0 else total + 1 + layer for layer in chosen)
+        return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
 
     def fit(self, data: Tensor) -> Readout:
         """Learn from tokens (n, N', D) of train what pooling needs."""
@@ -86,9 +96,11 @@ class Mask(Readout):
 class Pooled(Readout):
     """Statistics over the data tokens, for each layer and each entry of the hidden state."""
 
-    pools: tuple[str, ...] = ("mean", "max", "min", "proportion", "segments")
-    """`mean`, `max`, `min`; `proportion` of tokens above quantiles of train (soft); means of
-    `segments` equal parts of the series; the `mask` itself."""
+    pools: tuple[str, ...] = ("mean", "std")
+    """`mean`, `std` (standard deviation), `max`, `min`; `proportion` of tokens above quantiles of
+    train (soft); means of `segments` equal parts of the series; the `mask` itself."""
+    maybe: tuple[str, ...] = ("segments",)
+    """Further pools, which the head weighs by what train says: not all sets keep their phase."""
     levels: tuple[float, ...] = (0.2, 0.5, 0.8)
     """Quantiles for `proportion`."""
     segments: int = 4
@@ -97,22 +109,26 @@ class Pooled(Readout):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.pools, self.levels = several(self.pools), several(self.levels)
-        unknown = [pool for pool in self.pools if pool not in _POOLS]
+        self.maybe = several(self.maybe)
+        require("mask" not in self.maybe, "pooled: the mask can be among pools, not among maybe")
+        unknown = [pool for pool in self.pools + self.maybe if pool not in _POOLS]
         require(not unknown, f"pooled: {unknown} is not among: {', '.join(_POOLS)}")
         require(len(self.pools) > 0, "pooled: pools must name at least one")
         require(self.segments >= 1, "pooled: segments must be 1 or more")
         require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
 
     def default_layers(self, total: int) -> tuple[int, ...]:
-        """The first three: on average better than the last (docs/results.md)."""
-        return tuple(range(1, min(3, total) + 1))
+        """The first two: deeper ones add time, not accuracy (docs/results.md)."""
+        return tuple(range(1, min(2, total) + 1))
 
     def fit(self, data: Tensor) -> Pooled:
         """Learn quantiles (levels, N', D) and how soft their edges are."""
-        if "proportion" in self.pools:
+        self.optional_ = sum(map(self._count, self.maybe)) * data[0].numel()
+        if "proportion" in self.pools + self.maybe:
             # Evenly over all cases and steps, and with the tokens last: sorting is fastest there.
             kept = torch.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).round().long()
-            ordered = data[kept.to(data.device)].movedim(0, -1).contiguous().sort(dim=-1).values
+            columns = data[kept.to(data.device)].flatten(1).T.contiguous()
+            ordered = sort_rows(columns).unflatten(0, data.shape[1:])
             place = (torch.tensor(self.levels) * (ordered.shape[-1] - 1)).round().long()
             self.quantiles_ = ordered[..., place.to(data.device)].movedim(-1, 0).cpu()
             # An edge one tenth of the spread wide: steep, but equal for near-equal tokens.
@@ -122,15 +138,24 @@ class Pooled(Readout):
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * D * number of statistics)."""
         parts: list[Tensor] = []
-        for pool in self.pools:
+        for pool in self.pools + self.maybe:
             parts.extend(part.flatten(1) for part in getattr(self, f"_{pool}")(data, mask))
         return torch.cat(parts, dim=1)
+
+    def _count(self, pool: str) -> int:
+        """How many statistics a pool has."""
+        return {"segments": self.segments, "proportion": len(self.levels)}.get(pool, 1)
 
     def _mask(self, data: Tensor, mask: Tensor) -> list[Tensor]:
         return [mask]
 
     def _mean(self, data: Tensor, mask: Tensor) -> list[Tensor]:
         return [data.mean(dim=2)]
+
+    def _std(self, data: Tensor, mask: Tensor) -> list[Tensor]:
+        # Where all tokens are the same, the root alone would have no gradient.
+        apart = data - data.mean(dim=2, keepdim=True)  # torch's var takes twenty times as long
+        return [(apart.square().mean(dim=2) + _TINY).sqrt()]
 
     def _max(self, data: Tensor, mask: Tensor) -> list[Tensor]:
         return [data.amax(dim=2)]

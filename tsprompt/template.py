@@ -11,7 +11,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.data import IntArray
 
-__all__ = ["Prompt", "Template"]
+__all__ = ["Prompt", "Template", "evenly"]
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Template:
         out = data.new_empty(len(data), self.length, backbone.hidden_size)
         fixed = torch.tensor([words.cls, words.mask, words.sep])
         out[:, [0, self.mask, self.length - 1]] = backbone.embed(fixed)
-        out[:, torch.from_numpy(self.data.ravel())] = data.flatten(1, 2)
-        out[:, torch.from_numpy(self.prompt)] = prompt
+        out[:, evenly(self.data.ravel())] = data.flatten(1, 2)
+        out[:, evenly(self.prompt)] = prompt
         return out
 
     def words(self, tokens: Tensor, prompt: list[str], backbone: Backbone) -> list[tuple[str, str]]:
@@ -112,3 +112,11 @@ class Template:
                 shown = backbone.words.word(int(tokens[step, k])) if discrete else f"x{step + 1}"
                 text[position] = ("data", shown)
         return text
+
+
+def evenly(positions: IntArray) -> slice | Tensor:
+    """What picks these positions out of a tensor: a slice, if they are evenly spaced."""
+    steps = np.unique(np.diff(positions))
+    if len(positions) and (len(steps) == 0 or (len(steps) == 1 and steps[0] > 0)):
+        return slice(int(positions[0]), int(positions[-1]) + 1, int(steps[0]) if len(steps) else 1)
+    return torch.from_numpy(positions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Words:
         """The id of a word, or None if it is not one token of this vocabulary."""
         return self._ids.get(word)
 
+    @cached_property
     def plain(self) -> list[int]:
         """Ids of whole words of letters: no special tokens, pieces, digits or unused entries."""
         return sorted(
@@ -110,18 +112,18 @@ class Backbone:
         near = nn.functional.normalize(vectors.to(self.device), dim=1) @ words.T
         return [int(number) for number in near.argmax(dim=1)]
 
-    def run(self, embeddings: Tensor, layers: tuple[int, ...]) -> Tensor:
-        """Hidden states (B, len(layers), L, D), float32, of embeddings (B, L, D).
+    def run(self, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """Hidden states (B, L, D) of embeddings (B, L, D), for each layer, in the model's dtype.
 
         Layer 0 is what enters the first layer; layer k is what the k-th one puts out.
         """
         if self.passes_through:
-            return embeddings.to(torch.float32).unsqueeze(1).expand(-1, len(layers), -1, -1)
+            return [embeddings] * len(layers)
         with torch.inference_mode(not embeddings.requires_grad):
             states = self.model(
                 inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True
             ).hidden_states
-            return torch.stack([states[layer] for layer in layers], dim=1).to(torch.float32)
+            return [states[layer] for layer in layers]
 
     @property
     def dtype_name(self) -> str:

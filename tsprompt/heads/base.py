@@ -36,8 +36,18 @@ class Head(Part):
     validation_accuracy_ = float("nan")
 
     @abstractmethod
-    def fit(self, features: Tensor, labels: Labels, n_classes: int, seed: int) -> Head:
-        """Learn from train features (B, R) and class numbers (B,)."""
+    def fit(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> Head:
+        """Learn from train features (B, R) and class numbers (B,).
+
+        `optional` (R,) says which features a set may do better without.
+        """
 
     @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:

@@ -60,8 +60,15 @@ class MLP(Head):
         """The untrained network."""
         return Perceptron(inputs, self.hidden, n_classes)
 
-    def fit(self, features: Tensor, labels: Labels, n_classes: int, seed: int) -> MLP:
-        """Train with early stopping."""
+    def fit(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> MLP:
+        """Train with early stopping; optional features are features like others."""
         learn, validate = hold_out(labels, self.validation, seed)
         self._learn_scale(features[torch.from_numpy(learn)].cpu())
         x, y = self._scaled(features.cpu()), torch.from_numpy(labels)

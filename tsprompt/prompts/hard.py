@@ -34,6 +34,6 @@ class Hard(PromptModel):
             values = torch.from_numpy(rng.standard_normal(slots))
             ids = normal_to_ids(values, len(backbone.word_vectors)).round().long()
         else:
-            ids = torch.from_numpy(rng.choice(backbone.words.plain(), size=slots))
+            ids = torch.from_numpy(rng.choice(backbone.words.plain, size=slots))
         before, mask = place(self.placement, slots, rng)
         return Prompt(ids=ids, before=before, mask=mask)

@@ -18,7 +18,10 @@ from tsprompt.errors import ConfigError
 from tsprompt.part import Part, require
 from tsprompt.registry import Registry
 
-__all__ = ["Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
+__all__ = ["Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
+
+_WITHIN = 0.95
+"""Share of train's vectors that the sphere holds at full length."""
 
 tokenizers: Registry[Tokenizer] = Registry("tokenizer", "tsprompt.tokenizers")
 
@@ -103,15 +106,65 @@ class Tokenizer(Part):
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         """Tokenise values (b, T, F) with this patch length."""
 
-    def _learn_scale(self, vectors: Tensor, vocabulary: Vocabulary, factor: float) -> None:
-        """Remember how to bring vectors (n, D) to `factor` times the words' standard deviation."""
+
+@dataclass
+class Embedder(Tokenizer):
+    """A tokenizer whose tokens are vectors, one for each step, in the space of the words.
+
+    A BERT divides every embedding by its standard deviation (LayerNorm) before its first layer
+    reads it, and so cannot tell a faint step from a strong one. So vectors are put on a sphere: two
+    of the D directions are given up, the mean of the entries, which LayerNorm takes away too, and
+    a random one, along which each vector is lengthened until all are equally long.
+    """
+
+    discrete: ClassVar[bool] = False
+
+    steps: int | None = 64
+    """The most steps of a series; None takes as many as the language model can read."""
+    scale: float = 1.5
+    """Standard deviation of the embeddings before they are lengthened, in units of the words'."""
+    sphere: bool = True
+    """Whether all embeddings are equally long."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.scale > 0, f"{self.name}: scale must be positive")
+
+    def _learn_space(
+        self, vectors: Tensor, vocabulary: Vocabulary, rng: np.random.Generator
+    ) -> None:
+        """Learn from vectors (n, D) of train how to bring them into the space of the words."""
         self.center_ = vectors.mean(dim=0)
         spread = vectors.std(dim=0, correction=0)
         unit = torch.where(spread > 1e-6, spread, torch.ones_like(spread))
-        self.gain_ = factor * vocabulary.word_scale / unit
+        self.gain_ = self.scale * vocabulary.word_scale / unit
+        signs = rng.permutation(np.resize([1.0, -1.0], vectors.shape[1]))
+        signs -= signs.mean()
+        self.direction_ = torch.from_numpy(signs / np.linalg.norm(signs)).to(torch.float32)
+        if self.sphere:
+            norms = self._flat(vectors).norm(dim=1)
+            self.radius_ = float(np.quantile(norms.numpy(), _WITHIN))
+
+    def _place(self, vectors: Tensor) -> Tensor:
+        """Vectors (..., D) in the space of the words."""
+        if not self.sphere:
+            return self._scaled(vectors)
+        flat = self._flat(vectors)
+        norms = flat.norm(dim=-1, keepdim=True)
+        # What is longer than all but a few of train is cut to the radius.
+        flat *= (self.radius_ / norms.clamp(min=1e-12)).clamp(max=1)
+        missing = (self.radius_**2 - norms.square()).clamp(min=0).sqrt()
+        return flat.addcmul_(missing, self.direction_.to(flat.device))
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return (vectors - self.center_.to(vectors.device)) * self.gain_.to(vectors.device)
+
+    def _flat(self, vectors: Tensor) -> Tensor:
+        """Scaled, and nothing left along the ones and along the direction of lengthening."""
+        scaled = self._scaled(vectors)
+        scaled -= scaled.mean(dim=-1, keepdim=True)
+        direction = self.direction_.to(scaled.device)
+        return scaled.addcmul_((scaled @ direction).unsqueeze(-1), direction, value=-1)
 
 
 def pool_mean(values: Tensor, patch: int) -> Tensor:

@@ -66,7 +66,7 @@ class Bins(Tokenizer):
             require(self.bins <= size, f"bins: the vocabulary has only {size} entries")
             return list(range(self.bins))
         if self.words == "random":
-            plain = words.plain()
+            plain = words.plain
             require(self.bins <= len(plain), f"bins: the vocabulary has only {len(plain)} words")
             return [int(i) for i in rng.choice(plain, size=self.bins, replace=False)]
         ids = [words.id(str(i)) for i in range(self.bins)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,16 +12,17 @@ from torch.nn import functional
 
 from tsprompt.data import Cases
 from tsprompt.part import require, require_one_of
-from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
+from tsprompt.sorting import sort_rows
+from tsprompt.tokenizers.base import Embedder, Vocabulary, tokenizers
 
 __all__ = ["Kernels"]
 
-_FIT_CASES = 128
+_FIT_CASES = 64
 """Cases of train, drawn at random, on which quantiles and scales are learned."""
 _FIT_RESPONSES = 4_096
 """Responses of a kernel, drawn at random, whose quantiles are taken."""
-_CHUNK = 16_000_000
-"""Responses held at once, in numbers."""
+_CHUNK = 1_000_000
+"""Responses held at once, in numbers: few enough to stay in the processor's cache."""
 _HAIR = 2e-6
 """How far above its quantile an edge lies, in units of the largest value of train."""
 _DILATIONS = 12
@@ -31,7 +31,7 @@ _DILATIONS = 12
 
 @tokenizers.register("kernels")
 @dataclass
-class Kernels(Tokenizer):
+class Kernels(Embedder):
     """D random kernels, one for each entry of an embedding: (b, S, 1, D).
 
     Kernels are those of ROCKET (Dempster et al. 2020): Gaussian weights, centred, here scaled to
@@ -42,10 +42,6 @@ class Kernels(Tokenizer):
     ensemble sees first differences.
     """
 
-    discrete: ClassVar[bool] = False
-
-    steps: int | None = 64
-    """The most steps of a series; None takes as many as the language model can read."""
     length: int = 9
     """Weights of a kernel; shorter where a series is shorter."""
     response: str = "rank"
@@ -54,14 +50,13 @@ class Kernels(Tokenizer):
     """How many quantile bins `rank` has."""
     differences: str = "alternate"
     """Which members see first differences: `alternate`, `never` or `always`."""
-    scale: float = 1.5
-    """Standard deviation of the embeddings, in units of the words'."""
+    smoothed: float = 0.5
+    """Share of the kernels that see moving averages, as wide as their dilation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.length >= 1, "kernels: length must be 1 or more")
         require(self.quantiles >= 2, "kernels: quantiles must be 2 or more")
-        require(self.scale > 0, "kernels: scale must be positive")
         require_one_of(self, "response", ("rank", "std"))
         require_one_of(self, "differences", ("alternate", "never", "always"))
 
@@ -78,10 +73,10 @@ class Kernels(Tokenizer):
             self._responses(torch.from_numpy(values), self.patch_).flatten(0, 1)
             for _, values in sample.groups()
         ]
-        self._learn_scale(torch.cat(tokens), vocabulary, self.scale)
+        self._learn_space(torch.cat(tokens), vocabulary, rng)
 
     def _draw(self, timesteps: int, features: int, count: int, rng: np.random.Generator) -> None:
-        """Draw weights (D, F, length) and dilations (D,), ordered by dilation."""
+        """Draw weights (D, F, length), and which dilation and smoothing each kernel has."""
         length = min(self.length, max(1, timesteps - 1 + timesteps % 2))
         weights = rng.standard_normal((count, features, length))
         if length > 1:
@@ -92,9 +87,12 @@ class Kernels(Tokenizer):
         choices = np.unique(np.geomspace(1, largest, _DILATIONS).astype(int))
         # Log-uniform over the choices: each is drawn with the width of its log interval.
         drawn = np.exp(rng.uniform(0, np.log(largest + 1e-9), size=count))
-        dilations = np.sort(choices[np.searchsorted(choices, drawn, side="right") - 1])
+        dilations = choices[np.searchsorted(choices, drawn, side="right") - 1]
+        smoothed = (rng.random(count) < self.smoothed) & (dilations > 1)
+        order = np.lexsort((smoothed, dilations))
         self.weights_ = torch.from_numpy(weights.astype(np.float32))
-        self.dilations_ = torch.from_numpy(dilations)
+        self.dilations_ = torch.from_numpy(dilations[order])
+        self.smoothed_ = torch.from_numpy(smoothed[order])
 
     @staticmethod
     def _draw_features(count: int, features: int, rng: np.random.Generator) -> np.ndarray:
@@ -105,65 +103,97 @@ class Kernels(Tokenizer):
 
     def _learn_quantiles(self, sample: Cases, count: int, rng: np.random.Generator) -> None:
         share = min(1.0, _FIT_RESPONSES / int(sample.lengths.sum()))
-        responses = []
+        drawn = []
         for _, values in sample.groups():
-            for response in self._convolve(torch.from_numpy(values)):
-                every = response.movedim(1, 0).flatten(1)
-                size = max(1, round(share * every.shape[1]))
-                kept = rng.choice(every.shape[1], size=size, replace=False)
-                responses.append(every[:, torch.from_numpy(kept)])
+            for chunk in self._chunks(torch.from_numpy(values)):
+                total = len(chunk) * chunk.shape[2]
+                kept = torch.from_numpy(rng.permutation(total)[: max(1, round(share * total))])
+                drawn.append(
+                    torch.cat(
+                        [
+                            each.movedim(1, 0).flatten(1)[:, kept]
+                            for _, each in self._convolve(chunk)
+                        ]
+                    )
+                )
         largest = max(float(np.abs(one).max()) for one in sample)
         # Responses that tie with a quantile, as flat stretches do, must not fall to either side of
         # it by the noise of float32, which differs with the batch and the machine.
-        ordered = torch.cat(responses, dim=1).sort(dim=1).values + _HAIR * largest
+        ordered = sort_rows(torch.cat(drawn, dim=1)) + _HAIR * largest
         shares = torch.from_numpy(rng.uniform(0.1, 0.9, size=count))
         columns = (shares * (ordered.shape[1] - 1)).round().long()
         self.thresholds_ = ordered.gather(1, columns[:, None]).squeeze(1)
         inner = torch.linspace(0, 1, self.quantiles + 1)[1:-1] * (ordered.shape[1] - 1)
         self.edges_ = ordered[:, inner.round().long()].contiguous()
-        # Alternating kernels, not halves: both kinds then have all dilations.
-        self.shares_ = torch.arange(count) % 2 == 0
 
-    def _convolve(self, values: Tensor) -> Iterator[Tensor]:
-        """Responses (b, D, T) of values (b', T, F), some cases at a time."""
+    def _chunks(self, values: Tensor) -> Iterator[Tensor]:
+        """What the kernels see of values (b', T, F): (b, F, T), some cases at a time."""
         if self.difference_:
             values = torch.diff(values, dim=1, prepend=values[:, :1])
-        weights, dilations = self.weights_.to(values.device), self.dilations_.tolist()
-        rows = max(1, _CHUNK // (len(weights) * values.shape[1]))
-        for chunk in values.transpose(1, 2).split(rows):
-            parts = []
-            for dilation in sorted(set(dilations)):
-                first = dilations.index(dilation)
-                group = weights[first : first + dilations.count(dilation)]
-                reach = dilation * (group.shape[2] - 1)
-                padded = functional.pad(chunk, (reach // 2, reach - reach // 2), mode="replicate")
-                parts.append(functional.conv1d(padded, group, dilation=dilation))
-            yield torch.cat(parts, dim=1)
+        widest = max(group.stop - group.start for group, *_ in self._groups())
+        yield from values.transpose(1, 2).split(max(1, _CHUNK // (widest * values.shape[1])))
+
+    def _groups(self) -> list[tuple[slice, int, bool]]:
+        """Kernels that are convolved together: which they are, their dilation, if smoothed."""
+        kinds = torch.stack([self.dilations_, self.smoothed_.long()], dim=1)
+        alike, counts = kinds.unique_consecutive(dim=0, return_counts=True)
+        ends = counts.cumsum(0).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            (slice(start, end), dilation, bool(smoothed))
+            for start, end, (dilation, smoothed) in zip(starts, ends, alike.tolist(), strict=True)
+        ]
+
+    def _convolve(self, values: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Responses (b, D', T) of values (b, F, T), some kernels at a time."""
+        weights = self.weights_.to(values.device)
+        for group, dilation, smoothed in self._groups():
+            seen = _smooth(values, dilation) if smoothed else values
+            seen = _extend(seen, dilation * (weights.shape[2] - 1))
+            yield group, functional.conv1d(seen, weights[group], dilation=dilation)
 
     def _responses(self, values: Tensor, patch: int) -> Tensor:
         """Robust, pooled responses (b, S, D) of values (b, T, F), not yet scaled."""
-        shares = self.shares_.to(values.device)
-        thresholds = self.thresholds_.to(values.device)[shares][:, None]
-        pooled = []
-        for response in self._convolve(values):
-            above = (response[:, shares] > thresholds).to(torch.float32)
-            out = response.new_empty(len(response), len(shares), -(-response.shape[2] // patch))
-            out[:, shares] = functional.avg_pool1d(
-                above, patch, ceil_mode=True, count_include_pad=False
-            )
-            largest = functional.max_pool1d(response[:, ~shares], patch, ceil_mode=True)
-            out[:, ~shares] = self._robust(largest)
-            pooled.append(out)
-        return torch.cat(pooled).transpose(1, 2)
+        done = []
+        for chunk in self._chunks(values):
+            pooled = []
+            for group, response in self._convolve(chunk):
+                out = response.new_empty(*response.shape[:2], -(-response.shape[2] // patch))
+                # Alternating kernels, not halves: both kinds then have all dilations.
+                for kind, pool in enumerate((self._share_above, self._largest)):
+                    own = slice((group.start + kind) % 2, None, 2)
+                    if out[:, own].numel():
+                        out[:, own] = pool(response[:, own], patch, group, own)
+                pooled.append(out)
+            done.append(torch.cat(pooled, dim=1))
+        return torch.cat(done).transpose(1, 2)
 
-    def _robust(self, largest: Tensor) -> Tensor:
-        """The bin of the largest response: the same as the largest bin, and cheaper."""
+    def _share_above(self, response: Tensor, patch: int, group: slice, own: slice) -> Tensor:
+        """The share of each patch of (b, D', T) that lies above the kernel's threshold."""
+        thresholds = self.thresholds_[group][own, None].to(response.device)
+        above = (response > thresholds).to(torch.float32)
+        return functional.avg_pool1d(above, patch, ceil_mode=True, count_include_pad=False)
+
+    def _largest(self, response: Tensor, patch: int, group: slice, own: slice) -> Tensor:
+        """The largest response of each patch of (b, D', T): its bin, or itself."""
+        largest = functional.max_pool1d(response, patch, ceil_mode=True)
         if self.response == "std":
             return largest
-        edges = self.edges_.to(largest.device)[~self.shares_]
+        # The bin of the largest response is the largest bin, and cheaper.
         by_kernel = largest.movedim(1, 0)
+        edges = self.edges_[group][own].contiguous().to(response.device)
         ranks = torch.searchsorted(edges, by_kernel.flatten(1).contiguous())
         return ranks.to(torch.float32).view_as(by_kernel).movedim(0, 1)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
-        return self._scaled(self._responses(values, patch)).unsqueeze(2)
+        return self._place(self._responses(values, patch)).unsqueeze(2)
+
+
+def _extend(values: Tensor, reach: int) -> Tensor:
+    """Repeat the first and last timestep of values (b, F, T), `reach` times together."""
+    return functional.pad(values, (reach // 2, reach - reach // 2), mode="replicate")
+
+
+def _smooth(values: Tensor, width: int) -> Tensor:
+    """Moving averages of values (b, F, T), the same T."""
+    return functional.avg_pool1d(_extend(values, width - 1), width, stride=1)

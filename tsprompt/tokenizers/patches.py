@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,31 +10,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.data import Cases
-from tsprompt.part import require
-from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
+from tsprompt.tokenizers.base import Embedder, Vocabulary, tokenizers
 
 __all__ = ["Patches"]
 
 
 @tokenizers.register("patches")
 @dataclass
-class Patches(Tokenizer):
+class Patches(Embedder):
     """Linear patch embedding (as in PatchTST, Nie et al. 2023, with a random map): (b, S, 1, D).
 
     The map is Gaussian and not trained. Its output is standardised on train and brought to the
     scale of the word embeddings. A last, shorter patch is continued with its last value.
     """
-
-    discrete: ClassVar[bool] = False
-
-    steps: int | None = 64
-    """The most steps of a series; None takes as many as the language model can read."""
-    scale: float = 1.5
-    """Standard deviation of the embeddings, in units of the words'."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.scale > 0, "patches: scale must be positive")
 
     def _fit(
         self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int
@@ -47,7 +34,7 @@ class Patches(Tokenizer):
             self._project(torch.from_numpy(values), self.patch_).flatten(0, 1)
             for _, values in cases.groups()
         ]
-        self._learn_scale(torch.cat(projected), vocabulary, self.scale)
+        self._learn_space(torch.cat(projected), vocabulary, rng)
 
     def _project(self, values: Tensor, patch: int) -> Tensor:
         """(b, T, F) -> (b, S, D). A longer patch than in train is averaged down to train's."""
@@ -64,4 +51,4 @@ class Patches(Tokenizer):
         return patches.reshape(len(values), count, -1) @ self.projection_.to(values.device)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
-        return self._scaled(self._project(values, patch)).unsqueeze(2)
+        return self._place(self._project(values, patch)).unsqueeze(2)

@@ -74,10 +74,12 @@ class Problem:
         rng = generator(self.seed, "readout", self.member)
         return Found(reading, self.reader.fit_features(reading, self.cases, rng, stage))
 
-    def validation_loss(self, features: Tensor) -> float:
-        """How well a fresh head does on features (B, R) of train that it has not learned from."""
+    def validation_loss(self, found: Found) -> float:
+        """How well a fresh head does on train cases that it has not learned from."""
         head = dataclasses.replace(self.head)
-        head.fit(features, self.labels, self.n_classes, derive(self.seed, "head"))
+        optional = found.reading.readout.optional(found.features.shape[1])
+        seed = derive(self.seed, "head")
+        head.fit(found.features, self.labels, self.n_classes, seed, optional)
         return head.validation_loss_
 
 

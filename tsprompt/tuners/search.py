@@ -34,7 +34,7 @@ class Search(Tuner):
         for number in range(self.draws):
             stage = f"draw {number + 1} of {self.draws}"
             found = problem.read(problem.draw(number), stage)
-            loss = problem.validation_loss(found.features)
+            loss = problem.validation_loss(found)
             if best is None or loss < min(self.losses_):
                 best = found
             self.losses_.append(loss)

@@ -51,7 +51,7 @@ class Surrogate(TrainingTuner):
 
     def _find(self, problem: Problem) -> Found:
         visited = [self._visit(problem, number) for number in range(self.explore)]
-        losses = [problem.validation_loss(found.features) for _, found in visited]
+        losses = [problem.validation_loss(found) for _, found in visited]
         module, found = visited[losses.index(min(losses))]
         memory = _Memory(self.surrogate_hidden, visited)
         trainer = MaskTrainer(problem, self, found.features)
