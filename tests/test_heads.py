@@ -116,6 +116,74 @@ def test_ridge_has_no_randomness() -> None:
     assert np.array_equal(one.probabilities(features), other.probabilities(features))
 
 
+def optional_problem(good: bool) -> tuple[Tensor, np.ndarray, Tensor]:
+    """Features of which the last 300 are optional: either they tell the classes, or are noise."""
+    features, labels = problem(count=60, size=8, gap=0.7)
+    rng = np.random.default_rng(3)
+    extra = rng.standard_normal((60, 300))
+    if good:
+        extra += 0.7 * rng.standard_normal((3, 300))[labels]
+    joined = torch.cat([features, torch.from_numpy(extra.astype(np.float32))], dim=1)
+    return joined, labels, torch.arange(308) >= 8
+
+
+def test_optional_features_are_left_out_where_they_harm() -> None:
+    features, labels, optional = optional_problem(good=False)
+    head = Ridge().fit(features, labels, 3, 0, optional)
+    assert head.optional_ == 0
+    assert not head.weights_[optional].any()
+    alone = Ridge().fit(features[:, ~optional], labels, 3, 0)
+    torch.testing.assert_close(head.weights_[~optional], alone.weights_)
+    assert head.validation_loss_ == pytest.approx(alone.validation_loss_)
+    everything = Ridge().fit(features, labels, 3, 0)
+    assert head.validation_loss_ < everything.validation_loss_
+
+
+def test_optional_features_are_used_where_they_help() -> None:
+    features, labels, optional = optional_problem(good=True)
+    head = Ridge().fit(features, labels, 3, 0, optional)
+    assert head.optional_ > 0
+    assert head.weights_[optional].abs().sum() > 0
+    without = Ridge(optional=(0.0,)).fit(features, labels, 3, 0, optional)
+    assert head.validation_loss_ < without.validation_loss_
+
+
+def test_a_weight_of_one_is_no_weight() -> None:
+    features, labels, optional = optional_problem(good=True)
+    weighed = Ridge(optional=(1.0,)).fit(features, labels, 3, 0, optional)
+    plain = Ridge().fit(features, labels, 3, 0)
+    torch.testing.assert_close(weighed.weights_, plain.weights_)
+
+
+def test_a_weight_is_that_of_inner_products() -> None:
+    """Features scaled by the root of the weight, and no weight, give the same scores."""
+    from sklearn.linear_model import Ridge as Reference
+
+    features, labels, optional = optional_problem(good=True)
+    head = Ridge(optional=(0.3,)).fit(features, labels, 3, 0, optional)
+    x = ((features - head.mean_) / head.unit_).numpy().astype(float)
+    x[:, optional.numpy()] *= np.sqrt(0.3)
+    y = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
+    expected = torch.from_numpy(
+        Reference(alpha=head.penalty_).fit(x, y).predict(x) / head.temperature_
+    ).softmax(dim=1)
+    np.testing.assert_allclose(head.probabilities(features), expected, atol=1e-4)
+
+
+def test_many_cases_are_solved_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conjugate gradients find what the direct solution at the same penalty is."""
+    features, labels, optional = optional_problem(good=True)
+    direct = Ridge(low=1, high=2, steps=2, optional=(0.3,)).fit(features, labels, 3, 0, optional)
+    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+    monkeypatch.setattr("tsprompt.heads.ridge._TOLERANCE", 1e-6)
+    monkeypatch.setattr("tsprompt.heads.ridge._COLUMNS", 64)
+    iterated = Ridge(low=1, high=2, steps=2, optional=(0.3,))
+    iterated.fit(features, labels, 3, 0, optional)
+    assert iterated.penalty_ == direct.penalty_
+    torch.testing.assert_close(iterated.weights_, direct.weights_, rtol=1e-3, atol=1e-5)
+    assert iterated.validation_accuracy_ > 0.9
+
+
 # --- mlp ---
 
 

@@ -34,7 +34,7 @@ HEAVY = {
 LAYERS = (
     {"errors"},
     {"registry", "part", "seeds", "progress", "recipes", "data", "files"},
-    {"backbones", "preprocessing", "distinct", "readouts", "heads"},
+    {"backbones", "preprocessing", "distinct", "sorting", "readouts", "heads"},
     {"template", "tokenizers"},
     {"strategies", "prompts"},
     {"reading"},

@@ -304,7 +304,9 @@ def test_progress_ends_at_the_number_of_cases(backbone: Backbone) -> None:
         ("mask:layers=1", 1),
         ("pooled:layers=2", 2),
         ("mask", 4),
-        ("pooled", 3),
+        ("pooled", 2),
+        ("pooled:first=3", 3),
+        ("pooled:layers=0", 0),
         ("mask:layers=-2", 3),
     ],
 )

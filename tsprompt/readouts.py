@@ -96,6 +96,8 @@ class Mask(Readout):
 class Pooled(Readout):
     """Statistics over the data tokens, for each layer and each entry of the hidden state."""
 
+    first: int = 2
+    """How many layers are read, from the first on, where `layers` does not say which."""
     pools: tuple[str, ...] = ("mean", "std")
     """`mean`, `std` (standard deviation), `max`, `min`; `proportion` of tokens above quantiles of
     train (soft); means of `segments` equal parts of the series; the `mask` itself."""
@@ -114,12 +116,13 @@ class Pooled(Readout):
         unknown = [pool for pool in self.pools + self.maybe if pool not in _POOLS]
         require(not unknown, f"pooled: {unknown} is not among: {', '.join(_POOLS)}")
         require(len(self.pools) > 0, "pooled: pools must name at least one")
+        require(self.first >= 1, "pooled: first must be 1 or more")
         require(self.segments >= 1, "pooled: segments must be 1 or more")
         require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
 
     def default_layers(self, total: int) -> tuple[int, ...]:
-        """The first two: deeper ones add time, not accuracy (docs/results.md)."""
-        return tuple(range(1, min(2, total) + 1))
+        """The first ones: deeper ones add time, not accuracy (docs/results.md)."""
+        return tuple(range(1, min(self.first, total) + 1))
 
     def fit(self, data: Tensor) -> Pooled:
         """Learn quantiles (levels, N', D) and how soft their edges are."""

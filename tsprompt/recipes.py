@@ -64,9 +64,21 @@ RECIPES = {
     for recipe in (
         Recipe(
             "default",
-            "random kernels, four random word prompts, layers 1 to 3 pooled, one ridge",
+            "random kernels, four random word prompts, layers 1 and 2 pooled, one ridge",
             "this project; kernels after Dempster et al. (2020)",
             Settings(),
+        ),
+        Recipe(
+            "fast",
+            "the same with two prompts and the first layer",
+            "this project",
+            Settings(n_prompts=2, readout="pooled:first=1"),
+        ),
+        Recipe(
+            "accurate",
+            "the same with eight prompts and the first three layers",
+            "this project",
+            Settings(n_prompts=8, readout="pooled:first=3"),
         ),
         Recipe(
             "original",

@@ -120,9 +120,9 @@ class Backbone:
         if self.passes_through:
             return [embeddings] * len(layers)
         with torch.inference_mode(not embeddings.requires_grad):
-            states = self.model(
-                inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True
-            ).hidden_states
+            said = self.model(inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True)
+            # Of no layers at all, what enters the first is the last.
+            states = said.hidden_states or (said.last_hidden_state,)
             return [states[layer] for layer in layers]
 
     @property

@@ -11,6 +11,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from tsprompt import progress
 from tsprompt.heads.base import Head, Labels, heads, standardiser
 from tsprompt.part import require, several
 from tsprompt.seeds import generator
@@ -21,6 +22,14 @@ _COLUMNS = 2_048
 """Features that are standardised at once; all others are left as they are."""
 _CHOICE_CASES = 1_000
 """Train cases, drawn at random, by which the weight of optional features is chosen."""
+_EXACT_CASES = 4_000
+"""Train cases, drawn at random, by which the penalty and the temperature are chosen. Up to as many
+are solved directly, more by conjugate gradients, whose memory grows with the cases, not with their
+square."""
+_ITERATIONS = 300
+"""The most steps of conjugate gradients."""
+_TOLERANCE = 1e-3
+"""Residual, relative to the targets, at which they end."""
 
 
 @heads.register("ridge")
@@ -30,9 +39,9 @@ class Ridge(Head):
 
     The penalty is the one with the least squared leave-one-out error, which the dual solution gives
     for all penalties at once (Golub, Heath and Wahba 1979). So is the weight of the optional
-    features, relative to the others. A softmax with one temperature, fitted to the leave-one-out
-    scores, makes probabilities of the scores; it is bounded below, so that they are never surer
-    than the number of train cases allows.
+    features, relative to the others. Of more than 4,000 train cases, that many choose both. A
+    softmax with one temperature, fitted to the leave-one-out scores, makes probabilities of the
+    scores; it is bounded below, so that they are never surer than the number of train cases allows.
     """
 
     low: float = -3.0
@@ -57,57 +66,87 @@ class Ridge(Head):
         seed: int,
         optional: Tensor | None = None,
     ) -> Ridge:
-        """Solve; `seed` draws the cases by which the optional features are weighed."""
+        """Solve; `seed` draws the cases that decide, where there are too many for all to."""
         targets = torch.full((len(labels), n_classes), -1.0, dtype=torch.float64)
         targets[torch.arange(len(labels)), torch.from_numpy(labels)] = 1.0
         self.mean_, self.unit_ = standardiser(features)
         self.bias_ = targets.mean(dim=0)
-        products = self._products(features, optional)
-        gram = products[0]
-        if len(products) > 1:
-            self.optional_ = self._weigh(products, targets, seed)
-            gram = gram.add_(products[1], alpha=self.optional_)
-        solved = _Solved(gram, targets, self._penalties())
+        order = torch.from_numpy(generator(seed, "ridge").permutation(len(labels)))
+        some = order[:_EXACT_CASES].sort().values
+        gram, extra = self._products(features, some, optional)
+        if extra is not None:
+            few = torch.isin(some, order[:_CHOICE_CASES])
+            self.optional_ = self._weigh(gram[few][:, few], extra[few][:, few], targets[some][few])
+            gram.add_(extra, alpha=self.optional_)
+        solved = _Solved(gram, targets[some], self._penalties())
         self.penalty_ = solved.penalty
-        self.weights_ = torch.cat(
-            [part.T @ solved.dual.to(torch.float32) for _, part in self._standardised(features)]
-        )
-        if len(products) > 1:
-            self.weights_[optional] *= self.optional_
-        self._calibrate((targets - solved.residuals).numpy(), labels)
+        weights = torch.ones(features.shape[1])
+        if extra is not None:
+            weights[optional] = self.optional_
+        dual = solved.dual
+        if len(some) < len(labels):
+            dual = self._iterate(features, targets - self.bias_, weights)
+        self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
+        self._calibrate((targets[some] - solved.residuals).numpy(), labels[some.numpy()])
         return self
 
     def _penalties(self) -> list[float]:
         return [float(one) for one in np.logspace(self.low, self.high, self.steps)]
 
-    def _standardised(self, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    def _standardised(
+        self, features: Tensor, rows: Tensor | slice = slice(None)
+    ) -> Iterator[tuple[slice, Tensor]]:
         """Features (B, R), standardised, some columns (B, r) at a time: never all of them twice."""
         for start in range(0, features.shape[1], _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            yield part, (features[:, part].cpu() - self.mean_[part]) / self.unit_[part]
+            yield part, (features[rows, part].cpu() - self.mean_[part]) / self.unit_[part]
 
-    def _products(self, features: Tensor, optional: Tensor | None) -> list[Tensor]:
-        """Inner products (B, B) of the cases by the features, and by the optional ones alone."""
+    def _combine(self, features: Tensor, dual: Tensor) -> Tensor:
+        """Sums (R, C) of the cases' features, weighted by (B, C)."""
+        return torch.cat([part.T @ dual for _, part in self._standardised(features)])
+
+    def _products(
+        self, features: Tensor, some: Tensor, optional: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Inner products (n, n) of some cases: by the features, and by the optional ones alone."""
         chosen = torch.zeros(features.shape[1], dtype=torch.bool) if optional is None else optional
         kinds = [~chosen, chosen] if chosen.any() else [~chosen]
-        sums = [torch.zeros(len(features), len(features), dtype=torch.float64) for _ in kinds]
-        for part, columns in self._standardised(features):
+        sums = [torch.zeros(len(some), len(some), dtype=torch.float64) for _ in kinds]
+        rows = slice(None) if len(some) == len(features) else some
+        for part, columns in self._standardised(features, rows):
             for number, kind in enumerate(kinds):
                 if kind[part].any():
-                    own = columns[:, kind[part]]
+                    own = columns if kind[part].all() else columns[:, kind[part]]
                     sums[number] += own @ own.T
-        return sums
+        return sums[0], sums[1] if len(sums) > 1 else None
 
-    def _weigh(self, products: list[Tensor], targets: Tensor, seed: int) -> float:
+    def _weigh(self, base: Tensor, extra: Tensor, targets: Tensor) -> float:
         """The weight of the optional features with the least leave-one-out error."""
-        drawn = generator(seed, "optional").permutation(len(targets))[:_CHOICE_CASES]
-        some = torch.from_numpy(np.sort(drawn))
-        base, extra = (_centred(product[some][:, some]) for product in products)
         errors = {
-            weight: _Solved(base + weight * extra, targets[some], self._penalties()).error
+            weight: _Solved(base + weight * extra, targets, self._penalties()).error
             for weight in self.optional
         }
         return min(errors, key=lambda weight: errors[weight])
+
+    def _iterate(self, features: Tensor, centred: Tensor, weights: Tensor) -> Tensor:
+        """The dual solution (B, C) of all cases by conjugate gradients (Hestenes, Stiefel 1952)."""
+        solution, residual = torch.zeros_like(centred), centred.clone()
+        direction, size = residual.clone(), residual.square().sum(dim=0)
+        first = size.clone()
+        for step in range(_ITERATIONS):
+            progress.report("solving", step, _ITERATIONS)
+            if bool((size <= _TOLERANCE**2 * first).all()):
+                break
+            image = self.penalty_ * direction
+            thin = direction.to(torch.float32)
+            for columns, part in self._standardised(features):
+                image += part @ (weights[columns, None] * (part.T @ thin))
+            rate = size / (direction * image).sum(dim=0).clamp(min=1e-30)
+            solution += rate * direction
+            residual -= rate * image
+            last, size = size, residual.square().sum(dim=0)
+            direction = residual + size / last.clamp(min=1e-30) * direction
+        return solution
 
     def _calibrate(self, scores: npt.NDArray[np.float64], labels: Labels) -> None:
         rows = np.arange(len(labels))
@@ -148,7 +187,8 @@ class _Solved:
 
     def __init__(self, gram: Tensor, targets: Tensor, penalties: list[float]) -> None:
         centred = targets - targets.mean(dim=0)
-        values, vectors = torch.linalg.eigh(gram)
+        # Some of the cases have another mean than all, about which features are standardised.
+        values, vectors = torch.linalg.eigh(_centred(gram))
         values, rotated = values.clamp(min=0), vectors.T @ centred
         self.error = float("inf")
         for penalty in penalties:
