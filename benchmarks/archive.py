@@ -158,12 +158,18 @@ def summarise(
             "mean": float(np.mean([np.mean(row) for row in rows])),
             "means_by_seed": draws,
             "std_within_sets": float(np.mean([np.std(row) for row in rows])),
+            "seconds": float(np.mean([spent(one) for one in records if one.method == method])),
         }
     common = [name for name in table if name in reference]
     for column in next(iter(reference.values()), {}):
         values = [reference[name][column] for name in common]
         means[f"published {column}"] = {"sets": len(common), "mean": float(np.mean(values))}
     return table, means
+
+
+def spent(record: Record) -> float:
+    """Seconds of fit and predict."""
+    return (record.fit_seconds or 0.0) + (record.predict_seconds or 0.0)
 
 
 def show(
@@ -184,6 +190,10 @@ def show(
         view.add_row(name, *cells)
     view.add_section()
     view.add_row("mean", *(f"{means[method]['mean']:.4f}" for method in methods))
+    view.add_row(
+        "fit and predict, s",
+        *(f"{means[one]['seconds']:.1f}" if "seconds" in means[one] else "" for one in methods),
+    )
     Console(width=max(100, 18 * (len(methods) + 1))).print(view)
 
 

@@ -374,6 +374,16 @@ def test_a_case_does_not_depend_on_those_beside_it(
     np.testing.assert_allclose(backwards, together, atol=1e-5)
 
 
+def test_companions_of_any_length_change_nothing(tiny: dict[str, Any], ragged: Any) -> None:
+    """Nothing is padded: a case beside longer, shorter or equally long ones is the same case."""
+    classifier = fit(tiny, ragged, n_prompts=2)
+    one = ragged.X_test[0]
+    expected = classifier.predict_proba([one])
+    for companion in (one[:3], one, np.concatenate([one, one, one])):
+        for batch in ([one, companion], [companion, one][::-1], [one, companion, companion]):
+            np.testing.assert_allclose(classifier.predict_proba(batch)[:1], expected, atol=1e-5)
+
+
 def test_train_in_another_form_gives_the_same(tiny: dict[str, Any], separable: Any) -> None:
     expected = fit(tiny, separable).predict_proba(separable.X_test)
     forms: list[Callable[[np.ndarray], Any]] = [list, lambda X: X.astype(float), np.ndarray.tolist]

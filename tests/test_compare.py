@@ -27,6 +27,7 @@ from tsprompt.comparison.run import record_path
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ModelFileError, TspromptError
 from tsprompt.files import write_whole
+from tsprompt.heads.ridge import Ridge
 
 MACHINE = Machine(device="cpu", dtype="float32")
 
@@ -147,6 +148,16 @@ def test_another_run_has_another_record(dataset: Dataset, settings: dict[str, An
     names = [name(), name(1), name(n_prompts=2), name(machine=Machine("cuda")), name()]
     assert len(set(names)) == 4
     assert names[0] == names[-1]
+
+
+def test_a_default_that_has_changed_makes_another_record(
+    dataset: Dataset, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell("Waves", Method("shared", "model", settings={**settings, "head": "ridge"}), 0)
+    before = record_path(cell, dataset, MACHINE)
+    defaults = (-2.0, *Ridge.__init__.__defaults__[1:])  # type: ignore[index]
+    monkeypatch.setattr(Ridge.__init__, "__defaults__", defaults)
+    assert record_path(cell, dataset, MACHINE) != before
 
 
 def test_a_failed_run_is_a_record_and_is_tried_again(

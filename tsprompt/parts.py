@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
+from tsprompt.part import Part
 from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader
@@ -85,6 +87,14 @@ class Parts:
             "readout": self.readout.spec(),
             "head": self.head.spec(),
             "backbone": self.backbone,
+        }
+
+    def options(self) -> dict[str, Any]:
+        """All choices with every option, those at their defaults too."""
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            name: {"name": part.name, **part.options()} if isinstance(part, Part) else part
+            for name, part in parts.items()
         }
 
 

@@ -224,10 +224,28 @@ def _spell(value: Any) -> Any:
 
 def record_path(cell: Cell, dataset: Dataset, machine: Machine) -> str:
     """The name of a run's file: readable, and another one if anything that matters is another."""
-    matters = [_identity(cell), dataset.sha256, dataclasses.asdict(machine), __version__]
+    matters = {
+        "cell": _identity(cell),
+        "options": _options(cell),
+        "data": dataset.sha256,
+        "machine": dataclasses.asdict(machine),
+        "version": __version__,
+    }
     digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.dataset}.{cell.method.name}").strip("-")
     return f"{words}-seed{cell.seed}-{digest[:12]}.json"
+
+
+def _options(cell: Cell) -> dict[str, Any]:
+    """Every option of every part: a default that has changed since makes another run."""
+    if cell.method.kind == "baseline":
+        return {}
+    from tsprompt.parts import Parts
+
+    try:
+        return Parts.build(cell.method.resolved()).options()
+    except TspromptError:  # the record will say that it can't be built
+        return {}
 
 
 @contextmanager

@@ -121,8 +121,9 @@ class Embedder(Tokenizer):
 
     steps: int | None = 64
     """The most steps of a series; None takes as many as the language model can read."""
-    scale: float = 1.5
-    """Standard deviation of the embeddings before they are lengthened, in units of the words'."""
+    scale: float = 8.0
+    """Standard deviation of the embeddings before they are lengthened, in units of the words'. So
+    large that the position embeddings are small beside them."""
     sphere: bool = True
     """Whether all embeddings are equally long."""
 
