@@ -1,11 +1,12 @@
 """Methods over many sets, beside published results: the tables of docs/results.md.
 
-    python benchmarks/archive.py ucr --data-dir ARCHIVES --out benchmarks/results/ucr_default.json \
-        --seeds 3 --published ucr112_default_split.csv --columns ROCKET MR-Hydra HC2
+    python benchmarks/archive.py ucr --data-dir ARCHIVES --seeds 3 \\
+        --published ucr112_default_split.csv --columns ROCKET MR-Hydra HC2 --out FILE.json
 
-Each run is a record of its own under --records, so that what is finished is never run again, and
-all figures are gathered in one JSON that holds the command. `--resamples 5` runs the splits 0 to 4,
-with the split's number as the seed; else the archive's own split is run with each seed.
+Each run (but 1NN-DTW) is a record of its own under --records, so that what is finished is never run
+again, and all figures are gathered in one JSON that holds the command. `--resamples 5` runs the
+splits 0 to 4, with the split's number as the seed; else the archive's own split is run with each
+seed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ GROUPS = {
     "uneven": "PickupGestureWiimoteZ GesturePebbleZ1 MelbournePedestrian DodgerLoopWeekend "
     "JapaneseVowels",
 }
-METHODS: dict[str, dict[str, str]] = {
+METHODS: dict[str, dict[str, Any]] = {
     "default": {},
     "per-step": {"strategy": "per-step"},
     "autoencoder": {"strategy": "autoencoder"},
@@ -54,7 +55,8 @@ METHODS: dict[str, dict[str, str]] = {
 RECIPES = ("fast", "accurate", "original")
 DTW = Method("1NN-DTW", "baseline", seeded=False)
 BASELINES = {"1NN-DTW": DTW, "raw ridge": RAW_RIDGE}
-KEPT = ("dataset", "method", "seed", "resample", "accuracy", "balanced_accuracy", "log_loss")
+KEPT = ("dataset", "method", "seed", "resample", "status", "error")
+KEPT += ("accuracy", "balanced_accuracy", "log_loss")
 KEPT += ("fit_seconds", "predict_seconds", "lm_seconds", "fit_tokens", "report", "weights_hash")
 
 
@@ -81,7 +83,8 @@ class NearestByDTW:
 
 def make_method(words: list[str]) -> Method:
     """A method of the table above, a recipe, a baseline, or a name and what differs."""
-    name, changes = words[0], dict(word.split("=", 1) for word in words[1:])
+    name, pairs = words[0], (word.split("=", 1) for word in words[1:])
+    changes = {key: int(value) if value.isdigit() else value for key, value in pairs}
     if not changes and name in BASELINES:
         return BASELINES[name]
     if name in RECIPES:
@@ -89,7 +92,7 @@ def make_method(words: list[str]) -> Method:
     if not changes and name not in METHODS:
         raise SystemExit(f"no method is called {name!r}; give KEY=VALUE after it")
     kind = "model" if name in ("default", "per-step", "autoencoder") else "ablation"
-    return Method(name, kind, "default", changes or METHODS[name])
+    return Method(name, kind, "default", {**METHODS.get(name, {}), **changes})
 
 
 def run(cell: Cell, data_dir: str | None, records: Path, dtype: str) -> Record:
@@ -97,7 +100,7 @@ def run(cell: Cell, data_dir: str | None, records: Path, dtype: str) -> Record:
         return resample_dataset(load_dataset(name, data_dir=data_dir), resample)
 
     warnings.simplefilter("ignore", TspromptNotice)
-    if cell.method == DTW:
+    if cell.method == DTW:  # not ours, so not among what `run_cells` makes and records
         return measure(NearestByDTW(), cell, load(cell.dataset, cell.resample))  # type: ignore[arg-type]
     return next(run_cells([cell], load, Machine(dtype=dtype), records))
 
@@ -152,18 +155,16 @@ def summarise(
     means: dict[str, Any] = {}
     for method, by_seed in by_draw.items():
         rows = [row[method] for row in table.values() if method in row]
-        draws = [float(np.mean(values)) for values in by_seed.values()]
+        runs = [one for one in records if one.method == method and one.ok]
         means[method] = {
             "sets": len(rows),
             "mean": float(np.mean([np.mean(row) for row in rows])),
-            "means_by_seed": draws,
-            "std_within_sets": float(np.mean([np.std(row) for row in rows])),
-            "seconds": float(np.mean([spent(one) for one in records if one.method == method])),
+            "means_by_seed": [float(np.mean(values)) for values in by_seed.values()],
+            "seconds": float(np.mean([spent(one) for one in runs])),
         }
-    common = [name for name in table if name in reference]
     for column in next(iter(reference.values()), {}):
-        values = [reference[name][column] for name in common]
-        means[f"published {column}"] = {"sets": len(common), "mean": float(np.mean(values))}
+        values = [reference[name][column] for name in table]
+        means[f"published {column}"] = {"sets": len(values), "mean": float(np.mean(values))}
     return table, means
 
 
@@ -225,6 +226,10 @@ def main() -> None:
             file=sys.stderr,
         )
     reference = published(arguments.published, arguments.columns)
+    if reference and not {record.dataset for record in records} <= reference.keys():
+        raise SystemExit("a set has no published result: leave the set out, or --published")
+    if any(not record.ok for record in records):
+        raise SystemExit("some runs failed, so there are no means; their records say why")
     table, means = summarise(records, reference)
     show(table, means, reference)
     if arguments.out:
@@ -235,13 +240,12 @@ def main() -> None:
         found = {
             "command": shlex.join(["python", "benchmarks/archive.py", *sys.argv[1:]]),
             "means": means,
+            "published": {name: reference[name] for name in table if name in reference},
             "versions": records[0].versions,
             "runs": kept,
         }
         lines = json.dumps(found, indent=1)
         write_whole(arguments.out, lines + "\n")
-    if any(not record.ok for record in records):
-        raise SystemExit("some runs failed; their records say why")
 
 
 if __name__ == "__main__":

@@ -56,9 +56,10 @@ def seconds(task: Callable[[], object]) -> float:
 
 def rates(arguments: argparse.Namespace) -> dict[str, Any]:
     """Arithmetic per second of the LM and of matrix products of its shapes, taken in turn."""
-    backbone = load_backbone("minilm", 2)
+    backbone = load_backbone("minilm", 2, device="cpu")
     config = backbone.model.config
-    size, inner, length = config.hidden_size, config.intermediate_size, 82
+    # A series of 64 steps with its prompt, in batches as the classifier makes them.
+    size, inner, length = config.hidden_size, config.intermediate_size, 64 + 16 + 3
     rows = 2_048 // length
     shapes = [(size, size)] * 4 + [(size, inner), (inner, size)]
     inputs = {
@@ -86,7 +87,7 @@ def rates(arguments: argparse.Namespace) -> dict[str, Any]:
     data = load(arguments)
     shares = []
     for seed in range(arguments.rounds + 1):
-        classifier = PromptClassifier(random_state=seed)
+        classifier = PromptClassifier(device="cpu", random_state=seed)
         classifier.fit(data.train.cases, data.train.labels)
         shares.append(classifier.costs_["lm_seconds"] / classifier.costs_["fit_seconds"])
     return {
@@ -134,7 +135,7 @@ def methods(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def ours(data: Dataset, recipe: str) -> Callable[[], object]:
     def run() -> object:
-        classifier = PromptClassifier(recipe, random_state=0)
+        classifier = PromptClassifier(recipe, device="cpu", random_state=0)
         return classifier.fit(data.train.cases, data.train.labels).predict(data.test.cases)
 
     return run
@@ -252,7 +253,7 @@ def memory(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def one_memory(arguments: argparse.Namespace) -> None:
-    load_backbone("minilm", 2)
+    load_backbone("minilm", 2, device="cpu")
     spent = 0.0
     if arguments.cases:
         rng = np.random.default_rng(0)
@@ -261,7 +262,7 @@ def one_memory(arguments: argparse.Namespace) -> None:
         x += np.sin(np.arange(140) * (1 + y[:, None]) / 9)[:, :, None]
 
         def run() -> None:
-            classifier = PromptClassifier(random_state=0).fit(x.astype(np.float32), y)
+            classifier = PromptClassifier(device="cpu", random_state=0).fit(x.astype(np.float32), y)
             classifier.predict(x[:1_000].astype(np.float32))
 
         spent = seconds(run)
@@ -279,7 +280,7 @@ def latency(arguments: argparse.Namespace) -> dict[str, Any]:
     threads = torch.get_num_threads()
     for recipe in RECIPES:
         with tempfile.TemporaryDirectory() as folder:
-            classifier = PromptClassifier(recipe, random_state=0)
+            classifier = PromptClassifier(recipe, device="cpu", random_state=0)
             classifier.fit(data.train.cases, data.train.labels).save(Path(folder) / "model")
             loaded = PromptClassifier.load(Path(folder) / "model")
         torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
 from tsprompt.heads.base import hold_out, standardiser
 from tsprompt.heads.mlp import MLP, Perceptron
@@ -130,7 +130,7 @@ def optional_problem(good: bool) -> tuple[Tensor, np.ndarray, Tensor]:
 def test_optional_features_are_left_out_where_they_harm() -> None:
     features, labels, optional = optional_problem(good=False)
     head = Ridge().fit(features, labels, 3, 0, optional)
-    assert head.optional_ == 0
+    assert head.optional_weight_ == 0
     assert not head.weights_[optional].any()
     alone = Ridge().fit(features[:, ~optional], labels, 3, 0)
     torch.testing.assert_close(head.weights_[~optional], alone.weights_)
@@ -142,15 +142,15 @@ def test_optional_features_are_left_out_where_they_harm() -> None:
 def test_optional_features_are_used_where_they_help() -> None:
     features, labels, optional = optional_problem(good=True)
     head = Ridge().fit(features, labels, 3, 0, optional)
-    assert head.optional_ > 0
+    assert head.optional_weight_ > 0
     assert head.weights_[optional].abs().sum() > 0
-    without = Ridge(optional=(0.0,)).fit(features, labels, 3, 0, optional)
+    without = Ridge(weights=(0.0,)).fit(features, labels, 3, 0, optional)
     assert head.validation_loss_ < without.validation_loss_
 
 
 def test_a_weight_of_one_is_no_weight() -> None:
     features, labels, optional = optional_problem(good=True)
-    weighed = Ridge(optional=(1.0,)).fit(features, labels, 3, 0, optional)
+    weighed = Ridge(weights=(1.0,)).fit(features, labels, 3, 0, optional)
     plain = Ridge().fit(features, labels, 3, 0)
     torch.testing.assert_close(weighed.weights_, plain.weights_)
 
@@ -160,7 +160,7 @@ def test_a_weight_is_that_of_inner_products() -> None:
     from sklearn.linear_model import Ridge as Reference
 
     features, labels, optional = optional_problem(good=True)
-    head = Ridge(optional=(0.3,)).fit(features, labels, 3, 0, optional)
+    head = Ridge(weights=(0.3,)).fit(features, labels, 3, 0, optional)
     x = ((features - head.mean_) / head.unit_).numpy().astype(float)
     x[:, optional.numpy()] *= np.sqrt(0.3)
     y = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
@@ -170,14 +170,32 @@ def test_a_weight_is_that_of_inner_products() -> None:
     np.testing.assert_allclose(head.probabilities(features), expected, atol=1e-4)
 
 
+@pytest.mark.gpu
+def test_features_may_be_on_a_gpu() -> None:
+    features, labels, optional = optional_problem(good=True)
+    there = Ridge().fit(features.cuda(), labels, 3, 0, optional)
+    here = Ridge().fit(features, labels, 3, 0, optional)
+    torch.testing.assert_close(there.weights_, here.weights_)
+    assert there.probabilities(features.cuda()).shape == (60, 3)
+
+
+def test_giving_up_on_many_cases_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels, optional = optional_problem(good=True)
+    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+    monkeypatch.setattr("tsprompt.heads.ridge._ITERATIONS", 2)
+    with pytest.warns(TspromptNotice, match="unsolved"):
+        head = Ridge(low=-3, high=-2, steps=2).fit(features, labels, 3, 0, optional)
+    assert head.validation_kind() == "leave-one-out on 40 cases"
+
+
 def test_many_cases_are_solved_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conjugate gradients find what the direct solution at the same penalty is."""
     features, labels, optional = optional_problem(good=True)
-    direct = Ridge(low=1, high=2, steps=2, optional=(0.3,)).fit(features, labels, 3, 0, optional)
+    direct = Ridge(low=1, high=2, steps=2, weights=(0.3,)).fit(features, labels, 3, 0, optional)
     monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge._TOLERANCE", 1e-6)
     monkeypatch.setattr("tsprompt.heads.ridge._COLUMNS", 64)
-    iterated = Ridge(low=1, high=2, steps=2, optional=(0.3,))
+    iterated = Ridge(low=1, high=2, steps=2, weights=(0.3,))
     iterated.fit(features, labels, 3, 0, optional)
     assert iterated.penalty_ == direct.penalty_
     torch.testing.assert_close(iterated.weights_, direct.weights_, rtol=1e-3, atol=1e-5)

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from tsprompt import PromptClassifier, persistence
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 from tsprompt.persistence import FORMAT, read_header
+from tsprompt.readouts import Pooled
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,15 @@ def test_a_loaded_model_is_saved_alike_and_can_be_fitted_again(
     assert ours == theirs
     refitted = load(saved).fit(separable.X, separable.y)
     assert refitted.parts_.specs() == fitted.parts_.specs()
+
+
+def test_a_default_that_has_changed_since_changes_no_saved_model(
+    fitted: PromptClassifier, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, *others = Pooled.__init__.__defaults__  # type: ignore[misc]
+    monkeypatch.setattr(Pooled.__init__, "__defaults__", ((1,), *others))
+    assert Pooled().layers == (1,)
+    assert load(saved).parts_.readout.options() == fitted.parts_.readout.options()
 
 
 def test_predicting_between_changes_nothing(

@@ -362,6 +362,17 @@ def test_the_sphere_loses_nothing_but_two_directions_of_what_is_within(
     torch.testing.assert_close(found, free, atol=1e-5, rtol=1e-4)
 
 
+def test_rare_bursts_among_flat_steps_are_not_cut_to_nothing(backbone: Backbone) -> None:
+    train = np.zeros((30, 60, 1), np.float32)
+    train[:2, 30:36] = series(2, 6, 1)
+    tokenizer = fit("patches:steps=10", train, backbone)
+    bursts = tokens(fit("patches:steps=10,sphere=false", train, backbone), train[:2], backbone)
+    # The root mean square over all: a length that the few bursts were counted in.
+    assert tokenizer.state()["radius_"] > 0.05 * float(bursts.norm(dim=-1).max())
+    out = tokens(tokenizer, train[:2], backbone)
+    assert float((out[:, 5] - out[:, 0]).norm(dim=-1).min()) > 0.5 * tokenizer.state()["radius_"]
+
+
 # --- kernels ---
 
 
@@ -481,6 +492,8 @@ def test_padding_repeats_the_ends(backbone: Backbone) -> None:
     [
         "kernels:length=0",
         "kernels:quantiles=1",
+        "kernels:smoothed=2",
+        "kernels:sphere=no",
         "kernels:scale=0",
         "kernels:response=max",
         "kernels:differences=some",

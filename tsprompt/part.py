@@ -26,12 +26,13 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {field.name: getattr(self, field.name) for field in fields}
 
-    def spec(self) -> str:
-        """The text that builds this part again: its name and the options that differ."""
+    def spec(self, *, full: bool = False) -> str:
+        """The text that builds this part again: its name and the options that differ, or, for the
+        day that a default changes, all of them."""
         changed = [
             f"{field.name}={_spell(getattr(self, field.name))}"
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
-            if getattr(self, field.name) != field.default
+            if full or getattr(self, field.name) != field.default
         ]
         return self.name + (":" + ",".join(changed) if changed else "")
 

@@ -74,27 +74,12 @@ class Parts:
                 f"use one of: {', '.join(self.prompt.tuners)}"
             )
 
-    def specs(self) -> dict[str, Any]:
-        """The settings that build these parts again."""
+    def specs(self, *, full: bool = False) -> dict[str, Any]:
+        """The settings that build these parts again; `full` writes the defaults out too."""
+        chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
-            "strategy": self.strategy.spec(),
-            "scope": self.scope,
-            "preprocessing": self.preprocessing.spec(),
-            "tokenizer": self.tokenizer.spec(),
-            "prompt": self.prompt.spec(),
-            "tuner": self.tuner.spec(),
-            "n_prompts": self.n_prompts,
-            "readout": self.readout.spec(),
-            "head": self.head.spec(),
-            "backbone": self.backbone,
-        }
-
-    def options(self) -> dict[str, Any]:
-        """All choices with every option, those at their defaults too."""
-        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {
-            name: {"name": part.name, **part.options()} if isinstance(part, Part) else part
-            for name, part in parts.items()
+            name: one.spec(full=full) if isinstance(one, Part) else one
+            for name, one in chosen.items()
         }
 
 

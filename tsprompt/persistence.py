@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "check_target", "load", "read_header", "save"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a reader of the old format could not read the new one."""
 
 _HEADER, _TENSORS = "model.json", "model.safetensors"
@@ -131,7 +131,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "tsprompt": __version__,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "recipe": classifier.recipe,
-        "settings": parts.specs(),
+        "settings": parts.specs(full=True),
         "seed": classifier.seed_,
         "classes": classifier.classes_.tolist(),
         "classes_dtype": classifier.classes_.dtype.str,

@@ -149,9 +149,8 @@ class Reader:
         states = self.backbone.run(embeddings, layers)
         if not self.backbone.passes_through:
             self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
-        at = (evenly(template.data.ravel()), slice(template.mask, template.mask + 1))
-        data, mask = (torch.stack([one[:, place] for one in states], dim=1).float() for place in at)
-        return data, mask
+        data, mask = evenly(template.data.ravel()), slice(template.mask, template.mask + 1)
+        return _pick_positions(states, data), _pick_positions(states, mask)
 
     def hidden(
         self, tokens: Tensor, prompt: Prompt, vectors: Tensor, layers: tuple[int, ...]
@@ -165,6 +164,11 @@ class Reader:
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
         each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
+
+
+def _pick_positions(states: list[Tensor], where: slice | Tensor) -> Tensor:
+    """(r, N', K, D), float32, of K positions of hidden states (r, L, D), one for each layer."""
+    return torch.stack([state[:, where] for state in states], dim=1).to(torch.float32)
 
 
 def by_case(vectors: Tensor) -> Said:
@@ -238,8 +242,8 @@ class _Pass:
         cases = np.concatenate([index for index, _ in self.numbers])
         back = torch.from_numpy(np.argsort(cases)).to(said.device)
         if self.series:
-            numbers = np.concatenate([numbers for _, numbers in self.numbers])
-            return said[torch.from_numpy(numbers).to(said.device)][back]
+            numbers = torch.from_numpy(np.concatenate([each for _, each in self.numbers]))
+            return said[numbers.to(said.device)[back]]
         tables = [numbers.reshape(len(index), -1) for index, numbers in self.numbers]
         features = [
             self.reading.readout.pool(*by_case(said[part]))

@@ -36,7 +36,7 @@ class Readout(Part):
     layers: tuple[int, ...] | None = None
     """Layers to read: 1 is the first, -1 the last, 0 the embeddings as they enter the first; None:
     what the readout uses by itself."""
-    optional_ = 0
+    n_optional_ = 0
     """How many features, the last ones, a set may do better without."""
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class Readout(Part):
 
     def optional(self, width: int) -> Tensor:
         """Which of R features a set may do better without: (R,)."""
-        return torch.arange(width) >= width - self.optional_
+        return torch.arange(width) >= width - self.n_optional_
 
     def default_layers(self, total: int) -> tuple[int, ...]:
         """Which of `total` layers to read where `layers` is None."""
@@ -116,17 +116,22 @@ class Pooled(Readout):
         unknown = [pool for pool in self.pools + self.maybe if pool not in _POOLS]
         require(not unknown, f"pooled: {unknown} is not among: {', '.join(_POOLS)}")
         require(len(self.pools) > 0, "pooled: pools must name at least one")
+        self.maybe = tuple(pool for pool in self.maybe if pool not in self.pools)
+        require(
+            len(self.levels) > 0 or "proportion" not in self.pools + self.maybe,
+            "pooled: levels must name at least one for the pool proportion",
+        )
         require(self.first >= 1, "pooled: first must be 1 or more")
         require(self.segments >= 1, "pooled: segments must be 1 or more")
         require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
 
     def default_layers(self, total: int) -> tuple[int, ...]:
-        """The first ones: deeper ones add time, not accuracy (docs/results.md)."""
+        """The first ones."""
         return tuple(range(1, min(self.first, total) + 1))
 
     def fit(self, data: Tensor) -> Pooled:
         """Learn quantiles (levels, N', D) and how soft their edges are."""
-        self.optional_ = sum(map(self._count, self.maybe)) * data[0].numel()
+        self.n_optional_ = sum(map(self._count, self.maybe)) * data[0].numel()
         if "proportion" in self.pools + self.maybe:
             # Evenly over all cases and steps, and with the tokens last: sorting is fastest there.
             kept = torch.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).round().long()

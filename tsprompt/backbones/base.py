@@ -115,7 +115,8 @@ class Backbone:
     def run(self, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
         """Hidden states (B, L, D) of embeddings (B, L, D), for each layer, in the model's dtype.
 
-        Layer 0 is what enters the first layer; layer k is what the k-th one puts out.
+        Layer 0 is what enters the first layer; layer k is what the k-th one puts out. Without
+        layers (`none`) it is the embeddings themselves, in their own dtype.
         """
         if self.passes_through:
             return [embeddings] * len(layers)

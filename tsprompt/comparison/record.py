@@ -32,6 +32,8 @@ class Record:
     recipe: str | None = None
     strategy: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    """The same with every option of every part written out."""
     data_sha256: dict[str, str] = field(default_factory=dict)
     n_train: int | None = None
     n_test: int | None = None

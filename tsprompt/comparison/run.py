@@ -177,6 +177,7 @@ def _about(classifier: Any) -> dict[str, Any]:
         "validation_accuracy": classifier.scores_["validation_accuracy"],
         "validation": classifier.parts_.head.validation_kind(),
         "report": dict(classifier.report_),
+        "options": classifier.parts_.specs(full=True),
         "fit_tokens": costs["lm_tokens"],
         "trainable_parameters": costs["trainable_parameters"],
         "total_parameters": costs["total_parameters"],
@@ -243,7 +244,7 @@ def _options(cell: Cell) -> dict[str, Any]:
     from tsprompt.parts import Parts
 
     try:
-        return Parts.build(cell.method.resolved()).options()
+        return Parts.build(cell.method.resolved()).specs(full=True)
     except TspromptError:  # the record will say that it can't be built
         return {}
 

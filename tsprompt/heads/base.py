@@ -46,7 +46,7 @@ class Head(Part):
     ) -> Head:
         """Learn from train features (B, R) and class numbers (B,).
 
-        `optional` (R,) says which features a set may do better without.
+        `optional`, bool (R,), says which features a set may do better without; None: none of them.
         """
 
     @abstractmethod

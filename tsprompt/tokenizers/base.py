@@ -18,8 +18,10 @@ from tsprompt.errors import ConfigError
 from tsprompt.part import Part, require
 from tsprompt.registry import Registry
 
-__all__ = ["Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
+__all__ = ["FIT_CASES", "Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
 
+FIT_CASES = 64
+"""Cases of train, drawn at random, on which quantiles and scales of vectors are learned."""
 _WITHIN = 0.95
 """Share of train's vectors that the sphere holds at full length."""
 
@@ -130,6 +132,7 @@ class Embedder(Tokenizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.scale > 0, f"{self.name}: scale must be positive")
+        require(isinstance(self.sphere, bool), f"{self.name}: sphere is true or false")
 
     def _learn_space(
         self, vectors: Tensor, vocabulary: Vocabulary, rng: np.random.Generator
@@ -139,12 +142,17 @@ class Embedder(Tokenizer):
         spread = vectors.std(dim=0, correction=0)
         unit = torch.where(spread > 1e-6, spread, torch.ones_like(spread))
         self.gain_ = self.scale * vocabulary.word_scale / unit
-        signs = rng.permutation(np.resize([1.0, -1.0], vectors.shape[1]))
+        if not self.sphere:
+            return
+        size = vectors.shape[1]
+        require(size > 2, f"{self.name}: a hidden size of {size} has no room for a sphere")
+        signs = rng.permutation(np.resize([1.0, -1.0], size))
         signs -= signs.mean()
         self.direction_ = torch.from_numpy(signs / np.linalg.norm(signs)).to(torch.float32)
-        if self.sphere:
-            norms = self._flat(vectors).norm(dim=1)
-            self.radius_ = float(np.quantile(norms.numpy(), _WITHIN))
+        norms = self._flat(vectors).norm(dim=1).numpy()
+        # Where nearly all steps are alike and flat, the quantile is their small length: the root of
+        # the mean square leaves room for the few others.
+        self.radius_ = float(max(np.quantile(norms, _WITHIN), np.sqrt(np.mean(norms**2))))
 
     def _place(self, vectors: Tensor) -> Tensor:
         """Vectors (..., D) in the space of the words."""

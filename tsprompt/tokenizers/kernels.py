@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -13,12 +14,10 @@ from torch.nn import functional
 from tsprompt.data import Cases
 from tsprompt.part import require, require_one_of
 from tsprompt.sorting import sort_rows
-from tsprompt.tokenizers.base import Embedder, Vocabulary, tokenizers
+from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
 
 __all__ = ["Kernels"]
 
-_FIT_CASES = 64
-"""Cases of train, drawn at random, on which quantiles and scales are learned."""
 _FIT_RESPONSES = 4_096
 """Responses of a kernel, drawn at random, whose quantiles are taken."""
 _CHUNK = 1_000_000
@@ -36,10 +35,10 @@ class Kernels(Embedder):
 
     Kernels are those of ROCKET (Dempster et al. 2020): Gaussian weights, centred, here scaled to
     unit norm; dilations log-uniform; each on a random few features. They are convolved at full
-    rate. Then the response of each kernel is made robust against train: half of the kernels give
-    the share of a patch that lies above a random quantile, the other half give the quantile bin
-    (`rank`) or the size (`std`) of the largest response in the patch. Every second member of an
-    ensemble sees first differences.
+    rate, half of the dilated ones with moving averages of the series. Then the response of each
+    kernel is made robust against train: half of the kernels give the share of a patch that lies
+    above a random quantile, the other half give the quantile bin (`rank`) or the size (`std`) of
+    the largest response in the patch. Every second member of an ensemble sees first differences.
     """
 
     length: int = 9
@@ -51,11 +50,12 @@ class Kernels(Embedder):
     differences: str = "alternate"
     """Which members see first differences: `alternate`, `never` or `always`."""
     smoothed: float = 0.5
-    """Share of the kernels that see moving averages, as wide as their dilation."""
+    """Share of the kernels with a dilation above 1 that see moving averages, as wide as it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.length >= 1, "kernels: length must be 1 or more")
+        require(0 <= self.smoothed <= 1, "kernels: smoothed lies between 0 and 1")
         require(self.quantiles >= 2, "kernels: quantiles must be 2 or more")
         require_one_of(self, "response", ("rank", "std"))
         require_one_of(self, "differences", ("alternate", "never", "always"))
@@ -67,7 +67,7 @@ class Kernels(Embedder):
             self.differences == "alternate" and member % 2 == 1
         )
         self._draw(int(np.median(cases.lengths)), cases.n_features, vocabulary.hidden_size, rng)
-        sample = cases.take(rng.permutation(len(cases))[:_FIT_CASES])
+        sample = cases.take(rng.permutation(len(cases))[:FIT_CASES])
         self._learn_quantiles(sample, vocabulary.hidden_size, rng)
         tokens = [
             self._responses(torch.from_numpy(values), self.patch_).flatten(0, 1)
@@ -135,14 +135,13 @@ class Kernels(Embedder):
 
     def _groups(self) -> list[tuple[slice, int, bool]]:
         """Kernels that are convolved together: which they are, their dilation, if smoothed."""
-        kinds = torch.stack([self.dilations_, self.smoothed_.long()], dim=1)
-        alike, counts = kinds.unique_consecutive(dim=0, return_counts=True)
-        ends = counts.cumsum(0).tolist()
-        starts = [0, *ends[:-1]]
-        return [
-            (slice(start, end), dilation, bool(smoothed))
-            for start, end, (dilation, smoothed) in zip(starts, ends, alike.tolist(), strict=True)
-        ]
+        kinds = zip(self.dilations_.tolist(), self.smoothed_.tolist(), strict=True)
+        groups, start = [], 0
+        for (dilation, smoothed), alike in groupby(kinds):
+            end = start + len(list(alike))
+            groups.append((slice(start, end), dilation, smoothed))
+            start = end
+        return groups
 
     def _convolve(self, values: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Responses (b, D', T) of values (b, F, T), some kernels at a time."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.data import Cases
-from tsprompt.tokenizers.base import Embedder, Vocabulary, tokenizers
+from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
 
 __all__ = ["Patches"]
 
@@ -20,8 +20,8 @@ __all__ = ["Patches"]
 class Patches(Embedder):
     """Linear patch embedding (as in PatchTST, Nie et al. 2023, with a random map): (b, S, 1, D).
 
-    The map is Gaussian and not trained. Its output is standardised on train and brought to the
-    scale of the word embeddings. A last, shorter patch is continued with its last value.
+    The map is Gaussian and not trained. Its output is standardised on train, brought to `scale` and
+    put on the sphere. A last, shorter patch is continued with its last value.
     """
 
     def _fit(
@@ -30,9 +30,10 @@ class Patches(Embedder):
         size = self.patch_ * cases.n_features
         weights = rng.standard_normal((size, vocabulary.hidden_size)) / np.sqrt(size)
         self.projection_ = torch.from_numpy(weights.astype(np.float32))
+        sample = cases.take(rng.permutation(len(cases))[:FIT_CASES])
         projected = [
             self._project(torch.from_numpy(values), self.patch_).flatten(0, 1)
-            for _, values in cases.groups()
+            for _, values in sample.groups()
         ]
         self._learn_space(torch.cat(projected), vocabulary, rng)
 
