@@ -209,7 +209,8 @@ def test_series_of_different_lengths_and_with_gaps(
         assert chances.shape == (15, 3)
         assert np.isfinite(chances).all()
         alone = np.concatenate([fitted.predict_proba([one]) for one in data.X_test[:4]])
-        np.testing.assert_allclose(alone, chances[:4], atol=1e-5)
+        # What the sphere adds is a root, which is steep where little is missing: noise grows in it.
+        np.testing.assert_allclose(alone, chances[:4], atol=1e-4)
     longer = [np.concatenate([one, one, one]) for one in ragged.X_test[:3]]
     assert np.isfinite(fitted.predict_proba(longer)).all()
     assert np.isfinite(fitted.predict_proba([one[:1] for one in longer])).all()
