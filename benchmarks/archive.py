@@ -27,9 +27,9 @@ from joblib import Parallel, delayed, parallel_config
 from rich.console import Console
 from rich.table import Table
 
-from tsprompt.comparison.plan import RAW_RIDGE, Cell, Method
-from tsprompt.comparison.record import Record
-from tsprompt.comparison.run import Machine, measure, run_cells
+from tsprompt.benchmark.plan import RAW_RIDGE, Cell, Method
+from tsprompt.benchmark.record import Record
+from tsprompt.benchmark.run import Machine, measure, run_cells
 from tsprompt.data import Dataset, as_cases
 from tsprompt.errors import TspromptNotice
 from tsprompt.files import write_whole

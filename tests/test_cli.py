@@ -263,12 +263,12 @@ def test_sigint_leaves_nothing(cheap: list[str], tmp_path: Path) -> None:
 def test_ctrl_c_among_the_twins_keeps_the_model(
     cheap: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tsprompt.comparison
+    import tsprompt.benchmark
 
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tsprompt.comparison, "twins", stop)
+    monkeypatch.setattr(tsprompt.benchmark, "twins", stop)
     result = run("fit", "UnitTest", *cheap, "-o", "kept")
     assert result.exit_code == 130
     assert "complete, in kept" in result.stderr

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from tsprompt.comparison import (
+from tsprompt.benchmark import (
     Cell,
     Machine,
     Method,
@@ -21,9 +21,9 @@ from tsprompt.comparison import (
     run_cells,
     twins,
 )
-from tsprompt.comparison.plan import RAW_RIDGE
-from tsprompt.comparison.raw_ridge import RawRidge
-from tsprompt.comparison.run import record_path
+from tsprompt.benchmark.plan import RAW_RIDGE
+from tsprompt.benchmark.raw_ridge import RawRidge
+from tsprompt.benchmark.run import record_path
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ModelFileError, TspromptError
 from tsprompt.files import write_whole

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsprompt.comparison.record import Record
+from tsprompt.benchmark.record import Record
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.report import OVERALL, comparison_tables, render, summarise
 from tsprompt.scores import confusion, score

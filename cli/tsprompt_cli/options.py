@@ -20,8 +20,8 @@ from tsprompt_cli import completion
 from tsprompt_cli.output import Format
 
 if TYPE_CHECKING:
+    from tsprompt.benchmark import Machine as LibraryMachine
     from tsprompt.classifier import PromptClassifier
-    from tsprompt.comparison import Machine as LibraryMachine
 
 __all__ = [
     "DataDir",
@@ -218,7 +218,7 @@ class Machine:
 
     def library(self) -> LibraryMachine:
         """The same, as the library calls it."""
-        from tsprompt.comparison import Machine as LibraryMachine
+        from tsprompt.benchmark import Machine as LibraryMachine
 
         return LibraryMachine(**dataclasses.asdict(self))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tsprompt.comparison import Record
+    from tsprompt.benchmark import Record
     from tsprompt.data import Dataset
 
 __all__ = ["check_file", "check_folder", "check_records", "details"]

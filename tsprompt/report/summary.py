@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from tsprompt.comparison.record import Record
+from tsprompt.benchmark.record import Record
 
 __all__ = ["OVERALL", "summarise"]
 

@@ -14,7 +14,7 @@ from tsprompt_cli.output import Format, chosen, emit, say, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tsprompt.comparison import Cell, Record
+    from tsprompt.benchmark import Cell, Record
     from tsprompt.data import Dataset
 
 __all__ = ["compare"]
@@ -78,7 +78,7 @@ def compare(
     form: Form = None,
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
-    from tsprompt.comparison import check, plan_cells, plan_methods
+    from tsprompt.benchmark import check, plan_cells, plan_methods
     from tsprompt_cli.saving import check_file, check_records
     from tsprompt_datasets import load_dataset
 
@@ -119,7 +119,7 @@ def _run(
     cells: Sequence[Cell], loaded: dict[str, Dataset], machine: Machine, folder: Path | None
 ) -> list[Record]:
     """All records; what Ctrl-C finds finished is kept where records are."""
-    from tsprompt.comparison import run_cells
+    from tsprompt.benchmark import run_cells
     from tsprompt_cli.bars import working
     from tsprompt_datasets import resample_dataset
 

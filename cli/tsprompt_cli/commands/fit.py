@@ -12,8 +12,8 @@ from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, S
 from tsprompt_cli.output import Format, chosen, grid, show, show_json, table
 
 if TYPE_CHECKING:
+    from tsprompt.benchmark import Method, Record
     from tsprompt.classifier import PromptClassifier
-    from tsprompt.comparison import Method, Record
     from tsprompt.data import Dataset
 
 __all__ = ["fit"]
@@ -47,7 +47,7 @@ def fit(
     form: Form = None,
 ) -> None:
     """Fit a model, score it on test, save it."""
-    from tsprompt.comparison import Method, check
+    from tsprompt.benchmark import Method, check
     from tsprompt_cli.saving import check_folder
     from tsprompt_datasets import load_dataset
 
@@ -96,13 +96,13 @@ class _Session:
 
     def twins(self, classifier: PromptClassifier) -> list[Record]:
         """The same with no language model and with random weights."""
-        from tsprompt.comparison import twins
+        from tsprompt.benchmark import twins
 
         methods = twins(self.method, classifier.parts_.backbone)
         return [self._measure(method)[1] for method in methods]
 
     def _measure(self, method: Method) -> tuple[Any, Record]:
-        from tsprompt.comparison import Cell, build, measure
+        from tsprompt.benchmark import Cell, build, measure
         from tsprompt_cli.bars import working
 
         cell = Cell(self.data.name, method, self.seed)

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsprompt import __version__
-from tsprompt.comparison.plan import Cell, Method
-from tsprompt.comparison.record import Record, read_record
+from tsprompt.benchmark.plan import Cell, Method
+from tsprompt.benchmark.record import Record, read_record
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.scores import score
 
 if TYPE_CHECKING:
+    from tsprompt.benchmark.raw_ridge import RawRidge
     from tsprompt.classifier import PromptClassifier
-    from tsprompt.comparison.raw_ridge import RawRidge
 
 __all__ = ["Machine", "build", "check", "measure", "record_path", "run_cells"]
 
@@ -101,7 +101,7 @@ def check(methods: Iterable[Method]) -> None:
 def build(cell: Cell, machine: Machine) -> PromptClassifier | RawRidge:
     """The unfitted classifier of a cell."""
     if cell.method.kind == "baseline":
-        from tsprompt.comparison.raw_ridge import RawRidge
+        from tsprompt.benchmark.raw_ridge import RawRidge
 
         return RawRidge()
     import transformers  # noqa: F401  (seconds that are not those of the first fit)

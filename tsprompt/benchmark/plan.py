@@ -1,4 +1,4 @@
-"""What a comparison consists of: methods, and the cells in which each meets a set and a seed."""
+"""What a benchmark consists of: methods, and the cells in which each meets a set and a seed."""
 
 from __future__ import annotations
 
