@@ -5,8 +5,8 @@
 
 Each run (but 1NN-DTW) is a record of its own under --records, so that what is finished is never run
 again, and all figures are gathered in one JSON that holds the command. `--resamples 5` runs the
-splits 0 to 4, with the split's number as the seed; else the archive's own split is run with each
-seed.
+splits 0 to 4, `5:8` those from 5 to 7, with the split's number as the seed; else the archive's own
+split is run with each seed.
 """
 
 from __future__ import annotations
@@ -105,11 +105,15 @@ def run(cell: Cell, data_dir: str | None, records: Path, dtype: str) -> Record:
     return next(run_cells([cell], load, Machine(dtype=dtype), records))
 
 
+def splits(text: str) -> range:
+    return range(*(int(number) for number in text.split(":")))
+
+
 def plan(arguments: argparse.Namespace) -> list[Cell]:
     sets = [name for one in arguments.sets for name in GROUPS.get(one, one).split()]
     methods = [make_method(words) for words in arguments.method or [["default"]]]
     if arguments.resamples:
-        draws = [(number, number) for number in range(arguments.resamples)]
+        draws = [(number, number) for number in arguments.resamples]
     else:
         draws = [(seed, 0) for seed in range(arguments.seeds)]
     return [
@@ -206,7 +210,7 @@ def main() -> None:
     parser.add_argument("--data-dir", help="a folder laid out as the archives are")
     parser.add_argument("--method", nargs="+", action="append", metavar=("NAME", "KEY=VALUE"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--resamples", type=int, default=0)
+    parser.add_argument("--resamples", type=splits, default=(), metavar="N or A:B")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--published", type=Path, help="a CSV: dataset, one column for each method")
     parser.add_argument("--columns", nargs="+", default=["ROCKET"])

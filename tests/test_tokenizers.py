@@ -464,12 +464,24 @@ def test_differences_do_not_see_the_level(backbone: Backbone) -> None:
     )
 
 
-def test_kernels_are_centred_have_unit_norm_and_reach_over_the_series(backbone: Backbone) -> None:
+@pytest.mark.parametrize(("level", "seen"), [(0, False), (0.25, True)])
+def test_only_kernels_with_a_mean_see_the_level(
+    level: float, seen: bool, backbone: Backbone
+) -> None:
+    train = series(20, 30, 1) + np.arange(20, dtype=np.float32)[:, None, None]
+    tokenizer = fit(f"kernels:differences=never,level={level}", train, backbone)
+    values = np.round(series(1, 30, 1, 3) * 8)
+    low, high = (tokens(tokenizer, values + shift, backbone) for shift in (0, 16))
+    assert bool((low - high).abs().max() > 1e-3) is seen
+
+
+def test_kernels_have_unit_norm_and_reach_over_the_series(backbone: Backbone) -> None:
     tokenizer = fit("kernels", series(6, 100, 3), backbone)
     assert isinstance(tokenizer, Kernels)
     norms = tokenizer.weights_.flatten(1).norm(dim=1)
     torch.testing.assert_close(norms, torch.ones_like(norms))
-    assert float(tokenizer.weights_.sum(dim=2).abs().max()) < 1e-5
+    means = tokenizer.weights_.sum(dim=2).abs().amax(dim=1)
+    assert float((means > 1e-5).float().mean()) == pytest.approx(0.25, abs=0.1)
     used = tokenizer.weights_.abs().sum(dim=2) > 0
     assert (used.sum(dim=1) >= 1).all()
     assert set(used.sum(dim=1).tolist()) == {1, 2, 3}
@@ -493,6 +505,7 @@ def test_padding_repeats_the_ends(backbone: Backbone) -> None:
         "kernels:length=0",
         "kernels:quantiles=1",
         "kernels:smoothed=2",
+        "kernels:level=-1",
         "kernels:sphere=no",
         "kernels:scale=0",
         "kernels:response=max",

@@ -35,7 +35,8 @@ class Kernels(Embedder):
 
     Kernels are those of ROCKET (Dempster et al. 2020): Gaussian weights, centred, here scaled to
     unit norm; dilations log-uniform; each on a random few features. They are convolved at full
-    rate, half of the dilated ones with moving averages of the series. Then the response of each
+    rate, half of the dilated ones with moving averages of the series. Centred kernels cannot see at
+    which level a series lies, so some are given a mean. Then the response of each
     kernel is made robust against train: half of the kernels give the share of a patch that lies
     above a random quantile, the other half give the quantile bin (`rank`) or the size (`std`) of
     the largest response in the patch. Every second member of an ensemble sees first differences.
@@ -51,11 +52,14 @@ class Kernels(Embedder):
     """Which members see first differences: `alternate`, `never` or `always`."""
     smoothed: float = 0.5
     """Share of the kernels with a dilation above 1 that see moving averages, as wide as it."""
+    level: float = 0.25
+    """Share of the kernels that have a random mean, and so see at which level a series lies."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.length >= 1, "kernels: length must be 1 or more")
         require(0 <= self.smoothed <= 1, "kernels: smoothed lies between 0 and 1")
+        require(0 <= self.level <= 1, "kernels: level lies between 0 and 1")
         require(self.quantiles >= 2, "kernels: quantiles must be 2 or more")
         require_one_of(self, "response", ("rank", "std"))
         require_one_of(self, "differences", ("alternate", "never", "always"))
@@ -81,6 +85,8 @@ class Kernels(Embedder):
         weights = rng.standard_normal((count, features, length))
         if length > 1:
             weights -= weights.mean(axis=2, keepdims=True)
+        means = rng.standard_normal((count, features, 1)) / np.sqrt(length)
+        weights += means * (rng.random(count) < self.level)[:, None, None]
         weights *= self._draw_features(count, features, rng)[:, :, None]
         weights /= np.maximum(np.linalg.norm(weights, axis=(1, 2), keepdims=True), 1e-12)
         largest = max(1.0, (timesteps - 1) / max(length - 1, 1))
