@@ -3,7 +3,7 @@
     python benchmarks/archive.py ucr --data-dir ARCHIVES --seeds 3 \\
         --published ucr112_default_split.csv --columns ROCKET MR-Hydra HC2 --out FILE.json
 
-Each run (but 1NN-DTW) is a record of its own under --records, so that what is finished is never run
+Each run is a record of its own under --records, so that what is finished is never run
 again, and all figures are gathered in one JSON that holds the command. `--resamples 5` runs the
 splits 0 to 4, `5:8` those from 5 to 7, with the split's number as the seed; else the archive's own
 split is run with each seed.
@@ -27,13 +27,11 @@ from joblib import Parallel, delayed, parallel_config
 from rich.console import Console
 from rich.table import Table
 
-from tsprompt.benchmark.plan import RAW_RIDGE, Cell, Method
-from tsprompt.benchmark.record import Record
-from tsprompt.benchmark.run import Machine, measure, run_cells
-from tsprompt.data import Dataset, as_cases
+from tsprompt.baselines import baselines
+from tsprompt.benchmark import Cell, Machine, Method, Record, baseline, run_cells
+from tsprompt.data import Dataset
 from tsprompt.errors import TspromptNotice
 from tsprompt.files import write_whole
-from tsprompt.preprocessing import Preprocessing
 from tsprompt_datasets import load_dataset, resample_dataset
 
 GROUPS = {
@@ -53,40 +51,17 @@ METHODS: dict[str, dict[str, Any]] = {
     "no prompt": {"prompt": "none", "tuner": "none"},
 }
 RECIPES = ("fast", "accurate", "original")
-DTW = Method("1NN-DTW", "baseline", seeded=False)
-BASELINES = {"1NN-DTW": DTW, "raw ridge": RAW_RIDGE}
 KEPT = ("dataset", "method", "seed", "resample", "status", "error")
 KEPT += ("accuracy", "balanced_accuracy", "log_loss")
 KEPT += ("fit_seconds", "predict_seconds", "lm_seconds", "fit_tokens", "report", "weights_hash")
-
-
-class NearestByDTW:
-    """One nearest neighbour under dynamic time warping (aeon), on the series as ours get them."""
-
-    n_parameters = 0
-
-    def fit(self, X: Any, y: Any) -> NearestByDTW:
-        from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
-
-        cases = as_cases(X)
-        self.preprocessing = Preprocessing().fit(cases)
-        self.model = KNeighborsTimeSeriesClassifier(n_neighbors=1, distance="dtw")
-        self.model.fit(self._prepare(cases), np.asarray(y))
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return self.model.predict(self._prepare(as_cases(X)))
-
-    def _prepare(self, cases: Any) -> list[Any]:
-        return [one.T.astype(np.float64) for one in self.preprocessing.transform(cases)]
 
 
 def make_method(words: list[str]) -> Method:
     """A method of the table above, a recipe, a baseline, or a name and what differs."""
     name, pairs = words[0], (word.split("=", 1) for word in words[1:])
     changes = {key: int(value) if value.isdigit() else value for key, value in pairs}
-    if not changes and name in BASELINES:
-        return BASELINES[name]
+    if name.partition(":")[0] in baselines:
+        return baseline(name)
     if name in RECIPES:
         return Method(name, "model", name, changes)
     if not changes and name not in METHODS:
@@ -96,12 +71,10 @@ def make_method(words: list[str]) -> Method:
 
 
 def run(cell: Cell, data_dir: str | None, records: Path, dtype: str) -> Record:
-    def load(name: str, resample: int) -> Dataset:
-        return resample_dataset(load_dataset(name, data_dir=data_dir), resample)
+    def load(cell: Cell) -> Dataset:
+        return resample_dataset(load_dataset(cell.dataset, data_dir=data_dir), cell.resample)
 
     warnings.simplefilter("ignore", TspromptNotice)
-    if cell.method == DTW:  # not ours, so not among what `run_cells` makes and records
-        return measure(NearestByDTW(), cell, load(cell.dataset, cell.resample))  # type: ignore[arg-type]
     return next(run_cells([cell], load, Machine(dtype=dtype), records))
 
 

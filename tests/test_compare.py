@@ -10,25 +10,26 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from tsprompt.baselines.ridge import Ridge as RidgeBaseline
 from tsprompt.benchmark import (
     Cell,
     Machine,
     Method,
     Record,
+    baseline,
     plan_cells,
     plan_methods,
     read_record,
+    record_path,
     run_cells,
     twins,
 )
-from tsprompt.benchmark.plan import RAW_RIDGE
-from tsprompt.benchmark.raw_ridge import RawRidge
-from tsprompt.benchmark.run import record_path
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ModelFileError, TspromptError
 from tsprompt.files import write_whole
 from tsprompt.heads.ridge import Ridge
 
+RAW_RIDGE = baseline("ridge")
 MACHINE = Machine(device="cpu", dtype="float32")
 
 
@@ -105,7 +106,7 @@ def test_what_no_seed_changes_is_run_once() -> None:
     assert len(cells) == 2 * (3 + 1)
     assert {cell.resample for cell in cells} == {0}
     cells = plan_cells(["A"], methods, 3, resample=True)
-    assert [cell.resample for cell in cells if cell.method is RAW_RIDGE] == [0, 1, 2]
+    assert [cell.resample for cell in cells if cell.method == RAW_RIDGE] == [0, 1, 2]
 
 
 # Runs and records
@@ -131,8 +132,10 @@ def test_what_is_finished_is_not_run_again(
     cells = plan_cells(["Waves"], plan_methods(["shared"], settings=settings, ablations=False), 2)
     first = next(run_cells(cells, lambda *_: dataset, MACHINE, tmp_path))
     fitted = []
-    real = RawRidge.fit
-    monkeypatch.setattr(RawRidge, "fit", lambda self, X, y: fitted.append(1) or real(self, X, y))
+    real = RidgeBaseline.fit
+    monkeypatch.setattr(
+        RidgeBaseline, "fit", lambda self, X, y: fitted.append(1) or real(self, X, y)
+    )
     again = list(run_cells(cells, lambda *_: dataset, MACHINE, tmp_path))
     assert again[0] == first
     assert fitted == [1]
@@ -169,7 +172,7 @@ def test_a_failed_run_is_a_record_and_is_tried_again(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patched:
-        patched.setattr(RawRidge, "fit", bug)
+        patched.setattr(RidgeBaseline, "fit", bug)
         [record] = run_cells(cells, lambda *_: dataset, records=tmp_path)
     assert record.error == "RuntimeError: a bug"
     assert "in bug" in record.traceback
@@ -204,7 +207,7 @@ def test_files_are_written_whole_or_not_at_all(
 @pytest.mark.filterwarnings("ignore::tsprompt.TspromptNotice")
 def test_the_baseline_takes_every_kind_of_series(kind: str, request: pytest.FixtureRequest) -> None:
     problem = request.getfixturevalue(kind)
-    ridge = RawRidge().fit(problem.X, problem.y)
+    ridge = RidgeBaseline().fit(problem.X, problem.y)
     assert np.mean(ridge.predict(problem.X_test) == problem.y_test) > 0.9
     assert ridge.n_parameters == 3 * 41
 
@@ -258,7 +261,7 @@ def test_compare_resamples(options: list[str]) -> None:
 def test_a_failed_run_exits_1_and_the_others_go_on(
     options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RawRidge, "predict", lambda *_: 1 / 0)
+    monkeypatch.setattr(RidgeBaseline, "predict_proba", lambda *_: 1 / 0)
     result = run("UnitTest", *options, "--strategies", "shared", "--no-ablations")
     assert result.exit_code == 1
     assert "failed" in result.stdout
@@ -274,7 +277,7 @@ def test_ctrl_c_keeps_what_is_finished(
 
     args = ("UnitTest", *options, "--strategies", "shared", "--no-ablations")
     with monkeypatch.context() as patched:
-        patched.setattr(RawRidge, "fit", stop)
+        patched.setattr(RidgeBaseline, "fit", stop)
         lost = run(*args)
         kept = run(*args, "--records", str(tmp_path))
     assert (lost.exit_code, kept.exit_code) == (130, 130)

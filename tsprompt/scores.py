@@ -26,6 +26,9 @@ class Scores:
     """Mean over classes of the share of their cases that is found."""
     macro_f1: float
     """Mean over classes of the F1 measure."""
+    auroc: float | None
+    """Area under the ROC curve, one class against the rest, mean over classes; None without
+    probabilities, or with one class only."""
     log_loss: float | None
     """Mean negative logarithm of the true class's probability; None without probabilities."""
 
@@ -62,10 +65,22 @@ def score(
             metrics.recall_score(truth, predicted, labels=kept, average="macro", zero_division=0)
         ),
         macro_f1=float(metrics.f1_score(truth, predicted, average="macro", zero_division=0)),
+        auroc=None if chances is None else _auroc(truth, chances, classes),
         log_loss=None
         if chances is None
         else float(metrics.log_loss(truth, chances, labels=list(classes))),
     )
+
+
+def _auroc(truth: Labels, chances: npt.NDArray[np.float64], classes: Sequence[str]) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    areas = [
+        roc_auc_score(truth == label, chances[:, number])
+        for number, label in enumerate(classes)
+        if 0 < np.count_nonzero(truth == label) < len(truth)
+    ]
+    return float(np.mean(areas)) if areas else None
 
 
 def confusion(truth: Labels, predicted: Labels, classes: Sequence[str]) -> npt.NDArray[np.intp]:

@@ -3,21 +3,36 @@
 One record for each run; tables are made of stored records by `tsprompt.report`.
 """
 
-from tsprompt.benchmark.plan import Cell, Method, plan_cells, plan_methods, twins
+from tsprompt.benchmark.cell import (
+    Machine,
+    Predictions,
+    build,
+    check,
+    failed,
+    measure,
+    record_path,
+    run_cell,
+    run_cells,
+)
+from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
 from tsprompt.benchmark.record import Record, read_record
-from tsprompt.benchmark.run import Machine, build, check, measure, run_cells
 
 __all__ = [
     "Cell",
     "Machine",
     "Method",
+    "Predictions",
     "Record",
+    "baseline",
     "build",
     "check",
+    "failed",
     "measure",
     "plan_cells",
     "plan_methods",
     "read_record",
+    "record_path",
+    "run_cell",
     "run_cells",
     "twins",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tsprompt.recipes import resolve
 
-__all__ = ["RAW_RIDGE", "Cell", "Kind", "Method", "plan_cells", "plan_methods", "twins"]
+__all__ = ["Cell", "Kind", "Method", "baseline", "plan_cells", "plan_methods", "twins"]
 
 Kind = Literal["model", "ablation", "baseline"]
 
@@ -23,17 +23,29 @@ class Method:
     """A `model`, an `ablation` of one, or a plain `baseline`."""
     recipe: str = "default"
     settings: dict[str, Any] = field(default_factory=dict)
-    """Choices that differ from the recipe's."""
+    """Choices that differ from the recipe's; for a baseline, its spec as `baseline`."""
     seeded: bool = True
     """Whether another seed gives another result."""
 
     def resolved(self) -> dict[str, Any]:
-        """All choices; none for a baseline."""
-        return {} if self.kind == "baseline" else resolve(self.recipe, self.settings)
+        """All choices; of a baseline, its spec."""
+        return self.settings if self.kind == "baseline" else resolve(self.recipe, self.settings)
 
 
-RAW_RIDGE = Method("ridge on raw values", "baseline", seeded=False)
-"""What the series say without tokenizer, prompt or language model."""
+def baseline(spec: str) -> Method:
+    """The row of a baseline, given as `name` or `name:option=value,...`.
+
+    Raises
+    ------
+    ConfigError
+        It is unknown, or an option is.
+    """
+    from tsprompt.baselines import baselines
+
+    part = baselines.build(spec)
+    options = part.spec().partition(":")[2]
+    title = f"{part.title} ({options})" if options else part.title
+    return Method(title, "baseline", settings={"baseline": part.spec()}, seeded=part.seeded)
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,8 @@ class Cell:
     seed: int
     resample: int = 0
     """Which draw of train and test; 0 is the archive's own."""
+    shots: int | None = None
+    """Cases of train for each class, where train is cut down."""
 
 
 def twins(model: Method, backbone: str) -> list[Method]:
@@ -91,9 +105,9 @@ def plan_methods(
     for model in models:
         model.resolved()
     if not ablations:
-        return [*models, RAW_RIDGE]
+        return [*models, baseline("ridge")]
     chosen = next((one for one in models if one.name == ablated), models[0])
-    return [*models, *_ablations(chosen), RAW_RIDGE]
+    return [*models, *_ablations(chosen), baseline("ridge")]
 
 
 def _ablations(model: Method) -> list[Method]:

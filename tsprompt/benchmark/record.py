@@ -25,10 +25,12 @@ class Record:
     seed: int
     resample: int
     status: str
-    """`ok` or `failed`."""
+    """`ok`, `failed` or `timed out`."""
     error: str | None = None
     traceback: str | None = None
 
+    shots: int | None = None
+    """Cases of train for each class, where train was cut down."""
     recipe: str | None = None
     strategy: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Record:
     """Of test, as all that follow."""
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
+    auroc: float | None = None
     log_loss: float | None = None
     train_accuracy: float | None = None
     validation_accuracy: float | None = None
@@ -60,6 +63,8 @@ class Record:
     """Tokens that the language model has read to fit."""
     predict_tokens: int | None = None
     """And to predict test."""
+    peak_memory_bytes: int | None = None
+    """The most memory that the run's own process held; None where it had none of its own."""
     trainable_parameters: int | None = None
     total_parameters: int | None = None
 
@@ -68,6 +73,9 @@ class Record:
     device: str | None = None
     dtype: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    commit: str | None = None
+    """Of the code, where it runs from a checkout; `+` behind it: with changes."""
 
     @property
     def ok(self) -> bool:

@@ -123,8 +123,8 @@ def _run(
     from tsprompt_cli.bars import working
     from tsprompt_datasets import resample_dataset
 
-    def load(name: str, number: int) -> Dataset:
-        return resample_dataset(loaded[name], number)
+    def load(cell: Cell) -> Dataset:
+        return resample_dataset(loaded[cell.dataset], cell.resample)
 
     done: list[Record] = []
     try:

@@ -108,7 +108,7 @@ class _Session:
         cell = Cell(self.data.name, method, self.seed)
         with working(f"{method.name}: loading") as work:
             classifier = build(cell, self.machine.library())
-            record = measure(
+            record, _ = measure(
                 classifier, cell, self.data, lambda stage: work.start(f"{method.name}: {stage}")
             )
         return classifier, record

@@ -36,6 +36,7 @@ for _kind, _about in {
     "readouts": "How hidden states become features.",
     "heads": "How features become probabilities.",
     "preprocessings": "How series are imputed, standardised and resampled.",
+    "baselines": "Other classifiers, to compare with.",
 }.items():
     _add(_kind, _about)
 

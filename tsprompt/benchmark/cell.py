@@ -1,11 +1,10 @@
-"""Run cells one by one. With a folder for records, what is finished is never run again."""
+"""One cell: what it is called, how it is run, and what is written down of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import platform
 import re
 import time
 import traceback
@@ -13,24 +12,35 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tsprompt import __version__
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record, read_record
+from tsprompt.benchmark.surroundings import commit, hardware, versions
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.scores import score
 
 if TYPE_CHECKING:
-    from tsprompt.benchmark.raw_ridge import RawRidge
+    from tsprompt.baselines import Baseline
     from tsprompt.classifier import PromptClassifier
 
-__all__ = ["Machine", "build", "check", "measure", "record_path", "run_cells"]
-
-_PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "scipy", "sktime")
+__all__ = [
+    "Machine",
+    "Predictions",
+    "build",
+    "check",
+    "failed",
+    "measure",
+    "record_path",
+    "run_cell",
+    "run_cells",
+]
 
 
 @dataclass(frozen=True)
@@ -42,40 +52,57 @@ class Machine:
     batch_tokens: int | None = None
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier said of test."""
+
+    truth: npt.NDArray[Any]
+    """(B,)"""
+    predicted: npt.NDArray[Any]
+    """(B,)"""
+    chances: npt.NDArray[np.float64]
+    """Probabilities (B, C), in the order of `classes`."""
+    classes: list[str]
+
+
 def run_cells(
     cells: Iterable[Cell],
-    load: Callable[[str, int], Dataset],
+    load: Callable[[Cell], Dataset],
     machine: Machine = Machine(),
     records: Path | None = None,
 ) -> Iterator[Record]:
-    """Run all cells; each record is given as soon as it is there.
+    """Run cells one by one; each record is given as soon as it is there.
 
     Parameters
     ----------
     load
-        Gives the set of this name in this resample.
+        Gives the set of a cell, in its resample, with its shots.
     records
         A folder with one JSON for each run. A run whose record is there is not made again, unless
         it failed: the cause may be gone.
     """
     for cell in cells:
-        dataset = load(cell.dataset, cell.resample)
+        dataset = load(cell)
         path = records / record_path(cell, dataset, machine) if records else None
         record = read_record(path) if path and path.is_file() else None
         if record is None or not record.ok:
-            record = _run(cell, dataset, machine)
+            record, _ = run_cell(cell, dataset, machine)
             if path:
                 record.write(path)
         yield record
 
 
-def _run(cell: Cell, dataset: Dataset, machine: Machine) -> Record:
+def run_cell(
+    cell: Cell, dataset: Dataset, machine: Machine = Machine()
+) -> tuple[Record, Predictions | None]:
+    """Run it. What goes wrong is written down, and there are no predictions then."""
     try:
         return measure(build(cell, machine), cell, dataset)
     except TspromptError as error:
-        return _failed(cell, str(error), None)
+        return failed(cell, str(error)), None
     except Exception as error:  # the others go on; the record keeps what a bug report needs
-        return _failed(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+        trace = traceback.format_exc()
+        return failed(cell, f"{type(error).__name__}: {error}", trace=trace), None
 
 
 def check(methods: Iterable[Method]) -> None:
@@ -90,20 +117,25 @@ def check(methods: Iterable[Method]) -> None:
     """
     from tsprompt.backbones.catalogue import choose
     from tsprompt.backbones.load import total_layers
+    from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
 
     for method in methods:
-        if method.kind != "baseline":
+        if method.kind == "baseline":
+            baselines.build(method.settings["baseline"]).require_packages()
+        else:
             parts = Parts.build(method.resolved())
             parts.readout.choose_layers(total_layers(choose(parts.backbone)))
 
 
-def build(cell: Cell, machine: Machine) -> PromptClassifier | RawRidge:
+def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:
     """The unfitted classifier of a cell."""
     if cell.method.kind == "baseline":
-        from tsprompt.benchmark.raw_ridge import RawRidge
+        from tsprompt.baselines import baselines
 
-        return RawRidge()
+        baseline = baselines.build(cell.method.settings["baseline"])
+        baseline.random_state = cell.seed
+        return baseline
     import transformers  # noqa: F401  (seconds that are not those of the first fit)
 
     from tsprompt.classifier import PromptClassifier
@@ -117,11 +149,11 @@ def build(cell: Cell, machine: Machine) -> PromptClassifier | RawRidge:
 
 
 def measure(
-    classifier: PromptClassifier | RawRidge,
+    classifier: PromptClassifier | Baseline,
     cell: Cell,
     dataset: Dataset,
     stage: Callable[[str], None] = lambda _: None,
-) -> Record:
+) -> tuple[Record, Predictions]:
     """Fit on train, then read test once, and write down what came of it.
 
     Parameters
@@ -138,10 +170,12 @@ def measure(
         about = _about(classifier)
         stage("predicting")
         started = time.perf_counter()
-        chances, predicted, classes = _predict(classifier, test.cases)
+        chances = classifier.predict_proba(test.cases)
         predict_seconds = time.perf_counter() - started
+    classes = classifier.classes_.tolist()
+    predicted = classifier.classes_[chances.argmax(axis=1)]
     scores = score(test.labels, predicted, chances, classes)
-    return Record(
+    record = Record(
         **_identity(cell),
         status="ok",
         data_sha256=dict(dataset.sha256),
@@ -154,23 +188,20 @@ def measure(
         notes=notes,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
-        versions=_versions(),
+        **_surroundings(),
     )
-
-
-def _predict(classifier: Any, cases: Any) -> tuple[Any, Any, list[str]]:
-    """Probabilities (None without), labels and classes, from one look at test."""
-    if not hasattr(classifier, "predict_proba"):
-        return None, classifier.predict(cases), []
-    chances = classifier.predict_proba(cases)
-    return chances, classifier.classes_[chances.argmax(axis=1)], classifier.classes_.tolist()
+    return record, Predictions(test.labels, predicted, chances, classes)
 
 
 def _about(classifier: Any) -> dict[str, Any]:
     """Figures of the fit."""
     if not hasattr(classifier, "reader_"):
         count = classifier.n_parameters
-        return {"trainable_parameters": count, "total_parameters": count}
+        return {
+            "trainable_parameters": count,
+            "total_parameters": count,
+            "options": {"baseline": classifier.spec(full=True)},
+        }
     backbone, costs = classifier.reader_.backbone, classifier.costs_
     return {
         "train_accuracy": classifier.scores_["train_accuracy"],
@@ -199,10 +230,13 @@ def _tokens(classifier: Any) -> dict[str, Any]:
     }
 
 
-def _failed(cell: Cell, error: str, trace: str | None) -> Record:
-    return Record(
-        **_identity(cell), status="failed", error=error, traceback=trace, versions=_versions()
-    )
+def failed(cell: Cell, error: str, *, status: str = "failed", trace: str | None = None) -> Record:
+    """The record of a run that did not go through."""
+    return Record(**_identity(cell), status=status, error=error, traceback=trace, **_surroundings())
+
+
+def _surroundings() -> dict[str, Any]:
+    return {"versions": versions(), "hardware": hardware(), "commit": commit()}
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
@@ -213,7 +247,8 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "kind": cell.method.kind,
         "seed": cell.seed,
         "resample": cell.resample,
-        "recipe": cell.method.recipe if settings else None,
+        "shots": cell.shots,
+        "recipe": None if cell.method.kind == "baseline" else cell.method.recipe,
         "strategy": settings.get("strategy"),
         "settings": settings,
     }
@@ -239,11 +274,12 @@ def record_path(cell: Cell, dataset: Dataset, machine: Machine) -> str:
 
 def _options(cell: Cell) -> dict[str, Any]:
     """Every option of every part: a default that has changed since makes another run."""
-    if cell.method.kind == "baseline":
-        return {}
+    from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
 
     try:
+        if cell.method.kind == "baseline":
+            return {"baseline": baselines.build(cell.method.settings["baseline"]).spec(full=True)}
         return Parts.build(cell.method.resolved()).specs(full=True)
     except TspromptError:  # the record will say that it can't be built
         return {}
@@ -264,13 +300,3 @@ def _noting() -> Iterator[list[str]]:
 
         warnings.showwarning = keep
         yield notes
-
-
-def _versions() -> dict[str, str]:
-    found = {"tsprompt": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
