@@ -464,15 +464,21 @@ def test_differences_do_not_see_the_level(backbone: Backbone) -> None:
     )
 
 
-@pytest.mark.parametrize(("level", "seen"), [(0, False), (0.25, True)])
-def test_only_kernels_with_a_mean_see_the_level(
-    level: float, seen: bool, backbone: Backbone
+@pytest.mark.parametrize(
+    ("level", "apart", "centred"), [(1, 3.0, 0.1), (1, 0.0, 1.0), (0, 3.0, 1.0)]
+)
+def test_kernels_see_the_level_where_it_tells_series_apart(
+    level: float, apart: float, centred: float, backbone: Backbone
 ) -> None:
-    train = series(20, 30, 1) + np.arange(20, dtype=np.float32)[:, None, None]
+    train = series(20, 30, 1) - series(20, 30, 1).mean(axis=1, keepdims=True)
+    train += apart * np.arange(20, dtype=np.float32)[:, None, None]
     tokenizer = fit(f"kernels:differences=never,level={level}", train, backbone)
+    assert isinstance(tokenizer, Kernels)
+    means = tokenizer.weights_.sum(dim=2).abs().amax(dim=1)
+    assert float((means < 1e-5).float().mean()) == pytest.approx(centred, abs=0.1)
     values = np.round(series(1, 30, 1, 3) * 8)
     low, high = (tokens(tokenizer, values + shift, backbone) for shift in (0, 16))
-    assert bool((low - high).abs().max() > 1e-3) is seen
+    assert bool((low - high).abs().max() > 1e-3) is (centred < 1)
 
 
 def test_kernels_have_unit_norm_and_reach_over_the_series(backbone: Backbone) -> None:
@@ -480,8 +486,6 @@ def test_kernels_have_unit_norm_and_reach_over_the_series(backbone: Backbone) ->
     assert isinstance(tokenizer, Kernels)
     norms = tokenizer.weights_.flatten(1).norm(dim=1)
     torch.testing.assert_close(norms, torch.ones_like(norms))
-    means = tokenizer.weights_.sum(dim=2).abs().amax(dim=1)
-    assert float((means > 1e-5).float().mean()) == pytest.approx(0.25, abs=0.1)
     used = tokenizer.weights_.abs().sum(dim=2) > 0
     assert (used.sum(dim=1) >= 1).all()
     assert set(used.sum(dim=1).tolist()) == {1, 2, 3}

@@ -35,11 +35,12 @@ class Kernels(Embedder):
 
     Kernels are those of ROCKET (Dempster et al. 2020): Gaussian weights, centred, here scaled to
     unit norm; dilations log-uniform; each on a random few features. They are convolved at full
-    rate, half of the dilated ones with moving averages of the series. Centred kernels cannot see at
-    which level a series lies, so some are given a mean. Then the response of each
-    kernel is made robust against train: half of the kernels give the share of a patch that lies
-    above a random quantile, the other half give the quantile bin (`rank`) or the size (`std`) of
-    the largest response in the patch. Every second member of an ensemble sees first differences.
+    rate, half of the dilated ones with moving averages of the series. Centred kernels can't see at
+    which level a series lies, so some have a mean: as large a share of them as train's variance
+    lies between series, and so none where each series was centred. Then the response of each kernel
+    is made robust against train: half of the kernels give the share of a patch that lies above a
+    random quantile, the other half give the quantile bin (`rank`) or the size (`std`) of the
+    largest response in the patch. Every second member of an ensemble sees first differences.
     """
 
     length: int = 9
@@ -52,8 +53,9 @@ class Kernels(Embedder):
     """Which members see first differences: `alternate`, `never` or `always`."""
     smoothed: float = 0.5
     """Share of the kernels with a dilation above 1 that see moving averages, as wide as it."""
-    level: float = 0.25
-    """Share of the kernels that have a random mean, and so see at which level a series lies."""
+    level: float = 1.0
+    """Share of the kernels that have a random mean, in units of the share of train's variance that
+    lies between series."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +72,9 @@ class Kernels(Embedder):
         self.difference_ = self.differences == "always" or (
             self.differences == "alternate" and member % 2 == 1
         )
-        self._draw(int(np.median(cases.lengths)), cases.n_features, vocabulary.hidden_size, rng)
+        share = self.level * self._between(cases)
+        timesteps = int(np.median(cases.lengths))
+        self._draw(timesteps, cases.n_features, vocabulary.hidden_size, share, rng)
         sample = cases.take(rng.permutation(len(cases))[:FIT_CASES])
         self._learn_quantiles(sample, vocabulary.hidden_size, rng)
         tokens = [
@@ -79,14 +83,26 @@ class Kernels(Embedder):
         ]
         self._learn_space(torch.cat(tokens), vocabulary, rng)
 
-    def _draw(self, timesteps: int, features: int, count: int, rng: np.random.Generator) -> None:
-        """Draw weights (D, F, length), and which dilation and smoothing each kernel has."""
+    def _between(self, cases: Cases) -> float:
+        """The share of the variance that lies between series, of what the kernels see."""
+        seen = [np.diff(one, axis=0) if self.difference_ and len(one) > 1 else one for one in cases]
+        means = np.stack([one.mean(axis=0, dtype=np.float64) for one in seen])
+        total = np.concatenate(seen).var(axis=0, dtype=np.float64).sum()
+        return float(min(1.0, means.var(axis=0).sum() / total)) if total > 0 else 0.0
+
+    def _draw(
+        self, timesteps: int, features: int, count: int, level: float, rng: np.random.Generator
+    ) -> None:
+        """Draw weights (D, F, length), and which dilation and smoothing each kernel has.
+
+        `level` is the share of kernels that have a mean.
+        """
         length = min(self.length, max(1, timesteps - 1 + timesteps % 2))
         weights = rng.standard_normal((count, features, length))
         if length > 1:
             weights -= weights.mean(axis=2, keepdims=True)
         means = rng.standard_normal((count, features, 1)) / np.sqrt(length)
-        weights += means * (rng.random(count) < self.level)[:, None, None]
+        weights += means * (rng.random(count) < level)[:, None, None]
         weights *= self._draw_features(count, features, rng)[:, :, None]
         weights /= np.maximum(np.linalg.norm(weights, axis=(1, 2), keepdims=True), 1e-12)
         largest = max(1.0, (timesteps - 1) / max(length - 1, 1))
