@@ -17,10 +17,10 @@ from tsprompt.benchmark import (
     Method,
     Record,
     baseline,
+    cell_name,
     plan_cells,
     plan_methods,
     read_record,
-    record_path,
     run_cells,
     twins,
 )
@@ -105,7 +105,7 @@ def test_what_no_seed_changes_is_run_once() -> None:
     cells = plan_cells(["A", "B", "A"], methods, 3)
     assert len(cells) == 2 * (3 + 1)
     assert {cell.resample for cell in cells} == {0}
-    cells = plan_cells(["A"], methods, 3, resample=True)
+    cells = plan_cells(["A"], methods, resamples=range(3))
     assert [cell.resample for cell in cells if cell.method == RAW_RIDGE] == [0, 1, 2]
 
 
@@ -146,7 +146,7 @@ def test_what_is_finished_is_not_run_again(
 def test_another_run_has_another_record(dataset: Dataset, settings: dict[str, Any]) -> None:
     def name(seed: int = 0, machine: Machine = MACHINE, **more: Any) -> str:
         method = Method("shared", "model", settings={**settings, **more})
-        return record_path(Cell("Waves", method, seed), dataset, machine)
+        return cell_name(Cell("Waves", method, seed), machine, dataset.sha256)
 
     names = [name(), name(1), name(n_prompts=2), name(machine=Machine("cuda")), name()]
     assert len(set(names)) == 4
@@ -157,10 +157,10 @@ def test_a_default_that_has_changed_makes_another_record(
     dataset: Dataset, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = Cell("Waves", Method("shared", "model", settings={**settings, "head": "ridge"}), 0)
-    before = record_path(cell, dataset, MACHINE)
+    before = cell_name(cell, MACHINE)
     defaults = (-2.0, *Ridge.__init__.__defaults__[1:])  # type: ignore[index]
     monkeypatch.setattr(Ridge.__init__, "__defaults__", defaults)
-    assert record_path(cell, dataset, MACHINE) != before
+    assert cell_name(cell, MACHINE) != before
 
 
 def test_a_failed_run_is_a_record_and_is_tried_again(
@@ -302,7 +302,7 @@ def test_ctrl_c_keeps_what_is_finished(
     ],
 )
 def test_specs_are_split_at_names(text: str, specs: list[str]) -> None:
-    from tsprompt_cli.commands.compare import split_specs
+    from tsprompt_cli.options import split_specs
 
     assert split_specs(text) == specs
 

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tsprompt_cli.commands import compare, datasets, doctor, evaluate, fit, parts, predict, show
+from tsprompt_cli.commands import (
+    bench,
+    compare,
+    datasets,
+    doctor,
+    evaluate,
+    fit,
+    parts,
+    predict,
+    show,
+)
 from tsprompt_cli.guard import guarded
 
 __all__ = ["app", "main"]
@@ -31,6 +41,7 @@ app = typer.Typer(
 )
 for module in (fit, evaluate, predict, compare, show, doctor):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
+app.add_typer(bench.app, name="bench")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(parts.app, name="list")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
 
 __all__ = [
+    "Choices",
     "DataDir",
     "Form",
     "Machine",
@@ -34,6 +35,7 @@ __all__ = [
     "SetName",
     "Strategy",
     "flat",
+    "split_specs",
 ]
 
 _MODEL, _MACHINE = "What the model is made of", "Where and how it runs"
@@ -101,18 +103,9 @@ Strategy = Annotated[
 
 
 @dataclass(frozen=True)
-class Model:
+class Choices:
     """What a model is made of, its strategy apart. A part is NAME or NAME:option=value,..."""
 
-    recipe: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Sets every choice below that is not given; see `tsprompt list recipes -v`.",
-            autocompletion=completion.recipe_names,
-            rich_help_panel=_MODEL,
-        ),
-    ] = "default"
     scope: Annotated[
         str | None,
         typer.Option(
@@ -181,8 +174,23 @@ class Model:
     def settings(self, **more: Any) -> dict[str, Any]:
         """The choices that were made, but for the recipe."""
         choices = {**dataclasses.asdict(self), **more}
-        del choices["recipe"]
+        choices.pop("recipe", None)
         return {key: value for key, value in choices.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Model(Choices):
+    """The same, and the recipe that they change."""
+
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Sets every choice that is not given; see `tsprompt list recipes -v`.",
+            autocompletion=completion.recipe_names,
+            rich_help_panel=_MODEL,
+        ),
+    ] = "default"
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,17 @@ class Machine:
         return PromptClassifier.load(
             model, device=self.device, dtype=dtype, batch_tokens=self.batch_tokens
         )
+
+
+def split_specs(text: str) -> list[str]:
+    """Split `a:x=1,y=2,b` at the commas before a name: an item with `=` but no `:` is an option."""
+    specs: list[str] = []
+    for item in filter(None, (one.strip() for one in text.split(","))):
+        if specs and "=" in item and ":" not in item:
+            specs[-1] += f",{item}"
+        else:
+            specs.append(item)
+    return specs
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

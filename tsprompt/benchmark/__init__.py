@@ -7,32 +7,43 @@ from tsprompt.benchmark.cell import (
     Machine,
     Predictions,
     build,
+    cell_name,
     check,
     failed,
     measure,
-    record_path,
     run_cell,
     run_cells,
 )
 from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
+from tsprompt.benchmark.planfile import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
+from tsprompt.benchmark.results import Results
+from tsprompt.benchmark.run import Job, State, run_benchmark, states
 
 __all__ = [
     "Cell",
+    "Job",
     "Machine",
     "Method",
+    "Plan",
     "Predictions",
     "Record",
+    "Results",
+    "State",
     "baseline",
     "build",
+    "cell_name",
     "check",
     "failed",
     "measure",
+    "named_methods",
     "plan_cells",
     "plan_methods",
+    "read_plan",
     "read_record",
-    "record_path",
+    "run_benchmark",
     "run_cell",
     "run_cells",
+    "states",
     "twins",
 ]

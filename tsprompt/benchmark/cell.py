@@ -9,7 +9,7 @@ import re
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,10 @@ __all__ = [
     "Machine",
     "Predictions",
     "build",
+    "cell_name",
     "check",
     "failed",
     "measure",
-    "record_path",
     "run_cell",
     "run_cells",
 ]
@@ -83,7 +83,8 @@ def run_cells(
     """
     for cell in cells:
         dataset = load(cell)
-        path = records / record_path(cell, dataset, machine) if records else None
+        name = f"{cell_name(cell, machine, dataset.sha256)}.json"
+        path = records / name if records else None
         record = read_record(path) if path and path.is_file() else None
         if record is None or not record.ok:
             record, _ = run_cell(cell, dataset, machine)
@@ -258,29 +259,35 @@ def _spell(value: Any) -> Any:
     return value.spec() if hasattr(value, "spec") else value
 
 
-def record_path(cell: Cell, dataset: Dataset, machine: Machine) -> str:
-    """The name of a run's file: readable, and another one if anything that matters is another."""
+def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = None) -> str:
+    """The name of a run's files: readable, and another one if anything that matters is another.
+
+    Parameters
+    ----------
+    data
+        SHA-256 of the set's files, where a record may outlive them.
+    """
     matters = {
         "cell": _identity(cell),
-        "options": _options(cell),
-        "data": dataset.sha256,
+        "options": _options(cell.method),
+        "data": dict(data or {}),
         "machine": dataclasses.asdict(machine),
         "version": __version__,
     }
     digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.dataset}.{cell.method.name}").strip("-")
-    return f"{words}-seed{cell.seed}-{digest[:12]}.json"
+    return f"{words}-seed{cell.seed}-{digest[:12]}"
 
 
-def _options(cell: Cell) -> dict[str, Any]:
+def _options(method: Method) -> dict[str, Any]:
     """Every option of every part: a default that has changed since makes another run."""
     from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
 
     try:
-        if cell.method.kind == "baseline":
-            return {"baseline": baselines.build(cell.method.settings["baseline"]).spec(full=True)}
-        return Parts.build(cell.method.resolved()).specs(full=True)
+        if method.kind == "baseline":
+            return {"baseline": baselines.build(method.settings["baseline"]).spec(full=True)}
+        return Parts.build(method.resolved()).specs(full=True)
     except TspromptError:  # the record will say that it can't be built
         return {}
 

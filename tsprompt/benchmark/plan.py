@@ -8,7 +8,16 @@ from typing import Any, Literal
 
 from tsprompt.recipes import resolve
 
-__all__ = ["Cell", "Kind", "Method", "baseline", "plan_cells", "plan_methods", "twins"]
+__all__ = [
+    "Cell",
+    "Kind",
+    "Method",
+    "ablations_of",
+    "baseline",
+    "plan_cells",
+    "plan_methods",
+    "twins",
+]
 
 Kind = Literal["model", "ablation", "baseline"]
 
@@ -107,11 +116,11 @@ def plan_methods(
     if not ablations:
         return [*models, baseline("ridge")]
     chosen = next((one for one in models if one.name == ablated), models[0])
-    return [*models, *_ablations(chosen), baseline("ridge")]
+    return [*models, *ablations_of(chosen), baseline("ridge")]
 
 
-def _ablations(model: Method) -> list[Method]:
-    """Those that differ from the model itself."""
+def ablations_of(model: Method) -> list[Method]:
+    """The model without its language model, its pretraining and its prompt, where it has them."""
     from tsprompt.backbones.catalogue import choose, split_name
 
     choices = model.resolved()
@@ -138,13 +147,24 @@ def _ablate(model: Method, name: str, **changes: str) -> Method:
 
 
 def plan_cells(
-    datasets: Sequence[str], methods: Sequence[Method], seeds: int, *, resample: bool = False
+    datasets: Sequence[str],
+    methods: Sequence[Method],
+    seeds: int = 1,
+    *,
+    resamples: Sequence[int] = (0,),
+    shots: Sequence[int | None] = (None,),
 ) -> list[Cell]:
-    """All runs, set by set. With `resample`, seed k also draws the k-th split of each set."""
+    """All runs, set by set.
+
+    The k-th run of resample r has the seed r + k, so that the first runs pair splits with seeds, as
+    the published results do. What no seed changes is run once for each split.
+    """
     return [
-        Cell(dataset, method, seed, seed if resample else 0)
+        Cell(dataset, method, resample + run, resample, few)
         for dataset in dict.fromkeys(datasets)
-        for seed in range(seeds)
+        for resample in resamples
+        for few in shots
+        for run in range(seeds)
         for method in methods
-        if method.seeded or resample or seed == 0
+        if run == 0 or method.seeded or few
     ]

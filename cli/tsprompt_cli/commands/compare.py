@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsprompt_cli import completion
-from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat
+from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat, split_specs
 from tsprompt_cli.output import Format, chosen, emit, say, show
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def compare(
         ablations=ablations,
     )
     check(methods)
-    cells = plan_cells(datasets, methods, seeds, resample=resample)
+    if resample:
+        cells = plan_cells(datasets, methods, resamples=range(seeds))
+    else:
+        cells = plan_cells(datasets, methods, seeds)
     done = _run(cells, loaded, machine, records)
     _print(done, form, output)
     failed = [record for record in done if not record.ok]
@@ -102,17 +105,6 @@ def compare(
         say("Failed", f"{_name(record)}: {record.error}", "red")
     if failed:
         raise typer.Exit(1)
-
-
-def split_specs(text: str) -> list[str]:
-    """Split `a:x=1,y=2,b` at the commas before a name: an item with `=` but no `:` is an option."""
-    specs: list[str] = []
-    for item in filter(None, (one.strip() for one in text.split(","))):
-        if specs and "=" in item and ":" not in item:
-            specs[-1] += f",{item}"
-        else:
-            specs.append(item)
-    return specs
 
 
 def _run(

@@ -1,0 +1,182 @@
+"""`tsprompt bench`: many methods on many sets, several at a time, stopped and resumed at will."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsprompt_cli import completion
+from tsprompt_cli.benching import Running, Wanted, read_plans
+from tsprompt_cli.options import Choices, DataDir, Form, Machine, flat
+from tsprompt_cli.output import Format, chosen, emit, say, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tsprompt.benchmark import Cell, Job, Record
+    from tsprompt.benchmark.backends import Backend
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Run methods over archives; stop and resume at will.")
+
+_DEFAULT = Path("results")
+
+
+@app.command()
+@flat
+def run(
+    asked: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PLAN.toml | SET...]",
+            help="A plan, or names of sets: GunPoint, ucr-small, ucr112, uea26, all. With none, "
+            "what the folder of results was asked for before.",
+            autocompletion=completion.dataset_names,
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    results: Annotated[
+        Path, typer.Option("--results", "-r", metavar="DIR", help="The folder of results.")
+    ] = _DEFAULT,
+    wanted: Wanted,
+    running: Running,
+    choices: Choices,
+    machine: Machine,
+    data_dir: DataDir = None,
+) -> None:
+    """Run each method on each split of each set; what has a record is not run again.
+
+    Any number of these commands, on any number of machines, can share a folder of results.
+    """
+    from tsprompt.benchmark import Job, Results, check
+    from tsprompt_cli.saving import check_records
+    from tsprompt_datasets import fetch_dataset
+
+    check_records(results)
+    plans = read_plans(asked or [], wanted, choices.settings(), results, data_dir)
+    check(method for plan in plans for method in plan.methods)
+    place = running.place()
+    for name in dict.fromkeys(name for plan in plans for name in plan.sets):
+        fetch_dataset(name, data_dir=data_dir)
+    job = Job(
+        results=results.absolute(),
+        loader="tsprompt_datasets:load_cell",
+        options={"data_dir": str(data_dir.absolute()) if data_dir else None},
+        machine=machine.library(),
+        threads=running.shares()[1],
+        timeout=running.timeout,
+        retry_failed=running.retry_failed,
+    )
+    for plan in plans:
+        Results(results).add_plan(plan, job.machine)
+    done = _run([cell for plan in plans for cell in plan.cells()], job, place)
+    failed = [record for record in done if not record.ok]
+    for record in failed:
+        say("Failed", f"{_name(record)}: {_first_line(record.error)}", "red")
+    say("Done", f"{len(done) - len(failed)} of {len(done)} runs; see `tsprompt report {results}`")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(cells: Sequence[Cell], job: Job, place: Backend) -> list[Record]:
+    """All records; Ctrl-C leaves what is finished in the folder."""
+    from tsprompt.benchmark import run_benchmark
+    from tsprompt_cli.watching import watching
+
+    done: list[Record] = []
+    try:
+        with watching(cells, job) as watch:
+            for record in run_benchmark(cells, job, place):
+                done.append(record)
+                watch.finish(record)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{len(done)} of {len(cells)} runs are in {job.results.name}; the same command goes on "
+            "from there"
+        ) from None
+    return done
+
+
+@app.command()
+def status(
+    results: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder of results.")
+    ] = _DEFAULT,
+    *,
+    form: Form = None,
+) -> None:
+    """What is done, running, failed and left, of all that the folder was asked for."""
+    from tsprompt.benchmark import Results
+    from tsprompt.errors import ConfigError
+
+    plans = Results(results).plans()
+    if not plans:
+        raise ConfigError(f"{results} has no plan; start with `tsprompt bench run`")
+    rows = _counted(results, plans)
+    shown = chosen(form, None)
+    if shown is Format.TABLE:
+        _print_counts(rows)
+    else:
+        import pandas as pd
+
+        from tsprompt.report import render
+
+        emit(render(pd.DataFrame(rows), shown))
+
+
+_STATES = ("done", "running", "failed", "timed out", "left")
+
+
+def _counted(results: Path, plans: Sequence[Any]) -> list[dict[str, Any]]:
+    """Counts for each method, and what went wrong."""
+    from tsprompt.benchmark import states
+
+    rows: dict[str, dict[str, Any]] = {}
+    for plan, machine in plans:
+        for one in states(plan.cells(), results, machine):
+            name = one.cell.method.name
+            row = rows.setdefault(
+                name, {"method": name, **dict.fromkeys(_STATES, 0), "error": None}
+            )
+            if one.record is None:
+                row["running" if one.running else "left"] += 1
+            elif one.record.ok:
+                row["done"] += 1
+            else:
+                row[one.record.status] += 1
+                row["error"] = f"{_name(one.record)}: {_first_line(one.record.error)}"
+    return list(rows.values())
+
+
+def _print_counts(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
+    from tsprompt.report.terminal import plain_table
+
+    made = plain_table()
+    made.add_column("method")
+    for state in _STATES:
+        made.add_column(state, justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(escape(row["method"]), *(str(row[state] or "–") for state in _STATES))
+    if len(rows) > 1:
+        made.add_section()
+        sums = (sum(row[state] for row in rows) for state in _STATES)
+        made.add_row("all", *(str(one or "–") for one in sums))
+    show(made)
+    for row in rows:
+        if row["error"]:
+            say("Failed", row["error"], "red")
+
+
+def _name(record: Record) -> str:
+    split = f", resample {record.resample}" if record.resample else ""
+    return f"{record.dataset}, {record.method}{split}, seed {record.seed}"
+
+
+def _first_line(error: str | None) -> str:
+    return (error or "").partition("\n")[0]

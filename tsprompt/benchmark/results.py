@@ -1,0 +1,121 @@
+"""A folder of results: which cells are done, and who is at which.
+
+::
+
+    RESULTS/plans/DIGEST.json                            what was asked for
+    RESULTS/records/SET.METHOD-seedK-DIGEST.json         one record for each run
+    RESULTS/METHOD/Predictions/SET/testResample0.csv     what it predicted, as tsml has it
+    RESULTS/running/NAME.lock                            held by whoever runs the cell
+    RESULTS/set-aside/                                   records that could not be read
+
+A claim is a lock of the operating system: it is gone with the process that held it, however that
+ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from tsprompt.benchmark.cell import Machine
+from tsprompt.benchmark.plan import Cell
+from tsprompt.benchmark.planfile import Plan
+from tsprompt.benchmark.record import Record, read_record
+from tsprompt.errors import ConfigError, ModelFileError, notice
+from tsprompt.files import write_whole
+
+__all__ = ["Results"]
+
+
+class Results:
+    """The folder of results at `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.records = root / "records"
+        self._running = root / "running"
+
+    def record_file(self, name: str) -> Path:
+        """Where the record of this name lies."""
+        return self.records / f"{name}.json"
+
+    def log_file(self, name: str) -> Path:
+        """Where the run of this name writes what its libraries say."""
+        return self._running / f"{name}.log"
+
+    @staticmethod
+    def predictions_name(cell: Cell) -> str:
+        """Where predictions lie in the folder. A run beside the first has a method of its own."""
+        method = cell.method.name
+        if cell.seed != cell.resample:
+            method += f", run {cell.seed - cell.resample}"
+        if cell.shots:
+            method += f", {cell.shots} shots"
+        folder = quote(method, safe=" ,+=()")
+        return f"{folder}/Predictions/{cell.dataset}/testResample{cell.resample}.csv"
+
+    def read(self, name: str) -> Record | None:
+        """The record of a run, if there is one; one that can't be read is set aside."""
+        path = self.record_file(name)
+        if not path.is_file():
+            return None
+        try:
+            return read_record(path)
+        except ModelFileError:
+            aside = self.root / "set-aside" / path.name
+            aside.parent.mkdir(exist_ok=True)
+            path.replace(aside)
+            notice(
+                f"{path} was no record of a run: it now lies in {aside.parent}, and the run is "
+                "made again"
+            )
+            return None
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Whether nobody else is at this run; nobody will be while the block lasts."""
+        self._running.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._running / f"{name}.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def begun(self) -> list[str]:
+        """Names of the runs that somebody is at."""
+        found = []
+        for file in sorted(self._running.glob("*.lock")):
+            with self.claim(file.stem) as free:
+                if not free:
+                    found.append(file.stem)
+        return found
+
+    def add_plan(self, plan: Plan, machine: Machine) -> None:
+        """Write down what was asked for."""
+        kept = {"plan": plan.as_dict(), "machine": dataclasses.asdict(machine)}
+        text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
+        name = hashlib.sha256(text.encode()).hexdigest()[:12]
+        write_whole(self.root / "plans" / f"{name}.json", text)
+
+    def plans(self) -> list[tuple[Plan, Machine]]:
+        """All that was asked for."""
+        found = []
+        for file in sorted((self.root / "plans").glob("*.json")):
+            try:
+                kept = json.loads(file.read_text(encoding="utf-8"))
+                found.append((Plan.from_dict(kept["plan"]), Machine(**kept["machine"])))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ConfigError(f"{file} is no plan ({error}); delete it") from None
+        return found

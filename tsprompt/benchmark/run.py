@@ -1,0 +1,150 @@
+"""Run many cells into a folder of results: several at a time, here or on a cluster.
+
+Whoever runs cells claims each one first, so any number of runners can share a folder; a cell that
+has a record is never run again. The folder tells all there is to know: a runner keeps nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tsprompt.benchmark.attempt import task_of
+from tsprompt.benchmark.backends import Backend, Local
+from tsprompt.benchmark.cell import Machine, cell_name, failed
+from tsprompt.benchmark.plan import Cell
+from tsprompt.benchmark.record import Record
+from tsprompt.benchmark.results import Results
+from tsprompt.benchmark.worker import Ended, stop, worker
+
+__all__ = ["Job", "State", "run_benchmark", "states"]
+
+_AGAIN = 1.0
+"""Seconds between two looks at cells that another runner is at."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How cells are run: what all of them share."""
+
+    results: Path
+    """A folder that all workers see."""
+    loader: str
+    """`module:function`, which gives the `Dataset` of a `Cell`."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the function is given beside the cell; JSON."""
+    machine: Machine = field(default_factory=Machine)
+    threads: int = 1
+    """Threads of each cell."""
+    timeout: float | None = None
+    """Seconds for each cell."""
+    retry_failed: bool = False
+    """Whether cells that failed, or ran out of time, before this start are run again."""
+    started: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a cell stands."""
+
+    cell: Cell
+    record: Record | None = None
+    running: bool = False
+
+
+def states(cells: Sequence[Cell], results: Path, machine: Machine) -> list[State]:
+    """Where all these cells stand in a folder of results."""
+    folder = Results(results)
+    names = [cell_name(cell, machine) for cell in cells]
+    running = set(folder.begun())
+    return [
+        State(cell, folder.read(name), name in running)
+        for cell, name in zip(cells, names, strict=True)
+    ]
+
+
+def run_benchmark(
+    cells: Sequence[Cell], job: Job, backend: Backend | None = None
+) -> Iterator[Record]:
+    """Run what has no record yet; each record is given as soon as it is there.
+
+    Cells that another runner is at are waited for, and taken over if that runner ends.
+
+    Parameters
+    ----------
+    backend
+        Where they are run; None: here, one at a time.
+    """
+    backend = backend or Local(1)
+    left = list({cell_name(cell, job.machine): cell for cell in cells}.values())
+    try:
+        while left:
+            busy = []
+            for number, record in backend.map(_attempt, [(cell, job) for cell in left]):
+                if record is None:
+                    busy.append(left[number])
+                else:
+                    yield record
+            if len(busy) == len(left):
+                time.sleep(_AGAIN)
+            left = busy
+    finally:
+        stop()
+
+
+def _attempt(cell: Cell, job: Job) -> Record | None:
+    """The record of a cell: one that is there, or that of a run; None where another is at it."""
+    folder, name = Results(job.results), cell_name(cell, job.machine)
+    record = _finished(folder, name, job)
+    if record is not None:
+        return record
+    with folder.claim(name) as mine:
+        if not mine:
+            return None
+        record = _finished(folder, name, job)  # by another, a moment ago
+        if record is not None:
+            return record
+        file = folder.record_file(name)
+        file.unlink(missing_ok=True)
+        task = {
+            **task_of(cell, job.machine, job.loader, job.options),
+            "threads": job.threads,
+            "environment": {
+                key: value
+                for key, value in os.environ.items()
+                if key in ("CUDA_VISIBLE_DEVICES", "TSPROMPT_DATA_DIR", "HF_HOME")
+            },
+            "record": str(file),
+            "results": str(job.results),
+            "predictions": folder.predictions_name(cell),
+            "log": str(folder.log_file(name)),
+        }
+        ended = worker().run(task, job.timeout)
+        record = folder.read(name)
+        if record is None and ended.status == "stopped":
+            return None
+        if record is None:
+            record = _lost(cell, ended, job.timeout)
+            record.write(file)
+        return record
+
+
+def _finished(folder: Results, name: str, job: Job) -> Record | None:
+    record = folder.read(name)
+    if record is None or record.ok or not job.retry_failed:
+        return record
+    fresh = folder.record_file(name).stat().st_mtime >= job.started
+    return record if fresh else None
+
+
+def _lost(cell: Cell, ended: Ended, timeout: float | None) -> Record:
+    """The record of a run that could not write one."""
+    if ended.status == "timed out":
+        error = f"not finished after {timeout:g} seconds"
+        return failed(cell, error, status="timed out")
+    why, trace = ended.error or ("the run left no record", "")
+    return failed(cell, why, trace=trace or None)
