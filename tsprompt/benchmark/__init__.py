@@ -19,6 +19,7 @@ from tsprompt.benchmark.planfile import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.results import Results
 from tsprompt.benchmark.run import Job, State, run_benchmark, states
+from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_predictions
 
 __all__ = [
     "Cell",
@@ -40,10 +41,13 @@ __all__ = [
     "plan_cells",
     "plan_methods",
     "read_plan",
+    "read_predictions",
     "read_record",
     "run_benchmark",
     "run_cell",
     "run_cells",
     "states",
     "twins",
+    "write_accuracies",
+    "write_predictions",
 ]
