@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tsprompt_cli.output import console
+from tsprompt_cli.output import console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,14 +28,23 @@ class Watch:
         from tsprompt.benchmark import Results, cell_name
 
         self._bars, self._screen = bars, screen
-        self._task = bars.add_task("runs", total=len(cells))
         self._folder = Results(job.results)
         self._names = {cell_name(cell, job.machine): cell for cell in cells}
+        self._task = bars.add_task("runs", total=len(self._names))
         self._last: deque[str] = deque(maxlen=_LAST)
         self._done = self._failed = 0
 
+    def skip(self, records: Sequence[Record]) -> None:
+        """These were there before."""
+        if records:
+            say("Found", f"{len(records)} of {len(self._names)} runs are done already", "cyan")
+        self._done += len(records)
+        self._failed += sum(not record.ok for record in records)
+        # A new start, for the estimate of what is left.
+        self._bars.reset(self._task, completed=len(records), total=len(self._names))
+
     def finish(self, record: Record) -> None:
-        """A run is done, now or before."""
+        """A run has ended."""
         self._done += 1
         self._failed += not record.ok
         said = f"{record.accuracy:.3f}" if record.accuracy is not None else record.status
@@ -44,23 +53,22 @@ class Watch:
         self._last.append(line)
         self._bars.advance(self._task)
         if not self._screen.is_terminal:
-            total = len(self._names)
-            self._screen.print(f"{self._done} of {total}: {line}", style="dim", markup=False)
+            text = f"{self._done} of {len(self._names)}: {line}"
+            self._screen.print(text, style="dim", markup=False, soft_wrap=True)
 
     def __rich__(self) -> Any:
+        """What the terminal shows now."""
         from rich.console import Group
         from rich.text import Text
 
         lines = [Text(line, style="dim") for line in self._last]
-        running = [f"{one.dataset}, {one.method.name}" for one in self._running()]
+        running = [self._names[name] for name in self._folder.begun() if name in self._names]
         if running:
-            lines.append(Text(f"running: {'; '.join(running)}"))
+            named = "; ".join(f"{one.dataset}, {one.method.name}" for one in running)
+            lines.append(Text(f"running: {named}"))
         if self._failed:
             lines.append(Text(f"failed: {self._failed}", style="red"))
         return Group(*lines, self._bars)
-
-    def _running(self) -> list[Cell]:
-        return [self._names[name] for name in self._folder.begun() if name in self._names]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_met
 from tsprompt.benchmark.planfile import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.results import Results
-from tsprompt.benchmark.run import Job, State, run_benchmark, states
+from tsprompt.benchmark.run import Job, State, finished, run_benchmark, states
 from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_predictions
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "cell_name",
     "check",
     "failed",
+    "finished",
     "measure",
     "named_methods",
     "plan_cells",

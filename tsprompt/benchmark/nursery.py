@@ -113,8 +113,6 @@ def _start(request: dict[str, Any]) -> tuple[int, _Child]:
 def _preload(task: dict[str, Any]) -> None:
     """Import and load before the fork. What can't be had is the child's to say."""
     with contextlib.suppress(Exception):
-        import transformers  # noqa: F401
-
         from tsprompt.benchmark.attempt import warm
 
         import_module(task["loader"].partition(":")[0])

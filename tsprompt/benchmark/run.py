@@ -21,7 +21,7 @@ from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.results import Results
 from tsprompt.benchmark.worker import Ended, stop, worker
 
-__all__ = ["Job", "State", "run_benchmark", "states"]
+__all__ = ["Job", "State", "finished", "run_benchmark", "states"]
 
 _AGAIN = 1.0
 """Seconds between two looks at cells that another runner is at."""
@@ -67,10 +67,22 @@ def states(cells: Sequence[Cell], results: Path, machine: Machine) -> list[State
     ]
 
 
+def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]:
+    """The records that a job finds, and the cells that it has to run."""
+    folder, found, left = Results(job.results), [], []
+    for name, cell in {cell_name(cell, job.machine): cell for cell in cells}.items():
+        record = _finished(folder, name, job)
+        if record is None:
+            left.append(cell)
+        else:
+            found.append(record)
+    return found, left
+
+
 def run_benchmark(
     cells: Sequence[Cell], job: Job, backend: Backend | None = None
 ) -> Iterator[Record]:
-    """Run what has no record yet; each record is given as soon as it is there.
+    """Run cells, but for those that have a record; each record is given as soon as it is there.
 
     Cells that another runner is at are waited for, and taken over if that runner ends.
 
@@ -80,7 +92,8 @@ def run_benchmark(
         Where they are run; None: here, one at a time.
     """
     backend = backend or Local(1)
-    left = list({cell_name(cell, job.machine): cell for cell in cells}.values())
+    found, left = finished(cells, job)
+    yield from found
     try:
         while left:
             busy = []

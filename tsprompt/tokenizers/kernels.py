@@ -101,8 +101,10 @@ class Kernels(Embedder):
         weights = rng.standard_normal((count, features, length))
         if length > 1:
             weights -= weights.mean(axis=2, keepdims=True)
-        means = rng.standard_normal((count, features, 1)) / np.sqrt(length)
-        weights += means * (rng.random(count) < level)[:, None, None]
+        # From a stream of their own: a share of none leaves every other draw as it is.
+        (own,) = rng.spawn(1)
+        means = own.standard_normal((count, features, 1)) / np.sqrt(length)
+        weights += means * (own.random(count) < level)[:, None, None]
         weights *= self._draw_features(count, features, rng)[:, :, None]
         weights /= np.maximum(np.linalg.norm(weights, axis=(1, 2), keepdims=True), 1e-12)
         largest = max(1.0, (timesteps - 1) / max(length - 1, 1))

@@ -84,13 +84,14 @@ def run(
 
 def _run(cells: Sequence[Cell], job: Job, place: Backend) -> list[Record]:
     """All records; Ctrl-C leaves what is finished in the folder."""
-    from tsprompt.benchmark import run_benchmark
+    from tsprompt.benchmark import finished, run_benchmark
     from tsprompt_cli.watching import watching
 
-    done: list[Record] = []
+    done, left = finished(cells, job)
     try:
         with watching(cells, job) as watch:
-            for record in run_benchmark(cells, job, place):
+            watch.skip(done)
+            for record in run_benchmark(left, job, place):
                 done.append(record)
                 watch.finish(record)
     except KeyboardInterrupt:

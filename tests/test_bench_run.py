@@ -1,0 +1,305 @@
+"""The runner: every cell once, whatever is killed, crashes or hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tsprompt.benchmark import (
+    Cell,
+    Job,
+    Machine,
+    Method,
+    Plan,
+    Record,
+    Results,
+    baseline,
+    cell_name,
+    finished,
+    named_methods,
+    read_record,
+    run_benchmark,
+    states,
+)
+from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
+from tsprompt.benchmark.worker import stop
+from tsprompt.errors import TspromptNotice
+
+HERE = Path(__file__).parent
+KILLS = 20
+MACHINE = Machine(device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+    """A job whose sets are those of `bench_loader.py`."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path[1:]]))
+
+    def make(seconds: float = 0.0, **more: object) -> Job:
+        options = {"log": str(tmp_path / "loads"), "seconds": seconds}
+        return Job(tmp_path / "results", "bench_loader:load", options, MACHINE, **more)  # type: ignore[arg-type]
+
+    stop()
+    yield make
+    stop()
+
+
+def cells(count: int, *sets: str) -> list[Cell]:
+    plan = Plan(sets or ("A", "B"), (baseline("ridge"),), resamples=tuple(range(count)))
+    return plan.cells()
+
+
+def loads(job: Job) -> list[list[str]]:
+    text = Path(job.options["log"]).read_text()
+    return [line.split("|") for line in text.splitlines()]
+
+
+def test_each_cell_leaves_a_record_and_predictions(job: Callable[..., Job]) -> None:
+    asked = job()
+    done = list(run_benchmark(cells(2), asked, Local(2)))
+    assert sorted((one.dataset, one.resample) for one in done) == [
+        ("A", 0),
+        ("A", 1),
+        ("B", 0),
+        ("B", 1),
+    ]
+    for one in done:
+        assert one.ok
+        assert one.accuracy == 1.0
+        assert one.auroc == 1.0
+        assert one.peak_memory_bytes > 1e7
+        assert one.hardware["cores"] >= 1
+        assert (asked.results / one.predictions).is_file()
+    assert {Path(one.predictions).parts[0] for one in done} == {"ridge on raw values"}
+    assert not list(asked.results.glob("running/*.log"))
+
+
+def test_what_is_done_is_not_run_again(job: Callable[..., Job]) -> None:
+    first = list(run_benchmark(cells(2), job(), Local(2)))
+    again = list(run_benchmark([*cells(3), *cells(2)], job(), Local(2)))
+    assert again[: len(first)] != []
+    assert len(again) == 6
+    assert len(loads(job())) == 6
+
+
+def test_a_recipe_runs_in_a_child_as_it_does_here(job: Callable[..., Job], tiny_bert: str) -> None:
+    settings = {"backbone": tiny_bert, "n_prompts": 1, "tokenizer": "kernels:steps=3"}
+    [record] = run_benchmark([Cell("A", Method("mine", "model", settings=settings), 1)], job())
+    assert record.ok, record.error
+    assert record.accuracy > 0.9
+    assert record.fit_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "error"),
+    [
+        ("Crash", "failed", "ended by SIGABRT"),
+        ("Hang", "timed out", "not finished after 3 seconds"),
+        ("Absent", "failed", "no such set"),
+        ("Bug", "failed", "before its time"),
+    ],
+)
+def test_a_run_that_goes_wrong_is_a_record_and_stops_nothing(
+    name: str, status: str, error: str, job: Callable[..., Job]
+) -> None:
+    asked = job(timeout=3)
+    done = {one.dataset: one for one in run_benchmark(cells(1, name, "A"), asked, Local(1))}
+    assert done["A"].ok
+    assert done[name].status == status
+    assert error in done[name].error
+    if name == "Bug":
+        assert "a bug of the loader" in done[name].traceback
+    assert done[name].accuracy is None
+
+
+def test_only_retry_failed_runs_what_failed_again(job: Callable[..., Job]) -> None:
+    asked = cells(1, "Absent", "A")
+    list(run_benchmark(asked, job()))
+    list(run_benchmark(asked, job()))
+    assert Counter(row[0] for row in loads(job())) == {"Absent": 1, "A": 1}
+    list(run_benchmark(asked, job(retry_failed=True)))
+    assert Counter(row[0] for row in loads(job())) == {"Absent": 2, "A": 1}
+
+
+def test_a_record_that_cannot_be_read_is_set_aside_and_made_again(job: Callable[..., Job]) -> None:
+    [cell] = cells(1, "A")
+    asked = job()
+    [record] = run_benchmark([cell], asked)
+    file = Results(asked.results).record_file(cell_name(cell, MACHINE))
+    file.write_text(file.read_text()[:100])
+    with pytest.warns(TspromptNotice, match="set-aside"):
+        [again] = run_benchmark([cell], asked)
+    assert again.accuracy == record.accuracy
+    assert (asked.results / "set-aside" / file.name).is_file()
+    assert read_record(file) == again
+
+
+def test_states_tell_done_running_and_left(job: Callable[..., Job]) -> None:
+    asked, three = job(), cells(1, "A", "B", "C")
+    list(run_benchmark(three[:1], asked))
+    with Results(asked.results).claim(cell_name(three[1], MACHINE)):
+        found = states(three, asked.results, MACHINE)
+    assert [one.record is not None for one in found] == [True, False, False]
+    assert [one.running for one in found] == [False, True, False]
+
+
+def test_a_claim_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
+    folder = Results(tmp_path)
+    with folder.claim("x") as first, folder.claim("x") as second, folder.claim("y") as other:
+        assert (first, second, other) == (True, False, True)
+    with folder.claim("x") as again:
+        assert again
+
+
+RUNNER = """
+    import sys
+    from pathlib import Path
+    from tsprompt.benchmark import Job, Machine, Plan, baseline, run_benchmark
+    from tsprompt.benchmark.backends import Local
+
+    if __name__ == "__main__":
+        results, log, count, seconds = sys.argv[1:]
+        plan = Plan(("A", "B"), (baseline("ridge"),), resamples=tuple(range(int(count))))
+        options = {"log": log, "seconds": float(seconds)}
+        job = Job(Path(results), "bench_loader:load", options, Machine("cpu", "float32"))
+        print(len(list(run_benchmark(plan.cells(), job, Local(2)))))
+"""
+
+
+def start(asked: Job, script: Path, count: int) -> subprocess.Popen[str]:
+    script.write_text(textwrap.dedent(RUNNER))
+    given = (asked.results, asked.options["log"], count, asked.options["seconds"])
+    return subprocess.Popen(
+        [sys.executable, "-P", str(script), *map(str, given)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_each_once(asked: Job, count: int) -> None:
+    """All planned cells have a record, no others do, and none was begun after it was done."""
+    folder = Results(asked.results)
+    names = {cell_name(cell, MACHINE): cell for cell in cells(count)}
+    assert {file.stem for file in folder.records.iterdir()} == set(names)
+    written = {}
+    for name, cell in names.items():
+        assert read_record(folder.record_file(name)).ok
+        written[cell.dataset, str(cell.seed)] = folder.record_file(name).stat().st_mtime
+    for dataset, _, seed, begun in loads(asked):
+        assert float(begun) <= written[dataset, seed] + 0.01
+
+
+def test_killed_at_random_moments_it_loses_nothing_and_repeats_nothing(
+    job: Callable[..., Job], tmp_path: Path
+) -> None:
+    asked, count = job(seconds=0.3), 60
+    moments = random.Random(0)
+    kept = 0
+    for _ in range(KILLS):
+        runner = start(asked, tmp_path / "runner.py", count)
+        time.sleep(moments.uniform(0.5, 6.0))
+        os.kill(runner.pid, signal.SIGKILL)
+        runner.communicate()
+        done = len(list((asked.results / "records").glob("*.json")))
+        assert done >= kept
+        kept = done
+    last = start(asked, tmp_path / "runner.py", count)
+    out, _ = last.communicate()
+    assert (last.returncode, out.strip()) == (0, str(2 * count))
+    check_each_once(asked, count)
+
+
+def test_two_runners_share_the_work(job: Callable[..., Job], tmp_path: Path) -> None:
+    asked, count = job(seconds=0.1), 8
+    both = [start(asked, tmp_path / "runner.py", count) for _ in range(2)]
+    assert [one.communicate()[0].strip() for one in both] == [str(2 * count)] * 2
+    check_each_once(asked, count)
+    assert len(loads(asked)) == 2 * count
+
+
+@pytest.mark.parametrize("name", ["ray", "dask"])
+def test_a_cluster_gives_what_this_process_gives(
+    name: str, job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = cluster(name, monkeypatch)
+    here = list(run_benchmark(cells(2), job(), Local(1)))
+    asked = Job(tmp_path / name, job().loader, job().options, MACHINE)
+    there = list(run_benchmark(cells(2), asked, place))
+    assert figures(there) == figures(here)
+    assert len(there) == 4
+
+
+@pytest.mark.parametrize("name", ["ray", "dask"])
+def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(
+    name: str, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = cluster(name, monkeypatch)
+    asked = job(seconds=0.5)
+    runs = run_benchmark(cells(5), asked, place)
+    done = [next(runs)]
+    killed = kill_a_worker(name)
+    done += runs
+    assert killed
+    assert len(done) == 10
+    assert all(one.ok for one in done)
+    check_each_once(asked, 5)
+
+
+def cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    if find_spec("ray" if name == "ray" else "distributed") is None:
+        pytest.skip(f"{name} is not installed")
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    return Ray(None, 2) if name == "ray" else Dask(None, 2)
+
+
+def kill_a_worker(name: str) -> bool:
+    """The process that holds a nursery, of a cluster that this process has started."""
+    found = subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    rows = [line.split(None, 2) for line in found[1:]]
+    parents = {row[0]: row[1] for row in rows}
+    for _, parent, words in rows:
+        if "tsprompt.benchmark.nursery" not in words or parent == str(os.getpid()):
+            continue
+        above = parent
+        while above in parents and above not in ("1", str(os.getpid())):
+            above = parents[above]
+        if above == str(os.getpid()) or name == "ray":
+            os.kill(int(parent), signal.SIGKILL)
+            return True
+    return False
+
+
+def figures(records: list[Record]) -> list[tuple[object, ...]]:
+    rows = [(one.dataset, one.resample, one.accuracy, one.log_loss, one.auroc) for one in records]
+    return sorted(rows)
+
+
+def test_a_folder_of_ten_thousand_cells_is_looked_through_in_seconds(
+    job: Callable[..., Job],
+) -> None:
+    methods = named_methods(["default", "fast", "ridge"])
+    plan = Plan(("A", "B"), tuple(methods), resamples=tuple(range(50)))
+    found, left = finished(plan.cells(), job())
+    assert (len(found), len(left)) == (0, 300)
+
+
+def test_a_plan_is_remembered(tmp_path: Path) -> None:
+    plan = Plan(("A",), tuple(named_methods(["fast", "ridge"])), seeds=2, shots=(None, 3))
+    for _ in range(2):
+        Results(tmp_path).add_plan(plan, MACHINE)
+    assert Results(tmp_path).plans() == [(plan, MACHINE)]
+    assert json.loads(next((tmp_path / "plans").iterdir()).read_text())["plan"]["seeds"] == 2
