@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -100,6 +101,17 @@ def test_a_recipe_runs_in_a_child_as_it_does_here(job: Callable[..., Job], tiny_
     assert record.ok, record.error
     assert record.accuracy > 0.9
     assert record.fit_tokens > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux")
+def test_runs_share_the_weights_of_the_language_model(job: Callable[..., Job]) -> None:
+    asked = job()
+    asked = dataclasses.replace(asked, machine=Machine(device="cpu"))
+    [record] = run_benchmark([Cell("Look", Method("fast", "model", "fast"), 0)], asked)
+    assert record.ok, record.error
+    own, size = map(int, (asked.results.parent / "look").read_text().split())
+    assert size > 10_000
+    assert own < size / 10
 
 
 @pytest.mark.parametrize(

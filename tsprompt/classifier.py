@@ -18,8 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
-from tsprompt.backbones.catalogue import choose
-from tsprompt.backbones.load import total_layers
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import InputError, notice
 from tsprompt.heads import Head
@@ -170,8 +168,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     "series of different lengths are resampled to the longest of train, "
                     f"{parts.preprocessing.length} timesteps: scope='step' needs equal lengths"
                 )
-        parts.backbone = choose(parts.backbone)
-        layers = parts.readout.choose_layers(total_layers(parts.backbone))
+        layers = parts.choose_layers()
         backbone = load_backbone(
             parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
         )

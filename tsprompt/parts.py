@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.backbones.catalogue import choose
+from tsprompt.backbones.load import total_layers
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.part import Part
@@ -73,6 +75,19 @@ class Parts:
                 f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
                 f"use one of: {', '.join(self.prompt.tuners)}"
             )
+
+    def choose_layers(self) -> tuple[int, ...]:
+        """Settle which of the named backbones is taken, and which of its layers are read.
+
+        Raises
+        ------
+        BackboneError
+            None of them is to be had.
+        ConfigError
+            It has no such layer.
+        """
+        self.backbone = choose(self.backbone)
+        return self.readout.choose_layers(total_layers(self.backbone))
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""

@@ -46,13 +46,17 @@ def warm(task: dict[str, Any]) -> None:
         baselines.build(cell.method.settings["baseline"]).require_packages()
         return
     from tsprompt.backbones import load_backbone
+    from tsprompt.backbones.catalogue import split_name
     from tsprompt.backbones.load import pick_device
     from tsprompt.classifier import PromptClassifier  # noqa: F401  (imports all that a fit needs)
     from tsprompt.parts import Parts
 
-    if pick_device(machine.device).type == "cpu":
-        parts = Parts.build(cell.method.resolved())
-        load_backbone(parts.backbone, None, cell.seed, machine.device, machine.dtype)
+    parts = Parts.build(cell.method.resolved())
+    depth = max(parts.choose_layers())
+    twin, _ = split_name(parts.backbone)
+    # Weights that are drawn are drawn by the child, from a seed of its own.
+    if pick_device(machine.device).type == "cpu" and twin not in ("random", "shuffled"):
+        load_backbone(parts.backbone, depth, device=machine.device, dtype=machine.dtype)
 
 
 def perform(task: dict[str, Any]) -> None:

@@ -116,8 +116,6 @@ def check(methods: Iterable[Method]) -> None:
     BackboneError
         A language model is not to be had.
     """
-    from tsprompt.backbones.catalogue import choose
-    from tsprompt.backbones.load import total_layers
     from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
 
@@ -125,8 +123,7 @@ def check(methods: Iterable[Method]) -> None:
         if method.kind == "baseline":
             baselines.build(method.settings["baseline"]).require_packages()
         else:
-            parts = Parts.build(method.resolved())
-            parts.readout.choose_layers(total_layers(choose(parts.backbone)))
+            Parts.build(method.resolved()).choose_layers()
 
 
 def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:

@@ -1,0 +1,214 @@
+"""`tsprompt bench`, and the plans that it reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from tsprompt.benchmark import Cell, Method, Plan, baseline, named_methods, plan_cells, read_plan
+from tsprompt.data import Cases, Dataset, Split
+from tsprompt.errors import ConfigError, TspromptNotice
+from tsprompt_datasets import expand_names, few_shot, load_cell, load_dataset
+
+PLAN = """
+sets = ["UnitTest", "ItalyPowerDemand"]
+seeds = 2
+resamples = [0, 3]
+shots = [5]
+
+[methods.fast]
+[methods."no LM"]
+kind = "ablation"
+recipe = "fast"
+backbone = "none:minilm"
+[methods.raw]
+baseline = "ridge"
+"""
+
+
+def run(*args: str) -> Result:
+    from tsprompt_cli.main import app
+
+    return CliRunner().invoke(app, ["bench", *args])
+
+
+# Plans
+
+
+def test_a_plan_is_sets_methods_splits_and_seeds(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    plan = read_plan(tmp_path / "plan.toml")
+    assert [one.name for one in plan.methods] == ["fast", "no LM", "raw"]
+    assert [one.kind for one in plan.methods] == ["model", "ablation", "baseline"]
+    assert plan.methods[1].resolved()["n_prompts"] == 2
+    assert plan.shots == (5,)
+    cells = plan.cells()
+    assert len(cells) == 2 * 2 * 2 * 3
+    assert {(one.resample, one.seed) for one in cells} == {(0, 0), (0, 1), (3, 3), (3, 4)}
+    assert Plan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sets = [", "is no plan"),
+        ("set = ['A']", "did you mean sets"),
+        ("sets = 'A'", "sets is a list"),
+        ("methods = ['default']", "names no set"),
+        ("sets = ['A']\nmethods = []", "names no method"),
+        ("sets = ['A']\nmethods = ['defualt']", "did you mean default"),
+        ("sets = ['A']\nmethods = ['ridge', 'ridge']", "two methods"),
+        ("sets = ['A']\nseeds = 0", "seeds: 0 is no whole number of 1 or more"),
+        ("sets = ['A']\nresamples = [-1]", "resamples: -1"),
+        ("sets = ['A']\nshots = [0]", "shots: 0"),
+        ("sets = ['A']\n[methods]\na = 3", "methods.a is a table"),
+        ("sets = ['A']\n[methods.a]\nkind = 'baseline'", "kind is model or ablation"),
+        ("sets = ['A']\n[methods.a]\nheads = 'mlp'", "heads"),
+        ("sets = ['A']\n[methods.a]\nbaseline = 'ridge'\nhead = 'mlp'", "no other choices"),
+    ],
+)
+def test_what_is_wrong_in_a_plan_is_said(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_plan(tmp_path / "plan.toml")
+
+
+def test_recipes_meet_strategies_and_one_is_ablated() -> None:
+    names = [
+        one.name
+        for one in named_methods(
+            ["default", "original", "ridge"], ["shared", "per-step"], ablations=True
+        )
+    ]
+    assert names == [
+        "shared",
+        "per-step",
+        "shared, no LM",
+        "shared, random weights",
+        "shared, shuffled weights",
+        "shared, no prompt",
+        "original",
+        "ridge on raw values",
+    ]
+
+
+def test_the_first_runs_pair_splits_with_seeds() -> None:
+    methods = [Method("m", "model"), baseline("ridge")]
+    cells = plan_cells(["A"], methods, 2, resamples=[0, 4], shots=[None, 3])
+    assert [(one.method.name, one.resample, one.seed, one.shots) for one in cells[:4]] == [
+        ("m", 0, 0, None),
+        ("ridge on raw values", 0, 0, None),
+        ("m", 0, 1, None),
+        ("m", 0, 0, 3),
+    ]
+    assert Cell("A", methods[1], 5, 4, 3) in cells  # another seed draws other shots
+
+
+# Data of cells
+
+
+def test_few_shots_keep_as_many_of_each_class_and_leave_test_alone() -> None:
+    data = load_dataset("GunPoint")
+    few = few_shot(data, 4, seed=1)
+    assert sorted(few.train.labels) == ["1"] * 4 + ["2"] * 4
+    assert few.test is data.test
+    assert few_shot(data, 4, seed=1).train.labels.tolist() == few.train.labels.tolist()
+    first, again, other = (few_shot(data, 4, seed=seed).train.cases[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_class_with_fewer_cases_keeps_all_of_them() -> None:
+    split = Split(Cases(np.zeros((5, 8, 1), np.float32)), np.array(["a", "a", "a", "b", "b"]))
+    with pytest.warns(TspromptNotice, match=r"fewer than 3 cases of train in: b \(2\)"):
+        few = few_shot(Dataset("X", split, split, "data-dir", {}), 3, 0)
+    assert few.train.labels.tolist() == ["a", "a", "a", "b", "b"]
+
+
+def test_the_data_of_a_cell_is_its_split_with_its_shots() -> None:
+    cell = Cell("GunPoint", Method("m", "model"), seed=2, resample=2, shots=3)
+    data = load_cell(cell)
+    assert len(data.train) == 6
+    assert len(data.test) == 150
+    assert load_cell(Cell("GunPoint", cell.method, 2, 0)).train.labels.size == 50
+
+
+def test_groups_are_names() -> None:
+    assert len(expand_names(["ucr-small", "GunPoint"])) == 8
+    assert len(expand_names(["ucr112"])) == 112
+    assert len(expand_names(["uea26"])) == 26
+    assert "GunPoint" in expand_names(["all"])
+    assert expand_names(["A", "B", "A"]) == ["A", "B"]
+
+
+# The command
+
+
+def test_bench_runs_resumes_and_tells_its_status(tmp_path: Path, tiny_bert: str) -> None:
+    results = str(tmp_path / "results")
+    asked = ("UnitTest", "--methods", "fast,ridge", "--seeds", "2", "--backbone", tiny_bert)
+    machine = ("--device", "cpu", "--dtype", "float32", "--jobs", "1")
+    first = run("run", *asked, *machine, "-r", results)
+    assert first.exit_code == 0, first.output
+    assert "3 of 3: " in first.stderr
+    assert "Done: 3 of 3 runs" in first.stderr
+    again = run("run", *machine, "-r", results)
+    assert again.exit_code == 0, again.output
+    assert "Found: 3 of 3 runs are done already" in again.stderr
+    rows = json.loads(run("status", results, "--format", "json").stdout)["rows"]
+    assert [(row["method"], row["done"], row["left"]) for row in rows] == [
+        ("fast", 2, 0),
+        ("ridge on raw values", 1, 0),
+    ]
+    assert "fast" in run("status", results).stdout
+
+
+def test_a_run_that_fails_exits_1(tmp_path: Path) -> None:
+    results = str(tmp_path / "results")
+    # A series of 24 steps has no room in a latent vector beside 600 prompt tokens.
+    asked = ("UnitTest", "--methods", "fast,ridge", "--prompt", "hard:length=600")
+    result = run("run", *asked, "-r", results, "--jobs", "1")
+    assert result.exit_code == 1
+    assert "Failed: UnitTest, fast, seed 0: " in result.stderr
+    assert "1 of 2 runs" in result.stderr
+    status = run("status", results)
+    assert "Failed: UnitTest, fast, seed 0: " in status.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "has no plan yet"),
+        (("plan.toml",), "is no plan"),
+        (("--seeds", "2"), "give the names of sets"),
+        (("GunPont",), "did you mean GunPoint"),
+        (("UnitTest", "--methods", "rokcet"), "no recipe or baseline"),
+        (("UnitTest", "--resamples", "x"), "no whole number"),
+        (("UnitTest", "--gpus", "1"), "--backend"),
+        (("UnitTest", "--head", "rige"), "did you mean ridge"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_at_the_start(
+    args: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    result = run("run", *args, "-r", str(tmp_path / "results"))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_status_of_a_folder_without_a_plan(tmp_path: Path) -> None:
+    result = run("status", str(tmp_path))
+    assert result.exit_code == 2
+    assert "has no plan" in result.stderr
+
+
+def test_help_has_three_panels() -> None:
+    said: Any = run("run", "--help").stdout
+    for panel in ("What is run", "How it is run", "What the model is made of"):
+        assert panel in said
