@@ -16,6 +16,7 @@ from tsprompt.benchmark.cell import (
 )
 from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
 from tsprompt.benchmark.record import Record, read_record
+from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_predictions
 
 __all__ = [
     "Cell",
@@ -30,9 +31,12 @@ __all__ = [
     "measure",
     "plan_cells",
     "plan_methods",
+    "read_predictions",
     "read_record",
     "record_path",
     "run_cell",
     "run_cells",
     "twins",
+    "write_accuracies",
+    "write_predictions",
 ]

@@ -76,6 +76,8 @@ class Record:
     hardware: dict[str, Any] = field(default_factory=dict)
     commit: str | None = None
     """Of the code, where it runs from a checkout; `+` behind it: with changes."""
+    predictions: str | None = None
+    """Where the predictions of test lie, relative to the folder of results."""
 
     @property
     def ok(self) -> bool:
@@ -100,8 +102,36 @@ def read_record(path: Path) -> Record:
         The file can't be read, or holds no record.
     """
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        record = Record(**json.loads(path.read_text(encoding="utf-8")))
+        _check(record)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} is no record of a run ({error}); delete it, and the run is made again"
         ) from None
+    return record
+
+
+_TEXTS = ("dataset", "method", "kind", "status")
+_TEXTS_OR_NONE = ("error", "predictions")
+_COUNTS = ("seed", "resample")
+_COUNTS_OR_NONE = ("shots", "fit_tokens", "predict_tokens")
+_FIGURES = ("balanced_accuracy", "macro_f1", "auroc", "log_loss", "fit_seconds", "predict_seconds")
+
+
+def _check(record: Record) -> None:
+    """See that the fields that tables are made of hold what they should."""
+    _check_types(record, _TEXTS, str)
+    _check_types(record, _TEXTS_OR_NONE, str, type(None))
+    _check_types(record, _COUNTS, int)
+    _check_types(record, _COUNTS_OR_NONE, int, type(None))
+    _check_types(record, _FIGURES, int, float, type(None))
+    accuracy = record.accuracy
+    if record.ok and not (type(accuracy) in (int, float) and 0 <= accuracy <= 1):  # type: ignore[operator]
+        raise ValueError(f"the run is ok, but its accuracy is {accuracy!r}")
+
+
+def _check_types(record: Record, names: tuple[str, ...], *types: type) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if type(value) not in types:
+            raise TypeError(f"{name} is {value!r}")
