@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tsprompt_cli.commands import compare, datasets, doctor, evaluate, fit, parts, predict, show
+from tsprompt_cli.commands import (
+    compare,
+    datasets,
+    doctor,
+    evaluate,
+    fit,
+    parts,
+    predict,
+    report,
+    show,
+)
 from tsprompt_cli.guard import guarded
 
 __all__ = ["app", "main"]
@@ -29,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, evaluate, predict, compare, show, doctor):
+for module in (fit, evaluate, predict, compare, report, show, doctor):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(parts.app, name="list")
