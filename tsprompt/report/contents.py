@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -35,6 +36,8 @@ class Failure:
 class Report:
     """Records, and all that tables and figures are made of."""
 
+    folder: Path
+    """Where the results lie."""
     records: list[Record]
     """Those that the tables rest on; published results are among them."""
     summary: pd.DataFrame
@@ -132,6 +135,7 @@ def make_report(
         heading.append(few)
     comparison = None if few else compare_methods(whole)
     return Report(
+        folder=results.folder,
         records=records,
         summary=summary,
         accuracy=accuracy,
