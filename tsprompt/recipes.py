@@ -116,9 +116,13 @@ def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
     Raises
     ------
     ConfigError
-        The recipe is unknown.
+        The recipe is unknown, or a choice is.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"no recipe is called {recipe!r}; {near_names(recipe, RECIPES)}")
+    known = asdict(RECIPES[recipe].settings)
+    for key in overrides:
+        if key not in known:
+            raise ConfigError(f"no choice is called {key!r}; {near_names(key, known)}")
     given = {key: value for key, value in overrides.items() if value is not None}
-    return {**asdict(RECIPES[recipe].settings), **given}
+    return {**known, **given}

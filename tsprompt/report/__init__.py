@@ -1,7 +1,23 @@
-"""Reports: records of runs become tables, and tables become text. Needs no torch."""
+"""Reports: records of runs become tables, and tables become text or a page. Needs no torch."""
 
-from tsprompt.report.render import render
+from tsprompt.report.contents import Report, make_report
+from tsprompt.report.latex import latex
+from tsprompt.report.load import LeftOut, Results, load_results
+from tsprompt.report.render import markdown, render
 from tsprompt.report.summary import OVERALL, summarise
-from tsprompt.report.terminal import comparison_tables
+from tsprompt.report.terminal import comparison_tables, report_tables
 
-__all__ = ["OVERALL", "comparison_tables", "render", "summarise"]
+__all__ = [
+    "OVERALL",
+    "LeftOut",
+    "Report",
+    "Results",
+    "comparison_tables",
+    "latex",
+    "load_results",
+    "make_report",
+    "markdown",
+    "render",
+    "report_tables",
+    "summarise",
+]

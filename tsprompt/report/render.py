@@ -1,4 +1,4 @@
-"""Tables as text for machines."""
+"""Tables as text: for machines, and as Markdown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from tsprompt.errors import ConfigError
+from tsprompt.report.contents import Report
+from tsprompt.report.words import p_value, rank, seconds, share, signed
 
-__all__ = ["FORMATS", "render"]
+__all__ = ["FORMATS", "markdown", "render"]
 
 FORMATS = ("json", "csv", "markdown")
 
@@ -47,3 +49,53 @@ def _cell(value: Any) -> str:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def markdown(report: Report) -> str:
+    """A whole report as Markdown."""
+    parts = ["# Results", *report.heading]
+    if len(report.overall):
+        parts += [f"## Methods over {len(report.complete)} sets", _overall(report)]
+    if report.comparison is not None:
+        parts += [
+            "## Pairs of methods",
+            "Wilcoxon signed-rank tests, Holm-corrected over all pairs; wins, ties and losses are "
+            "those of the first.",
+            _pairs(report.comparison.pairs),
+        ]
+        groups = [f"- {', '.join(group)}" for group in report.comparison.groups]
+        if groups:
+            parts += ["Not significantly different from each other:", "\n".join(groups)]
+    matrix = report.accuracy.map(share).reset_index(names="set")
+    parts += ["## Accuracy on each set", _markdown(matrix)]
+    if report.failures:
+        parts += ["## Failed runs", "\n".join(f"- {one}" for one in report.failures)]
+    if report.left_out:
+        told = [f"- `{one.file}`: {one.reason}" for one in report.left_out]
+        parts += ["## Files left out", "\n".join(told)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _overall(report: Report) -> str:
+    rows = report.overall
+    table = pd.DataFrame(
+        {
+            "method": rows["method"],
+            "kind": rows["kind"],
+            "accuracy": rows["accuracy"].map(share),
+            "sd": rows["accuracy_sd"].map(share),
+            "mean rank": rows["rank"].map(rank),
+            "fit seconds": rows["fit_seconds"].map(seconds),
+            "predict seconds": rows["predict_seconds"].map(seconds),
+        }
+    )
+    return _markdown(table)
+
+
+def _pairs(pairs: pd.DataFrame) -> str:
+    table = pairs.assign(
+        difference=pairs["difference"].map(signed),
+        p=pairs["p"].map(p_value),
+        p_holm=pairs["p_holm"].map(p_value),
+    )
+    return _markdown(table.rename(columns={"a": "first", "b": "second", "p_holm": "Holm p"}))

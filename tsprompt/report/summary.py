@@ -1,8 +1,9 @@
 """Records in, one tidy table out: a row for each method on each set, and for each method overall.
 
-Means and standard deviations are over seeds. Ranks are of a method's mean accuracy among all the
-methods of a set, ties sharing the mean of their ranks. Overall means are over sets first, so that
-the standard deviation tells how much the seed moves the whole comparison.
+Means and standard deviations are over runs, that is, over seeds and resamples. Ranks are of a
+method's mean accuracy among all the methods of a set, ties sharing the mean of their ranks. Overall
+means are over sets first, so that the standard deviation tells how much the seed (and the resample)
+moves the whole comparison.
 """
 
 from __future__ import annotations
@@ -15,11 +16,20 @@ from scipy.stats import rankdata
 
 from tsprompt.benchmark.record import Record
 
-__all__ = ["OVERALL", "summarise"]
+__all__ = ["DECIMALS", "OVERALL", "summarise"]
 
 OVERALL = "overall"
 """What the rows over all sets have in the column `dataset`."""
 
+DECIMALS = 6
+"""Accuracies that are equal to so many decimals are ties: published ones have no more, and means of
+the same numbers in another order differ in the last digit."""
+
+_FIELDS = (
+    *("dataset", "method", "kind", "seed", "resample", "status", "error", "accuracy"),
+    *("balanced_accuracy", "macro_f1", "log_loss", "fit_tokens", "predict_tokens"),
+    *("fit_seconds", "predict_seconds"),
+)
 _MEASURES = [
     "accuracy",
     "balanced_accuracy",
@@ -40,7 +50,7 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
     -------
     DataFrame
         Columns: dataset, method, kind, runs, failed, error, the measures' means, `accuracy_sd`
-        (NaN for one seed) and `rank`.
+        (NaN for one run) and `rank`.
     """
     runs = _frame(records)
     if runs.empty:
@@ -55,15 +65,13 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _frame(records: Iterable[Record]) -> pd.DataFrame:
-    rows = []
-    for record in records:
-        row = record.as_dict()
-        tokens = [row["fit_tokens"], row["predict_tokens"]]
-        row["lm_tokens"] = sum(one for one in tokens if one is not None) if record.ok else None
-        rows.append(row)
-    runs = pd.DataFrame(rows)
-    if len(runs):
-        runs[_MEASURES] = runs[_MEASURES].astype(float)
+    rows = [[getattr(record, name) for name in _FIELDS] for record in records]
+    runs = pd.DataFrame(rows, columns=pd.Index(_FIELDS))
+    tokens = runs[["fit_tokens", "predict_tokens"]].astype(float).fillna(0).sum(axis=1)
+    # A baseline reads none; what a failed run or a published one read is not known.
+    known = (runs["status"] == "ok") & (runs["kind"] != "published")
+    runs["lm_tokens"] = tokens.where(known)
+    runs[_MEASURES] = runs[_MEASURES].astype(float)
     return runs
 
 
@@ -79,8 +87,7 @@ def _counts(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _ranks(accuracy: pd.Series[float]) -> pd.Series[float]:
     """1 is best; NaN has none."""
-    # Means of the same numbers in another order differ in the last digit.
-    ranks = rankdata(-accuracy.round(12).to_numpy(), nan_policy="omit")
+    ranks = rankdata(-accuracy.round(DECIMALS).to_numpy(), nan_policy="omit")
     return pd.Series(ranks, index=accuracy.index)
 
 
@@ -101,6 +108,6 @@ def _overall(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spread(runs: pd.DataFrame) -> pd.Series[float]:
-    """Standard deviation over seeds of each method's mean over sets."""
-    by_seed = runs.groupby(["method", "seed"], sort=False)["accuracy"].mean()
-    return by_seed.groupby("method", sort=False).std()
+    """Standard deviation over runs of each method's mean over sets."""
+    by_run = runs.groupby(["method", "seed", "resample"], sort=False)["accuracy"].mean()
+    return by_run.groupby("method", sort=False).std()

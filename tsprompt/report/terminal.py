@@ -8,12 +8,20 @@ from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
+from tsprompt.report.contents import Report
+from tsprompt.report.statistics import ALPHA
 from tsprompt.report.summary import OVERALL
+from tsprompt.report.words import count, p_value, rank, seconds, share, signed
 
-__all__ = ["comparison_tables", "count", "plain_table", "seconds", "share"]
+__all__ = ["comparison_tables", "plain_table", "report_tables"]
+
+_ALL_PAIRS = 15
+"""Up to so many pairs of methods are shown; of more, only those with the reference."""
 
 
 def comparison_tables(summary: pd.DataFrame) -> Iterator[Table]:
@@ -47,19 +55,23 @@ def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
 def _cells(row: dict[Any, Any], spread: bool) -> list[str]:
     if row["failed"]:
         return [escape(str(row["method"])), "[red]failed[/red]", *["–"] * 5]
-    accuracy = share(row["accuracy"])
-    if spread:
-        # Without a sd the digits still stand below each other.
-        accuracy += f" ± {share(row['accuracy_sd'])}" if _there(row["accuracy_sd"]) else " " * 8
     return [
         escape(str(row["method"])),
-        accuracy,
+        _accuracy(row, spread),
         share(row["macro_f1"]),
-        f"{row['rank']:.1f}",
+        rank(row["rank"]),
         count(row["lm_tokens"]),
         seconds(row["fit_seconds"]),
         seconds(row["predict_seconds"]),
     ]
+
+
+def _accuracy(row: dict[Any, Any], spread: bool) -> str:
+    if not spread:
+        return share(row["accuracy"])
+    # Without a sd the digits still stand below each other.
+    sd = row["accuracy_sd"]
+    return share(row["accuracy"]) + (" " * 8 if math.isnan(sd) else f" ± {share(sd)}")
 
 
 def plain_table(title: str | None = None) -> Table:
@@ -75,25 +87,98 @@ def plain_table(title: str | None = None) -> Table:
     )
 
 
-def share(value: float | None) -> str:
-    """0.987, or a dash."""
-    return f"{value:.3f}" if _there(value) else "–"
+def report_tables(report: Report, console: Console) -> Iterator[RenderableType]:
+    """A report for a console: the heading, methods over all sets, pairs, groups, and each set."""
+    yield from (escape(sentence) for sentence in report.heading)
+    if len(report.overall):
+        yield ""
+        yield _leaderboard(report)
+    if report.comparison is not None:
+        if 1 < len(report.comparison.pairs) <= _ALL_PAIRS:
+            yield ""
+            yield _pairs(report.comparison.pairs)
+        yield ""
+        yield from _groups(report.comparison.groups)
+    yield ""
+    matrix = _matrix(report.accuracy)
+    endless = console.options.update(max_width=10_000)
+    if Measurement.get(console, endless, matrix).maximum <= console.width:
+        yield matrix
+        return
+    for table in comparison_tables(report.summary[report.summary["dataset"] != OVERALL]):
+        yield table
+        yield ""
 
 
-def seconds(value: float | None) -> str:
-    """1.2, or a dash."""
-    return f"{value:.1f}" if _there(value) else "–"
+def _leaderboard(report: Report) -> Table:
+    rows = report.overall
+    compared = report.comparison is not None
+    title = f"Methods over {len(report.complete)} sets, the best mean rank first"
+    made = plain_table(title if len(report.complete) > 1 else report.complete[0])
+    made.add_column("method", overflow="fold", vertical="bottom")
+    spread = bool(rows["accuracy_sd"].notna().any())
+    heads = ["accuracy ± sd" if spread else "accuracy", "mean\nrank"]
+    heads += ["wins/ties/\nlosses", "Holm\np"] if compared else []
+    for head in (*heads, "fit\nseconds", "predict\nseconds"):
+        made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for row in rows.to_dict("records"):
+        accuracy = _accuracy(row, spread)
+        cells = [escape(str(row["method"])), accuracy, rank(row["rank"])]
+        if compared:
+            cells += [_outcome(row, report.reference), p_value(row["p_holm"])]
+        cells += [seconds(row["fit_seconds"]), seconds(row["predict_seconds"])]
+        made.add_row(*cells, style="bold" if row["method"] == report.reference else "")
+    if compared:
+        made.caption = (
+            f"Wins, ties and losses of {escape(str(report.reference))}; p of Wilcoxon signed-rank "
+            "tests with it, Holm-corrected over all pairs."
+        )
+        made.caption_justify = "left"
+    return made
 
 
-def count(value: float | None) -> str:
-    """1,234 up to 99,999; then 1.23 M, so that columns stay narrow; a dash if there is none."""
-    if value is None or not _there(value):
-        return "–"
-    for unit, size in (("G", 1e9), ("M", 1e6)):
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:,.0f}"
+def _outcome(row: dict[Any, Any], reference: str | None) -> str:
+    if row["method"] == reference:
+        return ""
+    return f"{row['wins']:.0f}/{row['ties']:.0f}/{row['losses']:.0f}"
 
 
-def _there(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
+def _pairs(pairs: pd.DataFrame) -> Table:
+    made = plain_table("Pairs of methods")
+    for head in ("a", "b"):
+        made.add_column(head, overflow="fold", vertical="bottom")
+    for head in ("mean\ndifference", "wins/ties/\nlosses of a", "Wilcoxon\np", "Holm\np"):
+        made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for pair in pairs.to_dict("records"):
+        made.add_row(
+            escape(str(pair["a"])),
+            escape(str(pair["b"])),
+            signed(pair["difference"]),
+            _outcome({**pair, "method": None}, ""),
+            p_value(pair["p"]),
+            p_value(pair["p_holm"]),
+            style="bold" if pair["p_holm"] < ALPHA else "",
+        )
+    return made
+
+
+def _groups(groups: list[list[str]]) -> Iterator[str]:
+    if not groups:
+        yield f"All methods differ significantly from each other (Holm, α = {ALPHA})."
+        return
+    yield f"Not significantly different from each other (Holm, α = {ALPHA}):"
+    yield from (f"  {escape(', '.join(group))}" for group in groups)
+
+
+def _matrix(accuracy: pd.DataFrame) -> Table:
+    """A row for each set, a column for each method."""
+    made = plain_table("Accuracy on each set")
+    made.add_column("set", no_wrap=True, vertical="bottom")
+    for method in accuracy.columns:
+        head = escape(str(method)).replace(" ", "\n")
+        made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for name, row in accuracy.iterrows():
+        best = row.max()
+        cells = [f"[bold]{share(value)}[/bold]" if value == best else share(value) for value in row]
+        made.add_row(escape(str(name)), *cells)
+    return made

@@ -126,7 +126,7 @@ class _Session:
 
 
 def _results(records: list[Record]) -> Any:
-    from tsprompt.report.terminal import count, seconds, share
+    from tsprompt.report.words import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     heads = ("train", "validation", "test", *seconds_of, "trainable", "total")

@@ -1,0 +1,119 @@
+"""`tsprompt report`: tables, statistics and a page from a folder of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsprompt_cli.options import DataDir
+from tsprompt_cli.output import console, emit, say, show
+
+if TYPE_CHECKING:
+    from tsprompt.report import Report
+
+__all__ = ["report"]
+
+_NAMED = 20
+"""Files left out and failed runs that the terminal names, of each; the page names all."""
+
+
+def _file(what: str) -> Any:
+    return typer.Option(metavar="FILE", help=what, show_default=False)
+
+
+def report(
+    results: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RESULTS",
+            help="A folder of results, or of records as `compare --records` keeps them.",
+            show_default=False,
+        ),
+    ],
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="published[:NAME,...]",
+            help="Set published results on the same sets beside them; without names, a handful.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="The method that others are compared with; by default the model ranked best.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[Path | None, _file("Write a page for a browser, all in one file.")] = None,
+    latex: Annotated[Path | None, _file("Write the accuracies as a LaTeX table.")] = None,
+    csv: Annotated[Path | None, _file("Write all figures, a row for each set and method.")] = None,
+    markdown: Annotated[Path | None, _file("Write the tables as Markdown.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
+    from tsprompt.report import load_results, make_report, report_tables
+    from tsprompt_cli.saving import check_file
+
+    for file in (html, latex, csv, markdown):
+        check_file(file)
+    made = make_report(load_results(results), against=_columns(against), reference=reference)
+    show(*report_tables(made, console()))
+    _write(made, {"latex": latex, "csv": csv, "markdown": markdown})
+    if html is not None:
+        emit(_page(made, data_dir), html)
+    _name("Failed", [str(one) for one in made.failures], "red")
+    _name("Left out", [f"{one.file}: {one.reason}" for one in made.left_out], "yellow")
+
+
+def _columns(against: str | None) -> list[str] | None:
+    """The published methods that are asked for; None: no published results."""
+    from tsprompt.errors import ConfigError
+
+    if against is None:
+        return None
+    source, _, names = against.partition(":")
+    if source != "published":
+        raise ConfigError(
+            f"--against {against} is unknown; give published, or published:ROCKET,HC2"
+        )
+    return [name for name in (one.strip() for one in names.split(",")) if name]
+
+
+def _write(report: Report, files: dict[str, Path | None]) -> None:
+    from tsprompt import report as reports
+
+    forms = {
+        "latex": reports.latex,
+        "csv": lambda one: reports.render(one.summary, "csv"),
+        "markdown": reports.markdown,
+    }
+    for form, file in files.items():
+        if file is not None:
+            emit(forms[form](report), file)
+
+
+def _page(report: Report, data_dir: Path | None) -> str:
+    from tsprompt.report.page import page
+    from tsprompt_cli.bars import working
+    from tsprompt_datasets import load_dataset
+
+    with working("drawing", len(report.accuracy)) as work:
+
+        def load(name: str) -> Any:
+            work.start(name)
+            work.bars.advance(work.whole)
+            return load_dataset(name, data_dir=data_dir, download=False)
+
+        return page(report, load)
+
+
+def _name(kind: str, what: list[str], style: str) -> None:
+    for one in what[:_NAMED]:
+        say(kind, one, style)
+    if len(what) > _NAMED:
+        say(kind, f"and {len(what) - _NAMED} more; --markdown and --html name all", style)

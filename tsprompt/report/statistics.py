@@ -1,0 +1,109 @@
+"""Which differences between methods are more than chance: Wilcoxon signed ranks, with Holm.
+
+The comparison is over sets, as Demšar (2006) and Benavoli et al. (2016) recommend: of each pair of
+methods the accuracies on the same sets are compared by the signed-rank test, differences of zero
+being split evenly between both sides, and the p values of all pairs are corrected together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsprompt.report.summary import DECIMALS
+
+__all__ = ["ALPHA", "Comparison", "compare_methods", "too_few"]
+
+ALPHA = 0.05
+"""Differences with a corrected p value below this are called significant."""
+MIN_SETS = 3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods compared over sets."""
+
+    ranks: pd.Series
+    """Mean rank of each method, best first."""
+    pairs: pd.DataFrame
+    """A row for each pair: a, b, difference (mean of a minus mean of b), wins, ties, losses (of a),
+    p, and p_holm."""
+    p_holm: pd.DataFrame
+    """Corrected p values, methods by methods."""
+    groups: list[list[str]]
+    """Critical-difference groups: the largest sets of methods, no two of them significantly
+    different, best first; methods that differ from all others are in none."""
+
+    def pair(self, a: str, b: str) -> pd.Series:
+        """The comparison of two methods, seen from `a`."""
+        pairs = self.pairs
+        found = pairs[(pairs["a"] == a) & (pairs["b"] == b)]
+        if len(found):
+            return found.iloc[0]
+        turned = pairs[(pairs["a"] == b) & (pairs["b"] == a)].iloc[0].copy()
+        turned["difference"] = -turned["difference"]
+        turned["wins"], turned["losses"] = turned["losses"], turned["wins"]
+        turned["a"], turned["b"] = a, b
+        return turned
+
+
+def too_few(accuracy: pd.DataFrame) -> str | None:
+    """Why these methods can't be compared over sets, if they can't."""
+    sets, methods = accuracy.shape
+    if methods < 2:
+        return "Too few methods for a test: it takes two."
+    if sets < MIN_SETS:
+        return f"Too few sets for a test: it takes {MIN_SETS} that all methods have."
+    return None
+
+
+def compare_methods(accuracy: pd.DataFrame) -> Comparison:
+    """Compare methods over sets.
+
+    Parameters
+    ----------
+    accuracy
+        A row for each set, a column for each method, no gaps; see `too_few`.
+    """
+    accuracy = accuracy.round(DECIMALS)
+    ranks = accuracy.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
+    ordered = accuracy[ranks.index]
+    p, p_holm = _wilcoxon(ordered, None), _wilcoxon(ordered, "holm")
+    rows = []
+    for a, b in itertools.combinations(ordered.columns, 2):
+        difference = ordered[a] - ordered[b]
+        rows.append(
+            {
+                "a": a,
+                "b": b,
+                "difference": float(difference.mean()),
+                "wins": int((difference > 0).sum()),
+                "ties": int((difference == 0).sum()),
+                "losses": int((difference < 0).sum()),
+                "p": p.loc[a, b],
+                "p_holm": p_holm.loc[a, b],
+            }
+        )
+    return Comparison(ranks, pd.DataFrame(rows), p_holm, _groups(p_holm))
+
+
+def _wilcoxon(accuracy: pd.DataFrame, adjust: str | None) -> pd.DataFrame:
+    from scikit_posthocs import posthoc_wilcoxon
+
+    long = accuracy.melt(var_name="method", value_name="accuracy")
+    return posthoc_wilcoxon(
+        long, val_col="accuracy", group_col="method", zero_method="zsplit", p_adjust=adjust
+    )
+
+
+def _groups(p_holm: pd.DataFrame) -> list[list[str]]:
+    """The same groups that scikit-posthocs draws its bars over."""
+    import networkx
+
+    alike = (p_holm >= ALPHA).to_numpy() & ~np.eye(len(p_holm), dtype=bool)
+    graph = networkx.from_numpy_array(alike)
+    cliques = [sorted(one) for one in networkx.find_cliques(graph) if len(one) > 1]
+    return [[str(p_holm.index[i]) for i in one] for one in sorted(cliques)]

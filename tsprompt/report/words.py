@@ -1,0 +1,48 @@
+"""How reports spell numbers; what isn't there is a dash."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["count", "p_value", "rank", "seconds", "share", "signed"]
+
+
+def share(value: float | None) -> str:
+    """0.987, or a dash."""
+    return f"{value:.3f}" if _there(value) else "–"
+
+
+def signed(value: float | None) -> str:
+    """+0.012, or a dash."""
+    return f"{value:+.3f}".replace("-", "−") if _there(value) else "–"
+
+
+def rank(value: float | None) -> str:
+    """2.5, or a dash."""
+    return f"{value:.1f}" if _there(value) else "–"
+
+
+def seconds(value: float | None) -> str:
+    """1.2, or a dash."""
+    return f"{value:.1f}" if _there(value) else "–"
+
+
+def p_value(value: float | None) -> str:
+    """0.031, `<0.001`, or a dash."""
+    if value is None or not _there(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def count(value: float | None) -> str:
+    """1,234 up to 999,999; then 1.2 M, so that columns stay narrow; a dash if there is none."""
+    if value is None or not _there(value):
+        return "–"
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:,.0f}"
+
+
+def _there(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
