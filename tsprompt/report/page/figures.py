@@ -34,8 +34,8 @@ def critical_differences(comparison: Comparison, kinds: dict[str, str]) -> Marku
             comparison.p_holm,
             alpha=ALPHA,
             ax=axes,
-            label_fmt_left="{label}  {rank:.2f}",
-            label_fmt_right="{rank:.2f}  {label}",
+            label_fmt_left="{label}  {rank:.2f}\N{NO-BREAK SPACE}",
+            label_fmt_right="\N{NO-BREAK SPACE}{rank:.2f}  {label}",
             color_palette={method: KINDS[kinds[method]] for method in ranks.index},
             crossbar_props={"color": INK, "linewidth": 3.5, "solid_capstyle": "round"},
             elbow_props={"linewidth": 1},
@@ -64,7 +64,7 @@ def accuracy_against_time(rows: pd.DataFrame) -> Markup | None:
         return None
     dots: list[dict[Any, Any]] = timed.to_dict("records")
     with drawing():
-        figure = Figure(figsize=(5, max(3.2, 0.5 + 0.22 * len(dots))))
+        figure = Figure(figsize=(3.6, max(3.2, 0.5 + 0.22 * len(dots))))
         axes = figure.add_subplot()
         axes.set_xscale("log")
         axes.set_xlabel("seconds to fit and predict, mean over sets")
@@ -73,7 +73,8 @@ def accuracy_against_time(rows: pd.DataFrame) -> Markup | None:
         axes.set_axisbelow(True)
         colours = [KINDS[dot["kind"]] for dot in dots]
         axes.scatter(timed["seconds"], timed["accuracy"], s=36, color=colours, zorder=3)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        narrow = timed["seconds"].max() < 30 * timed["seconds"].min()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(LogLocator(numticks=2))
         axes.margins(0.08)
@@ -118,7 +119,7 @@ def ablation_bars(ablations: Ablations, name: str) -> Markup:
 
     rows: list[dict[Any, Any]] = ablations.table.to_dict("records")
     with drawing():
-        figure = Figure(figsize=(5.4, 0.8 + 0.55 * len(rows)))
+        figure = Figure(figsize=(3.6, 0.8 + 0.5 * len(rows)))
         axes = figure.add_subplot()
         axes.axvline(0, color=INK, linewidth=0.8)
         for y, row in enumerate(reversed(rows)):
