@@ -103,7 +103,6 @@ def test_a_link_to_a_set_opens_it(file: Path) -> None:
 
 
 def test_nothing_is_wider_than_a_phone(file: Path) -> None:
-    measure = "document.title = document.documentElement.scrollWidth - innerWidth;"
     frame = (
         "<!doctype html><iframe id=f style='width:390px;height:800px' src='wide.html'></iframe>"
         "<script>addEventListener('message', event => { document.title = event.data; });</script>"

@@ -98,7 +98,13 @@ def _label(axes: Axes, dots: list[dict[Any, Any]]) -> None:
             textcoords="axes fraction",
             va="center",
             color=KINDS[dot["kind"]],
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "alpha": 0.7},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": MUTED,
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkA": 3,
+            },
         )
 
 
@@ -107,7 +113,7 @@ def _spread(wanted: np.ndarray, gap: float) -> np.ndarray:
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + gap)
-    places -= max(0.0, places[-1] - 1.0)
+    places[-1] = min(places[-1], 1.0)
     for i in range(len(places) - 2, -1, -1):
         places[i] = min(places[i], places[i + 1] - gap)
     return places
