@@ -38,7 +38,7 @@ def critical_differences(comparison: Comparison, kinds: dict[str, str]) -> Marku
             label_fmt_right="\N{NO-BREAK SPACE}{rank:.2f}  {label}",
             color_palette={method: KINDS[kinds[method]] for method in ranks.index},
             # A method may lie under a bar without being one of its group: dots tell them apart.
-            crossbar_props={"color": INK, "linewidth": 2, "marker": "o", "markersize": 5.5},
+            crossbar_props={"color": INK, "linewidth": 2, "marker": "o", "markersize": 4.5},
             elbow_props={"linewidth": 1},
             marker_props={"s": 14},
             text_h_margin=0.02 * (ranks.max() - ranks.min() + 0.5),
