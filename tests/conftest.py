@@ -190,3 +190,31 @@ def backbone(tiny_bert: str) -> Any:
     from tsprompt.backbones import load_backbone
 
     return load_backbone(tiny_bert, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[..., Any]:
+    """A record of a run: `make_record("GunPoint", "shared", 0.9, seed=1, ...)`."""
+    from tsprompt.benchmark import Record
+
+    def make(dataset: str, method: str, accuracy: float | None, **more: Any) -> Record:
+        figures: dict[str, Any] = {"status": "ok", "fit_seconds": 1.0, "predict_seconds": 0.5}
+        if accuracy is None:
+            figures = {"status": "failed", "error": "broken"}
+        about = {"kind": "model", "seed": 0, "resample": 0, "accuracy": accuracy}
+        return Record(dataset=dataset, method=method, **{**about, **figures, **more})
+
+    return make
+
+
+@pytest.fixture
+def write_records(tmp_path: Path) -> Callable[..., Path]:
+    """Write records into a folder of results: `write_records([...])` gives the folder."""
+
+    def write(records: list[Any]) -> Path:
+        folder = tmp_path / "results"
+        for number, record in enumerate(records):
+            record.write(folder / "records" / f"{number:05}.json")
+        return folder
+
+    return write

@@ -21,6 +21,11 @@ PACKAGES = {
     "tsprompt_datasets": ROOT / "datasets" / "tsprompt_datasets",
 }
 HEAVY = {
+    "jinja2",
+    "matplotlib",
+    "networkx",
+    "scikit_posthocs",
+    "statsmodels",
     "torch",
     "transformers",
     "tokenizers",
@@ -195,6 +200,7 @@ def test_reports_are_free_of_torch() -> None:
     for module in reports:
         assert not heavy(module) & {"torch", "transformers", "sktime"}, module
         assert "torch" not in tops(module, lazy=True), module
+        assert not heavy(module) & {"matplotlib", "scikit_posthocs", "jinja2"}, module
 
 
 def test_only_the_loader_loads_models() -> None:
@@ -275,6 +281,11 @@ def test_the_wheel_holds_every_module_and_says_that_it_is_typed(wheel: zipfile.P
     for package, folder in PACKAGES.items():
         for file in [*folder.rglob("*.py"), folder / "py.typed"]:
             assert f"{package}/{file.relative_to(folder)}" in inside
+    report = PACKAGES["tsprompt"] / "report"
+    data = [*(report / "published").glob("*.[cm]*"), *(report / "page").glob("page.*")]
+    assert len(data) == 5 + 3
+    for file in data:
+        assert f"tsprompt/{file.relative_to(PACKAGES['tsprompt'])}" in inside
     assert not any("test" in name.split("/")[0] for name in inside)
 
 

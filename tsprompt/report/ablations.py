@@ -16,7 +16,7 @@ __all__ = ["Ablations", "ablation_effects"]
 _PARTS = {
     "no LM": "language model",
     "random weights": "its pretraining",
-    "shuffled weights": "its weights' order",
+    "shuffled weights": "order of its weights",
     "no prompt": "prompt",
 }
 

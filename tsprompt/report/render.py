@@ -63,7 +63,7 @@ def markdown(report: Report) -> str:
             "those of the first.",
             _pairs(report.comparison.pairs),
         ]
-        groups = [f"- {', '.join(group)}" for group in report.comparison.groups]
+        groups = [f"- {' · '.join(group)}" for group in report.comparison.groups]
         if groups:
             parts += ["Not significantly different from each other:", "\n".join(groups)]
     matrix = report.accuracy.map(share).reset_index(names="set")

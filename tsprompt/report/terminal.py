@@ -167,7 +167,7 @@ def _groups(groups: list[list[str]]) -> Iterator[str]:
         yield f"All methods differ significantly from each other (Holm, α = {ALPHA})."
         return
     yield f"Not significantly different from each other (Holm, α = {ALPHA}):"
-    yield from (f"  {escape(', '.join(group))}" for group in groups)
+    yield from (f"  {escape(' · '.join(group))}" for group in groups)
 
 
 def _matrix(accuracy: pd.DataFrame) -> Table:

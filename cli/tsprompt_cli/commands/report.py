@@ -53,6 +53,14 @@ def report(
     latex: Annotated[Path | None, _file("Write the accuracies as a LaTeX table.")] = None,
     csv: Annotated[Path | None, _file("Write all figures, a row for each set and method.")] = None,
     markdown: Annotated[Path | None, _file("Write the tables as Markdown.")] = None,
+    aeon: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write accuracies there as aeon's `get_estimator_results` reads them.",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
@@ -66,6 +74,8 @@ def report(
     _write(made, {"latex": latex, "csv": csv, "markdown": markdown})
     if html is not None:
         emit(_page(made, data_dir), html)
+    if aeon is not None:
+        _write_accuracies(made, aeon)
     _name("Failed", [str(one) for one in made.failures], "red")
     _name("Left out", [f"{one.file}: {one.reason}" for one in made.left_out], "yellow")
 
@@ -95,6 +105,14 @@ def _write(report: Report, files: dict[str, Path | None]) -> None:
     for form, file in files.items():
         if file is not None:
             emit(forms[form](report), file)
+
+
+def _write_accuracies(report: Report, folder: Path) -> None:
+    from tsprompt.benchmark import write_accuracies
+
+    ours = [record for record in report.records if record.kind != "published"]
+    for file in write_accuracies(folder.expanduser(), ours):
+        say("Wrote", str(file), "green")
 
 
 def _page(report: Report, data_dir: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""Single cases of a set: who was taken for whom, and the cases that most methods got wrong."""
+"""Single cases of a set: who was taken for whom, and those that half of the methods got wrong."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def study_cases(
     shown = next((one for one in runs if one[0].method == reference), runs[0])
     hardest = _hardest({record.method: (truth, said) for record, truth, said, _ in runs})
     if not hardest:
-        notes.append("Every method got every case right.")
+        notes.append("No case was got wrong by half of the methods or more.")
     if hardest:
         try:
             hardest = _draw(load(name), identity, hardest, shown[1], notes)
@@ -161,7 +161,7 @@ def _hardest(runs: Mapping[str, tuple[Labels, Labels]]) -> list[HardCase]:
     wrong = (said != truth).sum(axis=0)
     order = np.argsort(-wrong, kind="stable")[:HARDEST]
     cases = []
-    for number in order[wrong[order] > 0].tolist():
+    for number in order[2 * wrong[order] >= len(said)].tolist():
         answers = Counter(label for label in said[:, number].tolist() if label != truth[number])
         taken = ", ".join(f"{label} ({count})" for label, count in answers.most_common(3))
         cases.append(HardCase(number, str(truth[number]), int(wrong[number]), len(said), taken))

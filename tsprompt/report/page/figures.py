@@ -34,10 +34,11 @@ def critical_differences(comparison: Comparison, kinds: dict[str, str]) -> Marku
             comparison.p_holm,
             alpha=ALPHA,
             ax=axes,
-            label_fmt_left="{label}  {rank:.2f}",
-            label_fmt_right="{rank:.2f}  {label}",
+            label_fmt_left="{label}  {rank:.2f}\N{NO-BREAK SPACE}",
+            label_fmt_right="\N{NO-BREAK SPACE}{rank:.2f}  {label}",
             color_palette={method: KINDS[kinds[method]] for method in ranks.index},
-            crossbar_props={"color": INK, "linewidth": 3.5, "solid_capstyle": "round"},
+            # A method may lie under a bar without being one of its group: dots tell them apart.
+            crossbar_props={"color": INK, "linewidth": 2, "marker": "o", "markersize": 4.5},
             elbow_props={"linewidth": 1},
             marker_props={"s": 14},
             text_h_margin=0.02 * (ranks.max() - ranks.min() + 0.5),
@@ -64,7 +65,7 @@ def accuracy_against_time(rows: pd.DataFrame) -> Markup | None:
         return None
     dots: list[dict[Any, Any]] = timed.to_dict("records")
     with drawing():
-        figure = Figure(figsize=(5, max(3.2, 0.5 + 0.22 * len(dots))))
+        figure = Figure(figsize=(3.6, max(3.2, 0.5 + 0.22 * len(dots))))
         axes = figure.add_subplot()
         axes.set_xscale("log")
         axes.set_xlabel("seconds to fit and predict, mean over sets")
@@ -73,7 +74,8 @@ def accuracy_against_time(rows: pd.DataFrame) -> Markup | None:
         axes.set_axisbelow(True)
         colours = [KINDS[dot["kind"]] for dot in dots]
         axes.scatter(timed["seconds"], timed["accuracy"], s=36, color=colours, zorder=3)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        narrow = timed["seconds"].max() < 30 * timed["seconds"].min()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=9))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(LogLocator(numticks=2))
         axes.margins(0.08)
@@ -97,7 +99,13 @@ def _label(axes: Axes, dots: list[dict[Any, Any]]) -> None:
             textcoords="axes fraction",
             va="center",
             color=KINDS[dot["kind"]],
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "alpha": 0.7},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": MUTED,
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkA": 3,
+            },
         )
 
 
@@ -106,7 +114,7 @@ def _spread(wanted: np.ndarray, gap: float) -> np.ndarray:
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + gap)
-    places -= max(0.0, places[-1] - 1.0)
+    places[-1] = min(places[-1], 1.0)
     for i in range(len(places) - 2, -1, -1):
         places[i] = min(places[i], places[i + 1] - gap)
     return places
@@ -118,7 +126,7 @@ def ablation_bars(ablations: Ablations, name: str) -> Markup:
 
     rows: list[dict[Any, Any]] = ablations.table.to_dict("records")
     with drawing():
-        figure = Figure(figsize=(5.4, 0.8 + 0.55 * len(rows)))
+        figure = Figure(figsize=(3.6, 0.8 + 0.5 * len(rows)))
         axes = figure.add_subplot()
         axes.axvline(0, color=INK, linewidth=0.8)
         for y, row in enumerate(reversed(rows)):

@@ -42,7 +42,7 @@ window.addEventListener("hashchange", open);
 open();
 
 // The scatter plot of two methods.
-const SIZE = 460, LEFT = 56, TOP = 12, BOTTOM = 48, RIGHT = 12;
+const SIZE = 460, LEFT = 56, TOP = 12, BOTTOM = 48, RIGHT = 26;
 
 const element = (name, attributes, text) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -72,7 +72,7 @@ const plot = (data, a, b) => {
   const wins = points.filter((one) => one.x > one.y).length;
   const losses = points.filter((one) => one.x < one.y).length;
   const told =
-    `${points.length} sets: ${data.methods[a]} is better on ${wins}, ` +
+    `${points.length} ${points.length === 1 ? "set" : "sets"}: ${data.methods[a]} is better on ${wins}, ` +
     `${data.methods[b]} on ${losses}, equal on ${points.length - wins - losses}.`;
   const svg = element("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": told });
   const { ticks, digits } = ticksOf(low, high);

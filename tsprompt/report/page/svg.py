@@ -105,5 +105,6 @@ def _adapt(key: str, value: str, name: str) -> str:
         return value.replace("url(#", f"url(#{name}-")
     if key in ("style", "fill", "stroke"):
         value = re.sub(r"font: (?:\w+ )*([\d.]+)px [^;]*", r"font-size: \1px", value)
+        value = re.sub(r"font-family: [^;]*;? ?", "", value)
         value = re.sub("#0[123]0[123]0[1234]", lambda found: _COLOURS[found[0]], value)
     return value
