@@ -122,7 +122,7 @@ def check(methods: Iterable[Method]) -> None:
 
     for method in methods:
         if method.kind == "baseline":
-            baselines.build(method.settings["baseline"]).require_packages()
+            baselines.build(method.settings["baseline"]).check()
         else:
             parts = Parts.build(method.resolved())
             parts.readout.choose_layers(total_layers(choose(parts.backbone)))
