@@ -90,6 +90,11 @@ class Baseline(Part):
         return None
 
     @property
+    def total_parameters(self) -> int | None:
+        """The same, and those that it was given; None where that can't be said."""
+        return self.n_parameters
+
+    @property
     def validation(self) -> tuple[float, str] | None:
         """Accuracy on cases of train that it did not learn from, and how they were chosen."""
         return None

@@ -18,27 +18,26 @@ from tsprompt.preprocessing import Preprocessing
 
 __all__ = ["Convolutions"]
 
-_SHORTEST = 9
-"""Timesteps that a kernel of MiniRocket spans."""
-
 
 @dataclass
 class Convolutions(Baseline):
     """Features by aeon's transformers, scaled on train; scikit-learn's ridge on all of them.
 
     Gaps are filled; values are left as they are. Series are resampled to the longest of train, but
-    to 9 timesteps at the least, which is as long as a kernel. The ridge's penalty is the one of ten
+    to `shortest` timesteps at the least. The ridge's penalty is the one of ten
     from 0.001 to 1,000 with the least leave-one-out error. Probabilities are the softmax of its
     decision values, where aeon gives 1 to one class: they are ordered, and not calibrated.
     """
 
     packages = ("aeon",)
     extra = "baselines"
+    shortest = 9
+    """Timesteps that a kernel of MiniRocket spans."""
 
     def _fit(self, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
         from sklearn.linear_model import RidgeClassifierCV
 
-        length = max(_SHORTEST, int(cases.lengths.max()))
+        length = max(self.shortest, int(cases.lengths.max()))
         self.preprocessing_ = Preprocessing(standardise="none", length=length).fit(cases)
         values = self._values(cases)
         self.transforms_ = self._transforms(seed)

@@ -45,7 +45,9 @@ class NearestByDTW(Baseline):
         self.model_ = KNeighborsTimeSeriesClassifier(
             n_neighbors=1, distance="dtw", distance_params={"window": self.window}
         )
-        self.model_.fit(self._prepared(cases), labels)
+        series = self._prepared(cases)
+        with isolated():
+            self.model_.fit(series, labels)
 
     def _probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
         series = self._prepared(cases)

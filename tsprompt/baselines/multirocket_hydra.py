@@ -26,6 +26,8 @@ class MultiRocketHydra(Convolutions):
 
     title = "MultiROCKET-Hydra"
     source = "Tan et al. (2022), Dempster, Schmidt and Webb (2023); aeon"
+    shortest = 10
+    """First differences are one fewer."""
 
     kernels: int = 8
     """Kernels in a group of Hydra."""

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from tsprompt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    Part = tuple[Tensor, Tensor]
+    """Values (B, F, T) and class numbers (B,)."""
 
 __all__ = ["Training", "predict", "train"]
 
 _PREDICTED = 256
 """Cases that are predicted at once."""
-
-Part = tuple[Tensor, Tensor]
-"""Values (B, F, T) and class numbers (B,)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def train(model: nn.Module, how: Training, learn: Part, held: Part | None) -> No
     ConfigError
         The loss was never a number.
     """
+    import torch
+
     optimiser = torch.optim.Adam(model.parameters(), lr=how.learning_rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=0.5, patience=50, min_lr=how.learning_rate / 10
@@ -73,6 +76,8 @@ def train(model: nn.Module, how: Training, learn: Part, held: Part | None) -> No
 
 def predict(model: nn.Module, values: Tensor) -> Tensor:
     """Class probabilities (B, C), float64 on the CPU, of values (B, F, T); by evaluation mode."""
+    import torch
+
     device = next(model.parameters()).device
     with torch.no_grad(), _repeatable():
         scores = [model(part.to(device)).cpu() for part in values.split(_PREDICTED)]
@@ -81,12 +86,15 @@ def predict(model: nn.Module, values: Tensor) -> Tensor:
 
 def _epoch(model: nn.Module, optimiser: torch.optim.Optimizer, learn: Part, batch: int) -> float:
     """One pass in steps of about equal size; the mean loss of its cases."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
     model.train()
     values, labels = learn
     total = 0.0
     for part in torch.randperm(len(labels)).tensor_split(ceil(len(labels) / batch)):
         optimiser.zero_grad()
-        loss = functional.cross_entropy(model(values[part]), labels[part])
+        loss = cross_entropy(model(values[part]), labels[part])
         loss.backward()
         optimiser.step()
         total += float(loss.detach()) * len(part)
@@ -94,11 +102,14 @@ def _epoch(model: nn.Module, optimiser: torch.optim.Optimizer, learn: Part, batc
 
 
 def _loss(model: nn.Module, held: Part) -> float:
+    import torch
+    from torch.nn.functional import cross_entropy
+
     model.eval()
     values, labels = held
     with torch.no_grad():
         losses = [
-            functional.cross_entropy(model(part), truth, reduction="sum")
+            cross_entropy(model(part), truth, reduction="sum")
             for part, truth in zip(values.split(_PREDICTED), labels.split(_PREDICTED), strict=True)
         ]
     return float(torch.stack(losses).sum()) / len(labels)
@@ -107,6 +118,8 @@ def _loss(model: nn.Module, held: Part) -> float:
 @contextmanager
 def _repeatable() -> Iterator[None]:
     """Let cuDNN choose only among algorithms that always give the same sums."""
+    import torch
+
     before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     try:
