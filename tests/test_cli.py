@@ -579,6 +579,7 @@ def test_datasets(home: Path) -> None:
         ("tuners", "search", "draws = 10"),
         ("readouts", "pooled", "segments = 4"),
         ("heads", "ridge", "low = -3.0"),
+        ("baselines", "rocket", "kernels = 10000"),
         ("preprocessings", "standard", "missing = interpolate"),
         ("recipes", "original", "tokenizer = bins:words=index"),
         ("backbones", "minilm", "sha256"),

@@ -23,6 +23,7 @@ from sklearn.base import clone
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones.base import fingerprint
+from tsprompt.baselines import baselines
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
 from tsprompt.part import Part
@@ -43,6 +44,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "tuner": tuners,
     "readout": readouts,
     "head": heads,
+    "baseline": baselines,
 }
 SCOPES = ("series", "step")
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tsprompt.baselines import baselines
 from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
@@ -63,6 +64,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("prompts.md", [*prompts, *tuners]),
         ("heads.md", [*heads, *readouts]),
         ("recipes.md", RECIPES),
+        ("baselines.md", baselines),
     ],
 )
 def test_every_registered_part_is_documented(page: str, names: Iterable[str]) -> None:
@@ -71,7 +73,9 @@ def test_every_registered_part_is_documented(page: str, names: Iterable[str]) ->
         assert f"`{name}`" in text, f"docs/{page} says nothing of {name}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/datasets.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/python.md", "docs/datasets.md", "docs/baselines.md"]
+)
 def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

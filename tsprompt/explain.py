@@ -16,6 +16,7 @@ __all__ = [
     "Explained",
     "Option",
     "explain_backbones",
+    "explain_baselines",
     "explain_recipes",
     "explain_registry",
     "first_line",
@@ -47,6 +48,10 @@ class Explained:
     """One line."""
     more: str = ""
     options: tuple[Option, ...] = ()
+    source: str = ""
+    """Author, year, and whose implementation it is, where that is told apart."""
+    needs: str = ""
+    """What installs the packages that it lacks here; nothing, where it can run."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -57,6 +62,26 @@ def explain_registry(kind: str) -> list[Explained]:
     """All parts in a registry: `strategies`, `tokenizers`, ..."""
     registry = getattr(importlib.import_module(_HOMES.get(kind, f"tsprompt.{kind}")), kind)
     return [_explain(registry[name], name) for name in registry]
+
+
+def explain_baselines() -> list[Explained]:
+    """All baselines, by the titles that tables give them, and what each lacks on this machine."""
+    from tsprompt.baselines import baselines
+
+    return [_explain_baseline(baselines[name], name) for name in baselines]
+
+
+def _explain_baseline(part: Any, name: str) -> Explained:
+    needs = part.remedy() if part.missing() else ""
+    paragraphs = (inspect.getdoc(part) or "").split("\n\n")
+    said = [*(" ".join(one.split()) for one in paragraphs), f"From: {part.source}."]
+    return dataclasses.replace(
+        _explain(part, name),
+        about=part.title,
+        more="\n".join([*said, f"To install: {needs}"] if needs else said),
+        source=part.source,
+        needs=needs,
+    )
 
 
 def explain_recipes() -> list[Explained]:

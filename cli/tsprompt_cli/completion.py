@@ -18,6 +18,7 @@ _HOMES = {
     "prompts": "prompts",
     "tuners": "tuners",
     "heads": "heads",
+    "baselines": "baselines",
     "readouts": "readouts.py",
     "preprocessings": "preprocessing.py",
 }

@@ -40,6 +40,8 @@ class Baseline(Part):
     """Whether another seed gives another result."""
     random_state = 0
     """The seed of a fit: set it before."""
+    device = "auto"
+    """Where a network runs (`auto`, `cpu`, `cuda`, ...): set it before a fit, too."""
 
     def fit(self, X: object, y: npt.ArrayLike) -> Baseline:
         """Learn from train (B, T, F) and labels (B,).
@@ -49,19 +51,34 @@ class Baseline(Part):
         ConfigError
             A package that it needs is not installed.
         InputError
-            X is no batch of series, or y does not fit it.
+            X is no batch of series, or y does not fit it or has one class only.
         """
-        self.require_packages()
+        self.check()
         cases, labels = as_cases(X), np.asarray(y)
         if labels.shape != (len(cases),):
             raise InputError(f"y has shape {labels.shape}; X has {len(cases)} cases")
         self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError(f"y has one class only ({self.classes_[0]}); two or more are needed")
+        self.n_features_ = cases.n_features
         self._fit(cases, numbers, self.random_state)
         return self
 
     def predict_proba(self, X: object) -> npt.NDArray[np.float64]:
-        """Class probabilities (B, C), in the order of `classes_`."""
-        return self._probabilities(as_cases(X))
+        """Class probabilities (B, C), in the order of `classes_`.
+
+        Raises
+        ------
+        InputError
+            X is no batch of series, or has another number of features than train.
+        """
+        cases = as_cases(X)
+        if cases.n_features != self.n_features_:
+            raise InputError(
+                f"X has {cases.n_features} features, {self.name} was fitted with "
+                f"{self.n_features_}; give the same features in the same order"
+            )
+        return self._probabilities(cases)
 
     def predict(self, X: object) -> npt.NDArray[Any]:
         """The most probable label (B,) of each case."""
@@ -72,8 +89,27 @@ class Baseline(Part):
         """How many numbers it has learned; None where that can't be said."""
         return None
 
+    @property
+    def total_parameters(self) -> int | None:
+        """The same, and those that it was given; None where that can't be said."""
+        return self.n_parameters
+
+    @property
+    def validation(self) -> tuple[float, str] | None:
+        """Accuracy on cases of train that it did not learn from, and how they were chosen."""
+        return None
+
     @classmethod
-    def require_packages(cls) -> None:
+    def missing(cls) -> list[str]:
+        """The packages that it needs and that are not installed."""
+        return [package for package in cls.packages if find_spec(package) is None]
+
+    @classmethod
+    def remedy(cls) -> str:
+        """What installs its packages."""
+        return f'pip install "tsprompt[{cls.extra}]"'
+
+    def check(self) -> None:
         """See that it can run here.
 
         Raises
@@ -81,11 +117,9 @@ class Baseline(Part):
         ConfigError
             A package is missing; the text says what to install.
         """
-        missing = [package for package in cls.packages if find_spec(package) is None]
-        if missing:
+        if missing := self.missing():
             raise ConfigError(
-                f"the baseline {cls.name!r} needs {' and '.join(missing)}: "
-                f'pip install "tsprompt[{cls.extra}]"'
+                f"the baseline {self.name!r} needs {' and '.join(missing)}: {self.remedy()}"
             )
 
     @abstractmethod

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.baselines.base import Baseline, baselines
+from tsprompt.baselines.isolation import isolated
 from tsprompt.data import Cases
 from tsprompt.part import require
 from tsprompt.preprocessing import Preprocessing
@@ -44,10 +45,15 @@ class NearestByDTW(Baseline):
         self.model_ = KNeighborsTimeSeriesClassifier(
             n_neighbors=1, distance="dtw", distance_params={"window": self.window}
         )
-        self.model_.fit(self._prepared(cases), labels)
+        series = self._prepared(cases)
+        with isolated():
+            self.model_.fit(series, labels)
 
     def _probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
-        return np.eye(len(self.classes_))[self.model_.predict(self._prepared(cases))]
+        series = self._prepared(cases)
+        with isolated():
+            nearest = self.model_.predict(series)
+        return np.eye(len(self.classes_))[nearest]
 
     def _prepared(self, cases: Cases) -> list[npt.NDArray[np.float64]]:
         """Series (F, T), as aeon has them."""

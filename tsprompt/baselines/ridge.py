@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
 
 from tsprompt.baselines.base import Baseline, baselines
+from tsprompt.baselines.decisions import chances
 from tsprompt.data import Cases
 from tsprompt.preprocessing import Preprocessing
 
@@ -42,10 +42,7 @@ class Ridge(Baseline):
         self.pipeline_.fit(self._flat(cases), labels)
 
     def _probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
-        scores = self.pipeline_.decision_function(self._flat(cases))
-        if scores.ndim == 1:
-            return np.stack([expit(-scores), expit(scores)], axis=1)
-        return np.asarray(softmax(scores, axis=1))
+        return chances(self.pipeline_.decision_function(self._flat(cases)))
 
     @property
     def n_parameters(self) -> int:

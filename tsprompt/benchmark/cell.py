@@ -121,7 +121,7 @@ def check(methods: Iterable[Method]) -> None:
 
     for method in methods:
         if method.kind == "baseline":
-            baselines.build(method.settings["baseline"]).require_packages()
+            baselines.build(method.settings["baseline"]).check()
         else:
             Parts.build(method.resolved()).choose_layers()
 
@@ -133,6 +133,7 @@ def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:
 
         baseline = baselines.build(cell.method.settings["baseline"])
         baseline.random_state = cell.seed
+        baseline.device = machine.device
         return baseline
     import transformers  # noqa: F401  (seconds that are not those of the first fit)
 
@@ -194,10 +195,12 @@ def measure(
 def _about(classifier: Any) -> dict[str, Any]:
     """Figures of the fit."""
     if not hasattr(classifier, "reader_"):
-        count = classifier.n_parameters
+        accuracy, kind = classifier.validation or (None, None)
         return {
-            "trainable_parameters": count,
-            "total_parameters": count,
+            "validation_accuracy": accuracy,
+            "validation": kind,
+            "trainable_parameters": classifier.n_parameters,
+            "total_parameters": classifier.total_parameters,
             "options": {"baseline": classifier.spec(full=True)},
         }
     backbone, costs = classifier.reader_.backbone, classifier.costs_

@@ -36,9 +36,17 @@ for _kind, _about in {
     "readouts": "How hidden states become features.",
     "heads": "How features become probabilities.",
     "preprocessings": "How series are imputed, standardised and resampled.",
-    "baselines": "Other classifiers, to compare with.",
 }.items():
     _add(_kind, _about)
+
+
+@app.command()
+def baselines(verbose: Verbose = False, form: Form = None) -> None:
+    """Other classifiers, to compare with; says what to install for those that can't run yet."""
+    from tsprompt.explain import explain_baselines
+
+    columns = {"name": "name", "about": "what it is", "source": "from", "needs": "to install"}
+    _print(explain_baselines(), verbose, chosen(form, None), columns)
 
 
 @app.command()
@@ -57,21 +65,28 @@ def backbones(verbose: Verbose = False, form: Form = None) -> None:
     _print(explain_backbones(), verbose, chosen(form, None))
 
 
-def _print(parts: list[Any], verbose: bool, form: Format) -> None:
+_COLUMNS = {"name": "name", "about": "what it is"}
+
+
+def _print(
+    parts: list[Any], verbose: bool, form: Format, columns: dict[str, str] = _COLUMNS
+) -> None:
     if form is not Format.TABLE:
         import pandas as pd
 
         from tsprompt.report import render
 
-        rows = [{"name": part.name, "about": part.about} for part in parts]
+        rows = [{key: getattr(part, key) for key in columns} for part in parts]
         emit(render(pd.DataFrame(rows), form, parts=[part.as_dict() for part in parts]))
     elif verbose:
         for part in parts:
             show(*_explained(part))
     else:
-        made = table("name", "what it is")
+        from rich.text import Text
+
+        made = table(*columns.values())
         for part in parts:
-            made.add_row(part.name, part.about)
+            made.add_row(*(Text(getattr(part, key)) for key in columns))
         show(made)
 
 
