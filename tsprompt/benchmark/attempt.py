@@ -43,7 +43,7 @@ def warm(task: dict[str, Any]) -> None:
     if cell.method.kind == "baseline":
         from tsprompt.baselines import baselines
 
-        baselines.build(cell.method.settings["baseline"]).require_packages()
+        baselines.build(cell.method.settings["baseline"]).check()
         return
     from tsprompt.backbones import load_backbone
     from tsprompt.backbones.catalogue import split_name
