@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench constraints clean
+.PHONY: demo test lint docs bench bench-small constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -22,6 +22,11 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/prompt_search.py
+
+# Eight sets, eight methods, two seeds; goes on where it was stopped. Then the report.
+bench-small: $(STAMP)
+	$(BIN)/tsprompt bench run benchmarks/small.toml --results results/small
+	$(BIN)/tsprompt report results/small --against published --html results/small.html
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
