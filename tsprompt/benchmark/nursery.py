@@ -18,6 +18,7 @@ import select
 import signal
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # a look for GPUs must not open one here
     import torch
 
+    warnings.simplefilter("ignore")  # what there is to say, each run says in its record
     torch.set_num_threads(1)  # a fork must find no threads; each child then takes its own number
     children: dict[int, _Child] = {}
     lines = _Lines(sys.stdin.fileno())
