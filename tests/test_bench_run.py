@@ -25,7 +25,7 @@ from tsprompt.benchmark import (
     Method,
     Plan,
     Record,
-    Results,
+    ResultsFolder,
     baseline,
     cell_name,
     finished,
@@ -149,7 +149,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_made_again(job: Callable[
     [cell] = cells(1, "A")
     asked = job()
     [record] = run_benchmark([cell], asked)
-    file = Results(asked.results).record_file(cell_name(cell, MACHINE))
+    file = ResultsFolder(asked.results).record_file(cell_name(cell, MACHINE))
     file.write_text(file.read_text()[:100])
     with pytest.warns(TspromptNotice, match="set-aside"):
         [again] = run_benchmark([cell], asked)
@@ -161,14 +161,14 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_made_again(job: Callable[
 def test_states_tell_done_running_and_left(job: Callable[..., Job]) -> None:
     asked, three = job(), cells(1, "A", "B", "C")
     list(run_benchmark(three[:1], asked))
-    with Results(asked.results).claim(cell_name(three[1], MACHINE)):
+    with ResultsFolder(asked.results).claim(cell_name(three[1], MACHINE)):
         found = states(three, asked.results, MACHINE)
     assert [one.record is not None for one in found] == [True, False, False]
     assert [one.running for one in found] == [False, True, False]
 
 
 def test_a_claim_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
-    folder = Results(tmp_path)
+    folder = ResultsFolder(tmp_path)
     with folder.claim("x") as first, folder.claim("x") as second, folder.claim("y") as other:
         assert (first, second, other) == (True, False, True)
     with folder.claim("x") as again:
@@ -202,7 +202,7 @@ def start(asked: Job, script: Path, count: int) -> subprocess.Popen[str]:
 
 def check_each_once(asked: Job, count: int) -> None:
     """All planned cells have a record, no others do, and none was begun after it was done."""
-    folder = Results(asked.results)
+    folder = ResultsFolder(asked.results)
     names = {cell_name(cell, MACHINE): cell for cell in cells(count)}
     assert {file.stem for file in folder.records.iterdir()} == set(names)
     written = {}
@@ -312,6 +312,6 @@ def test_a_folder_of_ten_thousand_cells_is_looked_through_in_seconds(
 def test_a_plan_is_remembered(tmp_path: Path) -> None:
     plan = Plan(("A",), tuple(named_methods(["fast", "ridge"])), seeds=2, shots=(None, 3))
     for _ in range(2):
-        Results(tmp_path).add_plan(plan, MACHINE)
-    assert Results(tmp_path).plans() == [(plan, MACHINE)]
+        ResultsFolder(tmp_path).add_plan(plan, MACHINE)
+    assert ResultsFolder(tmp_path).plans() == [(plan, MACHINE)]
     assert json.loads(next((tmp_path / "plans").iterdir()).read_text())["plan"]["seeds"] == 2

@@ -204,7 +204,7 @@ def read_plans(
     ConfigError
         Nothing is asked and nothing remembered, or flags stand beside a file.
     """
-    from tsprompt.benchmark import Results, read_plan
+    from tsprompt.benchmark import ResultsFolder, read_plan
     from tsprompt.errors import ConfigError
     from tsprompt_datasets import expand_names
 
@@ -220,7 +220,7 @@ def read_plans(
         plan = read_plan(Path(file))
         plans = [plan.on(expand_names(plan.sets, data_dir))]
     else:
-        plans = [plan for plan, _ in Results(results).plans()]
+        plans = [plan for plan, _ in ResultsFolder(results).plans()]
     if not plans:
         raise ConfigError(f"{results} has no plan yet; give a plan or the names of sets")
     return plans

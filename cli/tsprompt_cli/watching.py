@@ -25,10 +25,10 @@ class Watch:
     """Shows the records of a benchmark as they come."""
 
     def __init__(self, bars: Progress, cells: Sequence[Cell], job: Job, screen: Console) -> None:
-        from tsprompt.benchmark import Results, cell_name
+        from tsprompt.benchmark import ResultsFolder, cell_name
 
         self._bars, self._screen = bars, screen
-        self._folder = Results(job.results)
+        self._folder = ResultsFolder(job.results)
         self._names = {cell_name(cell, job.machine): cell for cell in cells}
         self._task = bars.add_task("runs", total=len(self._names))
         self._last: deque[str] = deque(maxlen=_LAST)

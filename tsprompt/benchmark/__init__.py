@@ -17,7 +17,7 @@ from tsprompt.benchmark.cell import (
 from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
 from tsprompt.benchmark.planfile import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
-from tsprompt.benchmark.results import Results
+from tsprompt.benchmark.results import ResultsFolder
 from tsprompt.benchmark.run import Job, State, finished, run_benchmark, states
 from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_predictions
 
@@ -29,7 +29,7 @@ __all__ = [
     "Plan",
     "Predictions",
     "Record",
-    "Results",
+    "ResultsFolder",
     "State",
     "baseline",
     "build",

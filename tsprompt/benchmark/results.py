@@ -31,10 +31,10 @@ from tsprompt.benchmark.record import Record, read_record
 from tsprompt.errors import ConfigError, ModelFileError, notice
 from tsprompt.files import write_whole
 
-__all__ = ["Results"]
+__all__ = ["ResultsFolder"]
 
 
-class Results:
+class ResultsFolder:
     """The folder of results at `root`."""
 
     def __init__(self, root: Path) -> None:

@@ -18,7 +18,7 @@ from tsprompt.benchmark.backends import Backend, Local
 from tsprompt.benchmark.cell import Machine, cell_name, failed
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.record import Record
-from tsprompt.benchmark.results import Results
+from tsprompt.benchmark.results import ResultsFolder
 from tsprompt.benchmark.worker import Ended, stop, worker
 
 __all__ = ["Job", "State", "finished", "run_benchmark", "states"]
@@ -58,7 +58,7 @@ class State:
 
 def states(cells: Sequence[Cell], results: Path, machine: Machine) -> list[State]:
     """Where all these cells stand in a folder of results."""
-    folder = Results(results)
+    folder = ResultsFolder(results)
     names = [cell_name(cell, machine) for cell in cells]
     running = set(folder.begun())
     return [
@@ -69,7 +69,7 @@ def states(cells: Sequence[Cell], results: Path, machine: Machine) -> list[State
 
 def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]:
     """The records that a job finds, and the cells that it has to run."""
-    folder, found, left = Results(job.results), [], []
+    folder, found, left = ResultsFolder(job.results), [], []
     for name, cell in {cell_name(cell, job.machine): cell for cell in cells}.items():
         record = _finished(folder, name, job)
         if record is None:
@@ -111,7 +111,7 @@ def run_benchmark(
 
 def _attempt(cell: Cell, job: Job) -> Record | None:
     """The record of a cell: one that is there, or that of a run; None where another is at it."""
-    folder, name = Results(job.results), cell_name(cell, job.machine)
+    folder, name = ResultsFolder(job.results), cell_name(cell, job.machine)
     record = _finished(folder, name, job)
     if record is not None:
         return record
@@ -146,7 +146,7 @@ def _attempt(cell: Cell, job: Job) -> Record | None:
         return record
 
 
-def _finished(folder: Results, name: str, job: Job) -> Record | None:
+def _finished(folder: ResultsFolder, name: str, job: Job) -> Record | None:
     record = folder.read(name)
     if record is None or record.ok or not job.retry_failed:
         return record

@@ -52,7 +52,7 @@ def run(
 
     Any number of these commands, on any number of machines, can share a folder of results.
     """
-    from tsprompt.benchmark import Job, Results, check
+    from tsprompt.benchmark import Job, ResultsFolder, check
     from tsprompt_cli.saving import check_records
     from tsprompt_datasets import fetch_dataset
 
@@ -72,7 +72,7 @@ def run(
         retry_failed=running.retry_failed,
     )
     for plan in plans:
-        Results(results).add_plan(plan, job.machine)
+        ResultsFolder(results).add_plan(plan, job.machine)
     done = _run([cell for plan in plans for cell in plan.cells()], job, place)
     failed = [record for record in done if not record.ok]
     for record in failed:
@@ -111,10 +111,10 @@ def status(
     form: Form = None,
 ) -> None:
     """What is done, running, failed and left, of all that the folder was asked for."""
-    from tsprompt.benchmark import Results
+    from tsprompt.benchmark import ResultsFolder
     from tsprompt.errors import ConfigError
 
-    plans = Results(results).plans()
+    plans = ResultsFolder(results).plans()
     if not plans:
         raise ConfigError(f"{results} has no plan; start with `tsprompt bench run`")
     rows = _counted(results, plans)
