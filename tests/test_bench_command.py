@@ -53,6 +53,13 @@ def test_a_plan_is_sets_methods_splits_and_seeds(tmp_path: Path) -> None:
     assert Plan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
 
 
+def test_the_plan_of_make_bench_small_is_one() -> None:
+    plan = read_plan(Path(__file__).parents[1] / "benchmarks" / "small.toml")
+    kinds = [one.kind for one in plan.methods]
+    assert (kinds.count("model"), kinds.count("baseline")) == (4, 4)
+    assert len(plan.on(expand_names(plan.sets)).cells()) == 8 * (2 * 6 + 2)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

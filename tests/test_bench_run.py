@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,7 +36,7 @@ from tsprompt.benchmark import (
     states,
 )
 from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
-from tsprompt.benchmark.worker import stop
+from tsprompt.benchmark.worker import stop, worker
 from tsprompt.errors import TspromptNotice
 
 HERE = Path(__file__).parent
@@ -315,3 +316,36 @@ def test_a_plan_is_remembered(tmp_path: Path) -> None:
         ResultsFolder(tmp_path).add_plan(plan, MACHINE)
     assert ResultsFolder(tmp_path).plans() == [(plan, MACHINE)]
     assert json.loads(next((tmp_path / "plans").iterdir()).read_text())["plan"]["seeds"] == 2
+
+
+def test_a_nursery_that_dies_is_a_failed_run_and_another_takes_its_place(
+    job: Callable[..., Job],
+) -> None:
+    asked = job(seconds=30)
+
+    def kill() -> None:
+        while not Path(asked.options["log"]).exists():
+            time.sleep(0.1)
+        os.kill(worker()._process.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    [record] = run_benchmark(cells(1, "A"), asked, Local(1))
+    killer.join()
+    assert record.status == "failed"
+    assert "has ended" in record.error
+    [again] = run_benchmark(cells(1, "B"), job())
+    assert again.ok
+
+
+def test_ctrl_c_ends_what_runs_at_once(job: Callable[..., Job], tmp_path: Path) -> None:
+    asked = job(seconds=60)
+    runner = start(asked, tmp_path / "runner.py", 2)
+    while not Path(asked.options["log"]).exists():
+        time.sleep(0.1)
+    runner.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    runner.communicate()
+    assert time.monotonic() - begun < 20
+    assert runner.returncode != 0
+    assert not list((asked.results / "records").glob("*.json"))

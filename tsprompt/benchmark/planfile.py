@@ -193,13 +193,13 @@ def _table(path: Path, methods: dict[str, Any]) -> list[Method]:
                 raise ConfigError(f"{path}: methods.{name}: a baseline has no other choices")
             made.append(dataclasses.replace(_baseline(choices["baseline"]), name=name))
             continue
+        if not choices and name not in RECIPES:
+            made.append(_baseline(name))
+            continue
         recipe = choices.pop("recipe", name if name in RECIPES else "default")
         kind = choices.pop("kind", "model")
         if kind not in ("model", "ablation"):
             raise ConfigError(f"{path}: methods.{name}: kind is model or ablation, not {kind!r}")
-        if not choices and name not in RECIPES and recipe == "default":
-            made.append(_baseline(name))
-            continue
         method = Method(name, kind, recipe, choices)
         method.resolved()
         made.append(method)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -38,6 +39,7 @@ class Worker:
                 "`tsprompt compare`"
             )
         self._ids = count()
+        self._closed = False
         self._waiting: dict[int, Future[Ended]] = {}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
@@ -47,7 +49,8 @@ class Worker:
             text=True,
             start_new_session=True,  # Ctrl-C is for us; the nursery ends with its standard input
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         atexit.register(self.close)
 
     @property
@@ -61,11 +64,15 @@ class Worker:
         with self._lock:
             number = next(self._ids)
             self._waiting[number] = future
-            self._send({"id": number, "task": task, "seconds": seconds})
+            with suppress(BrokenPipeError):  # it has ended, and `_listen` says so
+                self._send({"id": number, "task": task, "seconds": seconds})
+            if not self._listener.is_alive():
+                self._give_up()
         return future.result()
 
     def close(self) -> None:
         """End the nursery and its children."""
+        self._closed = True
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         self._process.wait()
@@ -81,9 +88,14 @@ class Worker:
             said = json.loads(line)
             error = tuple(said["error"]) if said["error"] else None
             self._waiting.pop(said["id"]).set_result(Ended(said["status"], error))
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """The nursery has ended: it was closed, or else a run may be to blame."""
+        why = "the process that starts the runs has ended: out of memory?"
+        ended = Ended("stopped") if self._closed else Ended("ended", (why, ""))
         while self._waiting:
-            _, future = self._waiting.popitem()
-            future.set_result(Ended("stopped", ("the process that runs the cells has ended", "")))
+            self._waiting.popitem()[1].set_result(ended)
 
 
 _worker: Worker | None = None
