@@ -118,6 +118,11 @@ def methods(arguments: argparse.Namespace) -> dict[str, Any]:
     tasks["six GPT-2 layers, one pass"] = gpt2(data)
     if find_spec("tsai"):
         tasks["InceptionTime (tsai), one epoch"] = inception(data)
+    tasks = {
+        name: task
+        for name, task in tasks.items()
+        if not any(word in name for word in arguments.skip)
+    }
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(arguments.rounds + 1):  # the first warms up: compiling, loading
         for name, task in tasks.items():
@@ -324,6 +329,7 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cases", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--skip", nargs="+", default=[], help="methods with such a word: MOMENT")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", TspromptNotice)
