@@ -105,30 +105,34 @@ def rates(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def methods(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds for fit and predict, train and test together; the best of several rounds in turn."""
+    """Seconds for fit and predict, train and test together; the best of some after a first one.
+
+    aeon's come last: once numba's threads have run, all that torch does in the process takes ten
+    times as long.
+    """
     data = load(arguments)
     tasks: dict[str, Callable[[], object]] = {
         f"tsprompt {recipe}": ours(data, recipe) for recipe in RECIPES
     }
-    if find_spec("aeon"):
-        tasks.update(kernels_of_aeon(data))
     if find_spec("mantis"):
         tasks["MantisV2 features"] = mantis(data)
     tasks[MOMENT] = moment(data)
     tasks["six GPT-2 layers, one pass"] = gpt2(data)
     if find_spec("tsai"):
         tasks["InceptionTime (tsai), one epoch"] = inception(data)
+    if find_spec("aeon"):
+        tasks.update(kernels_of_aeon(data))
     tasks = {
         name: task
         for name, task in tasks.items()
         if not any(word in name for word in arguments.skip)
     }
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(arguments.rounds + 1):  # the first warms up: compiling, loading
-        for name, task in tasks.items():
-            times[name].append(seconds(task) * (10 if name == MOMENT else 1))
-            print(f"{name}: {times[name][-1]:.1f} s", file=sys.stderr)
-    best = {name: min(spent[1:] or spent) for name, spent in times.items()}
+    best = {}
+    for name, task in tasks.items():
+        seconds(task)  # compiling, loading, first touch of memory
+        best[name] = min(seconds(task) for _ in range(arguments.rounds))
+        best[name] *= 10 if name == MOMENT else 1
+        print(f"{name}: {best[name]:.1f} s", file=sys.stderr)
     if "InceptionTime (tsai), one epoch" in best:
         epoch = best["InceptionTime (tsai), one epoch"]
         best[f"InceptionTime, {INCEPTION_EPOCHS} such epochs"] = epoch * INCEPTION_EPOCHS
