@@ -10,7 +10,7 @@ from __future__ import annotations
 from tsprompt_datasets.archive import archive_names
 from tsprompt_datasets.cache import cache_folder
 from tsprompt_datasets.cells import few_shot, load_cell
-from tsprompt_datasets.groups import GROUPS, expand_names
+from tsprompt_datasets.groups import expand_names
 from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
@@ -18,7 +18,6 @@ from tsprompt_datasets.readers import SeriesFile
 from tsprompt_datasets.resample import resample_dataset
 
 __all__ = [
-    "GROUPS",
     "DatasetEntry",
     "DatasetInfo",
     "SeriesFile",
