@@ -177,7 +177,7 @@ def test_bench_runs_resumes_and_tells_its_status(tmp_path: Path, tiny_bert: str)
 
 def test_a_run_that_fails_exits_1(tmp_path: Path) -> None:
     results = str(tmp_path / "results")
-    # A series of 24 steps has no room in a latent vector beside 600 prompt tokens.
+    # The language model reads 512 tokens at the most.
     asked = ("UnitTest", "--methods", "fast,ridge", "--prompt", "hard:length=600")
     result = run("run", *asked, "-r", results, "--jobs", "1")
     assert result.exit_code == 1

@@ -301,7 +301,7 @@ def figures(records: list[Record]) -> list[tuple[object, ...]]:
     return sorted(rows)
 
 
-def test_a_folder_of_ten_thousand_cells_is_looked_through_in_seconds(
+def test_nothing_is_found_in_a_folder_that_is_not_there(
     job: Callable[..., Job],
 ) -> None:
     methods = named_methods(["default", "fast", "ridge"])

@@ -20,7 +20,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +27,7 @@ from tsprompt.benchmark.cell import Machine
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.planfile import Plan
 from tsprompt.benchmark.record import Record, read_record
+from tsprompt.benchmark.tsml import file_name
 from tsprompt.errors import ConfigError, ModelFileError, notice
 from tsprompt.files import write_whole
 
@@ -58,8 +58,7 @@ class ResultsFolder:
             method += f", run {cell.seed - cell.resample}"
         if cell.shots:
             method += f", {cell.shots} shots"
-        folder = quote(method, safe=" ,+=()")
-        return f"{folder}/Predictions/{cell.dataset}/testResample{cell.resample}.csv"
+        return f"{file_name(method)}/Predictions/{cell.dataset}/testResample{cell.resample}.csv"
 
     def read(self, name: str) -> Record | None:
         """The record of a run, if there is one; one that can't be read is set aside."""

@@ -30,7 +30,7 @@ from tsprompt.files import write_whole
 if TYPE_CHECKING:
     from tsprompt.benchmark.cell import Predictions
 
-__all__ = ["read_predictions", "write_accuracies", "write_predictions"]
+__all__ = ["file_name", "read_predictions", "write_accuracies", "write_predictions"]
 
 Labels = npt.NDArray[np.str_]
 
@@ -163,12 +163,13 @@ def write_accuracies(folder: Path, records: Iterable[Record]) -> list[Path]:
                 for number in range(last + 1)
             )
             lines.append(",".join([_plain(name), *means]))
-        file = folder / "classification" / "accuracy" / f"{_file_name(method)}_accuracy.csv"
+        file = folder / "classification" / "accuracy" / f"{file_name(method)}_accuracy.csv"
         paths.append(write_whole(file, "\n".join(lines) + "\n"))
     return paths
 
 
-def _file_name(method: str) -> str:
+def file_name(method: str) -> str:
+    """A method's name as a file system takes it."""
     from urllib.parse import quote
 
     return quote(method, safe=" ,+=()")
