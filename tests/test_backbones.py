@@ -522,3 +522,24 @@ def test_word_vectors_are_those_of_the_file(tiny_bert: str, backbone: Backbone) 
 
     stored = load_file(Path(tiny_bert) / "model.safetensors")["embeddings.word_embeddings.weight"]
     np.testing.assert_array_equal(backbone.word_vectors.numpy(), stored)
+
+
+def test_deep_prompts_change_what_every_layer_attends_to(backbone: Backbone) -> None:
+    embeddings = torch.randn(2, 9, 32, generator=torch.Generator().manual_seed(0))
+    layers = tuple(range(backbone.depth + 1))
+    plain = backbone.run(embeddings, layers)
+    assert all(map(torch.equal, plain, backbone.run(embeddings, layers)))
+    for n in range(backbone.depth):
+        deep = torch.zeros(backbone.depth, 2, 3, 32)
+        deep[:, 0] = -50.0  # hardly attended to
+        deep[n] = torch.randn(2, 3, 32, generator=torch.Generator().manual_seed(1))
+        said = backbone.run(embeddings, layers, deep)
+        assert not torch.allclose(said[n + 1], plain[n + 1], atol=1e-3)
+    assert all(map(torch.equal, plain, backbone.run(embeddings, layers))), "it stays for one run"
+
+
+def test_a_gradient_reaches_the_deep_prompt_of_every_layer(backbone: Backbone) -> None:
+    deep = torch.randn(backbone.depth, 2, 3, 32).requires_grad_()
+    backbone.run(torch.randn(2, 9, 32), (backbone.depth,), deep)[0].square().sum().backward()
+    assert deep.grad is not None
+    assert (deep.grad.flatten(1).abs().sum(dim=1) > 0).all()

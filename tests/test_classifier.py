@@ -439,7 +439,7 @@ def test_scores_and_costs_are_what_they_say(
     assert 0 <= fitted.scores_["validation_accuracy"] <= 1
     assert fitted.costs_["lm_tokens"] == 24 * (3 + 16 + 20)
     assert 0 < fitted.costs_["lm_seconds"] < fitted.costs_["fit_seconds"]
-    features, classes = fitted.parts_.head.state()["weights_"].shape
+    features, classes = fitted.parts_.combination.heads_[0].state()["weights_"].shape
     assert fitted.costs_["trainable_parameters"] == features * classes + classes
     total = fitted.costs_["total_parameters"] - fitted.costs_["trainable_parameters"]
     assert total == fitted.reader_.backbone.n_parameters

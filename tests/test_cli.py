@@ -502,7 +502,7 @@ def test_description_agrees_with_the_model(
     classifier = PromptClassifier(strategy=strategy, scope=scope, tokenizer=tokenizer, **tiny)
     classifier.fit(separable.X, separable.y)
     about = layout(classifier)
-    assert about.features == len(classifier.parts_.head.mean_)
+    assert about.features == len(classifier.parts_.combination.heads_[0].mean_)
     shown = slots(classifier, classifier.readings_[0])
     assert sum(slot.tokens for slot in shown) == about.positions
     assert len({slot.text for slot in shown if slot.kind == "data"}) == (

@@ -24,6 +24,7 @@ from sklearn.base import clone
 from tsprompt import PromptClassifier
 from tsprompt.backbones.base import fingerprint
 from tsprompt.baselines import baselines
+from tsprompt.combinations import combinations
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
 from tsprompt.part import Part
@@ -31,6 +32,7 @@ from tsprompt.preprocessing import preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
+from tsprompt.regimes import regimes
 from tsprompt.registry import Registry
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
@@ -44,6 +46,8 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "tuner": tuners,
     "readout": readouts,
     "head": heads,
+    "combination": combinations,
+    "regime": regimes,
     "baseline": baselines,
 }
 SCOPES = ("series", "step")
@@ -109,7 +113,10 @@ for _head in heads:
     CASES[f"head {_head}"] = {"head": small("head", _head)}
 for _twin in ("random", "shuffled", "none"):
     CASES[f"backbone {_twin}"] = {"backbone": _twin}
-CASES["three members"] = {"n_prompts": 3}
+for _combination in combinations:
+    CASES[f"combination {_combination}"] = {"combination": _combination, "n_prompts": 3}
+for _regime in regimes:
+    CASES[f"regime {_regime}"] = {"train": _regime}
 for _recipe in RECIPES:
     CASES[f"recipe {_recipe}"] = {"recipe": _recipe}
 

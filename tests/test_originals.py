@@ -92,7 +92,8 @@ def test_hard_prompts_by_normal_values_are_vocabulary_ids(backbone: Backbone) ->
 @pytest.mark.parametrize("model", [GRU(), Buffer()])
 def test_the_embedding_lookup_blocks_the_gradient(model: Any, backbone: Backbone) -> None:
     module = model.module(8, backbone, np.random.default_rng(0))
-    ids, vectors = module()
+    said = module()
+    ids, vectors = said.ids, said.vectors
     assert torch.equal(vectors, backbone.word_vectors[ids])
     assert not vectors.requires_grad
 
@@ -102,7 +103,8 @@ def test_straight_through_reads_the_same_words_and_lets_the_gradient_flow(
     model: Any, backbone: Backbone
 ) -> None:
     module = model.module(8, backbone, np.random.default_rng(0))
-    ids, vectors = module()
+    said = module()
+    ids, vectors = said.ids, said.vectors
     torch.testing.assert_close(vectors, backbone.word_vectors[ids])
     vectors.square().sum().backward()
     gradients = [parameter.grad for parameter in module.parameters()]

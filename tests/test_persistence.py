@@ -70,7 +70,7 @@ def test_the_language_model_is_not_copied(fitted: PromptClassifier, saved: Path)
     assert header["backbone"]["weights_hash"] == fitted.reader_.backbone.weights_hash
     with safe_open(saved / "model.safetensors", "pt") as file:
         sizes = [file.get_tensor(name).numel() for name in file.keys()]  # noqa: SIM118
-    weights = fitted.parts_.head.state()["weights_"].numel()
+    weights = fitted.parts_.combination.heads_[0].state()["weights_"].numel()
     assert sum(sizes) < weights + fitted.reader_.backbone.n_parameters / 2
 
 

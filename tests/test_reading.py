@@ -391,7 +391,8 @@ def test_tuners_hear_the_same_and_their_gradient_reaches_the_prompt(
     expected = learn(reader, reading, cases)
     tokens = reading.tokenizer.transform(torch.from_numpy(np.stack(list(cases))), backbone)
     vectors = reading.prompt.fill(backbone).clone().requires_grad_()
-    found = reading.readout.pool(*reader.hidden(tokens, reading.prompt, vectors, LAYERS))
+    trained = dataclasses.replace(reading.prompt, vectors=vectors)
+    found = reading.readout.pool(*reader.hidden(tokens, trained, LAYERS))
     torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=1e-4)
     found[0, 0].backward()
     assert vectors.grad is not None

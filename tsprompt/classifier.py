@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
+from tsprompt.combinations import Combination, Evidence
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import InputError, notice
 from tsprompt.heads import Head
@@ -27,6 +28,7 @@ from tsprompt.prompts import PromptModel
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.recipes import Settings, resolve
+from tsprompt.regimes import Regime
 from tsprompt.seeds import derive, generator
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
@@ -42,7 +44,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     recipe
         Sets every choice below that is None; see `tsprompt list recipes -v`.
-    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head
+    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination, train
         A part by name, by name with options (`"kernels:steps=32"`), or the part itself.
     n_prompts
         Prompts whose features are concatenated.
@@ -67,7 +69,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_
         F, the features of a timestep.
     parts_
-        The fitted parts (preprocessing, strategy, head, ...).
+        The fitted parts (preprocessing, strategy, combination, ...).
     readings_
         One tokenizer, prompt and readout for each of `n_prompts`.
     scores_
@@ -100,6 +102,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_prompts: int | None = None,
         readout: str | Readout | None = None,
         head: str | Head | None = None,
+        combination: str | Combination | None = None,
+        train: str | Regime | None = None,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
@@ -117,6 +121,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_prompts = n_prompts
         self.readout = readout
         self.head = head
+        self.combination = combination
+        self.train = train
         self.backbone = backbone
         self.device = device
         self.dtype = dtype
@@ -172,18 +178,22 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbone = load_backbone(
             parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
         )
+        backbone = parts.train.prepare(backbone, derive(seed, "train"))
+        parts.head.meet(backbone, [str(one) for one in self.classes_])
         prepared = parts.preprocessing.fit(cases).transform(cases)
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        fitted = self._fit_tokenizers(prepared, seed)
+        tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
+        fitted = self._fit_tokenizers(prepared, len(tasks), seed)
         readings: list[Reading] = []
-        features = Columns(len(fitted))
-        for member, tokenizer in enumerate(fitted):
+        members: list[int] = []
+        features = Columns(len(tasks) * parts.tuner.n_found)
+        for member, (task, tokenizer) in enumerate(zip(tasks, fitted, strict=True)):
             problem = Problem(
                 member=member,
                 cases=prepared,
-                labels=labels,
-                n_classes=len(self.classes_),
+                labels=task.labels,
+                n_classes=task.n_classes,
                 reader=self.reader_,
                 tokenizer=tokenizer,
                 prompt=parts.prompt,
@@ -193,19 +203,29 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 layers=layers,
                 seed=seed,
             )
-            found = parts.tuner.find(problem)
-            readings.append(found.reading)
-            features.append(found.features)
+            for found in parts.tuner.find(problem):
+                readings.append(found.reading)
+                features.append(found.features)
+                members.append(member)
         self.reader_.forget()
-        self._fit_head(features.joined, readings, labels, seed)
+        width = features.joined.shape[1] // len(readings)
+        evidence = Evidence(
+            features=features.joined,
+            members=members,
+            tasks=tasks,
+            labels=labels,
+            n_classes=len(self.classes_),
+            optional=torch.cat([reading.readout.optional(width) for reading in readings]),
+        )
+        self._fit_heads(evidence, seed)
         self.readings_ = readings
 
-    def _fit_tokenizers(self, cases: Cases, seed: int) -> list[Tokenizer]:
+    def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:
         """One tokenizer draw for each prompt; all have the same steps."""
         parts, reader = self.parts_, self.reader_
         room = reader.room(parts.tokenizer.width(cases.n_features))
         fitted = []
-        for member in range(parts.n_prompts):
+        for member in range(count):
             tokenizer = tokenizers.build(parts.tokenizer)
             rng = generator(seed, "tokenizer", member)
             tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng, member=member)
@@ -218,24 +238,17 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return fitted
 
-    def _fit_head(
-        self,
-        features: torch.Tensor,
-        readings: list[Reading],
-        labels: npt.NDArray[np.intp],
-        seed: int,
-    ) -> None:
-        parts, reader = self.parts_, self.reader_
-        width = features.shape[1] // len(readings)
-        optional = torch.cat([reading.readout.optional(width) for reading in readings])
-        head = parts.head.fit(features, labels, len(self.classes_), derive(seed, "head"), optional)
+    def _fit_heads(self, evidence: Evidence, seed: int) -> None:
+        parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
+        combination.fit(evidence, parts.head, derive(seed, "head"))
         self.seed_ = seed
+        chances = combination.probabilities(evidence.features)
         self.scores_ = {
-            "train_accuracy": float((head.probabilities(features).argmax(axis=1) == labels).mean()),
-            "validation_accuracy": head.validation_accuracy_,
-            "validation_loss": head.validation_loss_,
+            "train_accuracy": float((chances.argmax(axis=1) == evidence.labels).mean()),
+            "validation_accuracy": combination.validation_accuracy_,
+            "validation_loss": combination.validation_loss_,
         }
-        trainable = head.n_parameters + parts.strategy.n_parameters
+        trainable = combination.n_parameters + parts.strategy.n_parameters
         self.costs_ = {
             "fit_seconds": 0.0,
             "lm_seconds": reader.seconds,
@@ -271,7 +284,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             features = Columns(len(self.readings_))
             for number, reading in enumerate(self.readings_, start=1):
                 features.append(self.reader_.features(reading, prepared, f"prompt {number}"))
-            return parts.head.probabilities(features.joined)
+            return parts.combination.probabilities(features.joined)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable label (B,) of each case."""

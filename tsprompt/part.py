@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from abc import ABC
 from typing import Any, ClassVar
 
 from tsprompt.errors import ConfigError
 
 __all__ = ["Part", "require", "require_one_of", "several"]
+
+_MEANS_MORE = re.compile(r'[,+="\\]|^\s|\s$|^$|^-?\d|^(none|null|true|false)$', re.IGNORECASE)
 
 
 class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
@@ -48,7 +52,9 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
 def _spell(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "+".join(map(_spell, value)) or "none"
-    return str(value)
+    text = str(value).replace("e+", "e") if isinstance(value, float) else str(value)
+    # What a reader of the text would take apart, or for another type, is quoted.
+    return json.dumps(value) if isinstance(value, str) and _MEANS_MORE.search(text) else text
 
 
 def several(value: Any) -> tuple[Any, ...]:

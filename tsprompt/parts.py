@@ -9,6 +9,7 @@ from typing import Any
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
+from tsprompt.combinations import Combination, combinations
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.part import Part
@@ -16,6 +17,7 @@ from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader
 from tsprompt.readouts import Readout, readouts
+from tsprompt.regimes import Regime, regimes
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Tuner, tuners
@@ -38,6 +40,8 @@ class Parts:
     n_prompts: int
     readout: Readout
     head: Head
+    combination: Combination
+    train: Regime
     backbone: str
 
     @classmethod
@@ -50,16 +54,19 @@ class Parts:
             A name or option is unknown, a value is out of range, or two choices contradict.
         """
         prompt = prompts.build(settings["prompt"])
+        regime = regimes.build(settings["train"])
         parts = cls(
             strategy=strategies.build(settings["strategy"]),
             scope=settings["scope"],
             preprocessing=preprocessings.build(settings["preprocessing"]),
             tokenizer=tokenizers.build(settings["tokenizer"]),
             prompt=prompt,
-            tuner=tuners.build(settings["tuner"] or prompt.tuner),
+            tuner=tuners.build(settings["tuner"] or regime.tuner_of(prompt.tuner)),
             n_prompts=settings["n_prompts"],
             readout=readouts.build(settings["readout"]),
             head=heads.build(settings["head"]),
+            combination=combinations.build(settings["combination"]),
+            train=regime,
             backbone=settings["backbone"],
         )
         parts._check()
@@ -74,6 +81,12 @@ class Parts:
             raise ConfigError(
                 f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
                 f"use one of: {', '.join(self.prompt.tuners)}"
+            )
+        self.train.check(self.tuner.name, self.n_prompts)
+        if self.head.reads_mask and self.readout.name != "mask":
+            raise ConfigError(
+                f"the head {self.head.name!r} reads what the model says at the mask as words; it "
+                f'needs readout="mask", not {self.readout.name!r}'
             )
 
     def choose_layers(self) -> tuple[int, ...]:
@@ -100,13 +113,12 @@ class Parts:
 
 def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:
     """The reader of these parts; without a number of tokens, a batch is what suits the device."""
-    length = parts.prompt.length
     if batch_tokens is not None and batch_tokens < 1:
         raise ConfigError(f"batch_tokens must be 1 or more: {batch_tokens}")
     return Reader(
         backbone=backbone,
         strategy=parts.strategy,
-        length=parts.strategy.default_length if length is None else length,
+        length=parts.prompt.slots_of(backbone, parts.strategy.default_length),
         scope=parts.scope,
         batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048)),
     )

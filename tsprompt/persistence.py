@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "check_target", "load", "read_header", "save"]
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a reader of the old format could not read the new one."""
 
 _HEADER, _TENSORS = "model.json", "model.safetensors"
@@ -116,7 +116,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "preprocessing": parts.preprocessing.state(),
         "strategy": parts.strategy.state(),
         "tuner": parts.tuner.state(),
-        "head": parts.head.state(),
+        "combination": parts.combination.state(),
         "readings": [
             {
                 "tokenizer": reading.tokenizer.state(),
@@ -237,8 +237,11 @@ def _rebuild(
         )
     state = _unpack(header["state"], tensors)
     parts = Parts.build(header["settings"])
-    for name in ("preprocessing", "strategy", "tuner", "head"):
+    for name in ("preprocessing", "strategy", "tuner"):
         getattr(parts, name).restore(state[name])
+    classes = np.array(header["classes"], dtype=header["classes_dtype"])
+    names = [str(one) for one in classes]
+    parts.combination.rebuild(state["combination"], parts.head, backbone, names)
     classifier = make(
         header["recipe"],
         **header["settings"],
@@ -255,7 +258,7 @@ def _rebuild(
         readout.restore(one["readout"])
         prompt = Prompt(**{"ids": None, **one["prompt"]})
         classifier.readings_.append(Reading(tokenizer, prompt, readout, tuple(one["layers"])))
-    classifier.classes_ = np.array(header["classes"], dtype=header["classes_dtype"])
+    classifier.classes_ = classes
     classifier.n_features_in_ = header["n_features"]
     classifier.seed_ = header["seed"]
     classifier.scores_ = header["scores"]

@@ -141,22 +141,21 @@ class Reader:
     ) -> Said:
         """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
 
-        Gradients flow back to `vectors` (P, D) if these ask for them.
+        Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
         """
         used = self.slots(vectors, rows.shape[1], place)
         template = self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
         embeddings = template.assemble(rows, used, self.backbone)
-        states = self.backbone.run(embeddings, layers)
+        states = self.backbone.run(embeddings, layers, prompt.deep)
         if not self.backbone.passes_through:
             self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
         data, mask = evenly(template.data.ravel()), slice(template.mask, template.mask + 1)
         return _pick_positions(states, data), _pick_positions(states, mask)
 
-    def hidden(
-        self, tokens: Tensor, prompt: Prompt, vectors: Tensor, layers: tuple[int, ...]
-    ) -> Said:
+    def hidden(self, tokens: Tensor, prompt: Prompt, layers: tuple[int, ...]) -> Said:
         """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt."""
         rows, place = self.rows(tokens)
+        vectors = prompt.fill(self.backbone)
         if self.scope == "series":
             return self.read(rows, place, prompt, vectors, layers)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)

@@ -6,6 +6,10 @@ it, as ``name`` or ``name:option=value,option=value``, on the command line and i
     tokenizer="kernels"
     tokenizer="kernels:length=7,steps=32"
     tokenizer=Kernels(length=7, steps=32)
+
+A text with signs that mean something here stands in double quotes, as in JSON::
+
+    prompt='manual:template="a wave, {series}, of [MASK]."'
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -94,18 +99,27 @@ class Registry(Generic[T]):
             importlib.import_module(module.name)
 
 
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Split at a sign that stands outside of quotes."""
+    return re.findall(rf"(?:{_QUOTED}|[^{sign}])+", text)
+
+
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:option=value,option=value``; ``+`` separates the items of a list value."""
     name, _, rest = spec.partition(":")
     options: dict[str, Any] = {}
-    for item in filter(None, rest.split(",")):
+    for item in _split(rest, ","):
         option, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(
                 f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
             )
-        parsed = [_parse_value(one) for one in value.split("+") if one]
-        options[option.strip().replace("-", "_")] = parsed if "+" in value else _parse_value(value)
+        several = [_parse_value(one) for one in _split(value, "+")]
+        is_list = "+" in re.sub(_QUOTED, "", value)
+        options[option.strip().replace("-", "_")] = several if is_list else _parse_value(value)
     return name.strip(), options
 
 

@@ -16,12 +16,15 @@ __all__ = ["Prompt", "Template", "evenly"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What stands in the prompt slots of one reading: words (hard) or vectors (soft)."""
+    """What stands in the prompt slots of one reading: words (hard) or vectors (soft); and what is
+    said to every layer beside them (deep)."""
 
     ids: Tensor | None
     """(P,) vocabulary ids, or None where the slots hold free vectors."""
     vectors: Tensor | None = None
     """(P, D) vectors; None where `ids` say it all."""
+    deep: Tensor | None = None
+    """(N, 2, P', D) keys and values of P' tokens that each layer attends to besides its own."""
     before: int = 0
     """`shared` only: how many of the P slots and the mask, taken in order, precede the data."""
     mask: int = 0
@@ -39,9 +42,32 @@ class Prompt:
             return backbone.word_vectors.new_empty(0, backbone.hidden_size)
         return backbone.embed(self.ids)
 
+    @property
+    def learns(self) -> bool:
+        """Whether a gradient can flow to it."""
+        return any(one is not None and one.requires_grad for one in (self.vectors, self.deep))
+
+    def settled(self) -> Prompt:
+        """The same, cut from whatever trains it; ids alone where they say it all."""
+
+        def cut(one: Tensor | None) -> Tensor | None:
+            return None if one is None else one.detach().clone()
+
+        vectors = None if self.ids is not None else cut(self.vectors)
+        ids = None if self.ids is None else self.ids.cpu()
+        return Prompt(ids, vectors, cut(self.deep), self.before, self.mask)
+
+    def equals(self, other: Prompt) -> bool:
+        """Whether the model would say the same under both."""
+        mine, others = self.settled(), other.settled()
+        pairs = [(mine.ids, others.ids), (mine.vectors, others.vectors), (mine.deep, others.deep)]
+        return (mine.before, mine.mask) == (others.before, others.mask) and all(
+            a is b if a is None or b is None else a.equal(b) for a, b in pairs
+        )
+
     def state(self) -> dict[str, Tensor | int]:
         """What a file must hold to make this prompt again."""
-        tensors = {"ids": self.ids, "vectors": self.vectors}
+        tensors = {"ids": self.ids, "vectors": self.vectors, "deep": self.deep}
         kept = {key: value for key, value in tensors.items() if value is not None}
         return {**kept, "before": self.before, "mask": self.mask}
 

@@ -18,6 +18,8 @@ _HOMES = {
     "prompts": "prompts",
     "tuners": "tuners",
     "heads": "heads",
+    "combinations": "combinations",
+    "regimes": "regimes",
     "baselines": "baselines",
     "readouts": "readouts.py",
     "preprocessings": "preprocessing.py",

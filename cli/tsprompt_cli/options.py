@@ -158,6 +158,19 @@ class Choices:
         str | None,
         _part("head", "heads", "How features become probabilities.", "ridge or mlp:hidden=64"),
     ] = None
+    combination: Annotated[
+        str | None,
+        _part(
+            "combination",
+            "combinations",
+            "How several prompts become one classifier.",
+            "concatenate or vote",
+        ),
+    ] = None
+    train: Annotated[
+        str | None,
+        _part("regime", "regimes", "What is fitted besides the head.", "tuning-free or prompt"),
+    ] = None
     backbone: Annotated[
         str | None,
         typer.Option(

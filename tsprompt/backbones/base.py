@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -112,19 +113,44 @@ class Backbone:
         near = nn.functional.normalize(vectors.to(self.device), dim=1) @ words.T
         return [int(number) for number in near.argmax(dim=1)]
 
-    def run(self, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+    def run(
+        self, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+    ) -> list[Tensor]:
         """Hidden states (B, L, D) of embeddings (B, L, D), for each layer, in the model's dtype.
 
         Layer 0 is what enters the first layer; layer k is what the k-th one puts out. Without
         layers (`none`) it is the embeddings themselves, in their own dtype.
+
+        Parameters
+        ----------
+        deep
+            (N, 2, P', D) keys and values for N layers, which each attends to besides its own.
         """
         if self.passes_through:
             return [embeddings] * len(layers)
-        with torch.inference_mode(not embeddings.requires_grad):
+        learns = embeddings.requires_grad or (deep is not None and deep.requires_grad)
+        with torch.inference_mode(not learns), self._hearing(deep):
             said = self.model(inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True)
             # Of no layers at all, what enters the first is the last.
             states = said.hidden_states or (said.last_hidden_state,)
             return [states[layer] for layer in layers]
+
+    def _hearing(self, deep: Tensor | None) -> AbstractContextManager[None]:
+        if deep is None:
+            return nullcontext()
+        from tsprompt.backbones.deep import attending  # brings transformers in
+
+        return attending(self.model, self.model_layers, deep, self.name)
+
+    @cached_property
+    def model_layers(self) -> list[nn.Module]:
+        """The layers that are loaded, from the first on."""
+        stacks = [
+            list(one)
+            for one in self.model.modules()
+            if isinstance(one, nn.ModuleList) and len(one) == self.depth
+        ]
+        return stacks[0] if stacks else []
 
     @property
     def dtype_name(self) -> str:

@@ -207,7 +207,7 @@ def _about(classifier: Any) -> dict[str, Any]:
     return {
         "train_accuracy": classifier.scores_["train_accuracy"],
         "validation_accuracy": classifier.scores_["validation_accuracy"],
-        "validation": classifier.parts_.head.validation_kind(),
+        "validation": classifier.parts_.combination.validation_kind(),
         "report": dict(classifier.report_),
         "options": classifier.parts_.specs(full=True),
         "fit_tokens": costs["lm_tokens"],

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+from torch import Tensor, nn
 
+from tsprompt.backbones import Backbone
 from tsprompt.part import Part
 from tsprompt.registry import Registry
 from tsprompt.seeds import generator
 
-__all__ = ["Head", "heads", "hold_out", "standardiser"]
+__all__ = ["Head", "Perceptron", "heads", "hold_out", "standardiser"]
 
 heads: Registry[Head] = Registry("head", "tsprompt.heads")
 
@@ -34,6 +36,43 @@ class Head(Part):
 
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")
+
+    reads_mask: ClassVar[bool] = False
+    """Whether features must be what the model says at the mask, at one layer: for heads that read
+    it as words."""
+
+    def fresh(self) -> Head:
+        """A head of the same options that has learned nothing, but met what this one has met."""
+        copy = dataclasses.replace(self)
+        copy.__dict__.update(self._met)
+        return copy
+
+    @property
+    def _met(self) -> dict[str, Any]:
+        """What `meet` has set: it is not saved, and not learned."""
+        return {key: value for key, value in vars(self).items() if key.startswith("met_")}
+
+    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+        """Get to know the language model and the names of the classes, before `fit` and after
+        `restore`. What is kept of them is in attributes whose names start with ``met_``.
+
+        Raises
+        ------
+        ConfigError
+            The head has no meaning with this language model or these classes.
+        """
+
+    def coach(self, features: Tensor, n_classes: int, hidden: int) -> nn.Module:
+        """What guides a prompt while it is trained: a module from features (b, R) to scores (b, C).
+
+        Parameters
+        ----------
+        features
+            (B, R) of the cases to learn from, under the prompt as it first is.
+        hidden
+            Units of a perceptron, where the head has no module of its own.
+        """
+        return Coach(*standardiser(features), hidden, n_classes)
 
     @abstractmethod
     def fit(
@@ -76,6 +115,31 @@ class Head(Part):
             "validation_loss_": self.validation_loss_,
             "validation_accuracy_": self.validation_accuracy_,
         }
+
+
+class Perceptron(nn.Sequential):
+    """R -> hidden -> C, with ReLU."""
+
+    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+        super().__init__(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+
+class Coach(nn.Module):
+    """A perceptron on standardised features."""
+
+    mean: Tensor
+    unit: Tensor
+
+    def __init__(self, mean: Tensor, unit: Tensor, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("unit", unit)
+        self.perceptron = Perceptron(len(mean), hidden, classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scores (b, C) of features (b, R)."""
+        out: Tensor = self.perceptron((features - self.mean) / self.unit)
+        return out
 
 
 def standardiser(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,21 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.heads.base import Head, Labels, heads, hold_out
+from tsprompt.heads.base import Head, Labels, Perceptron, heads, hold_out
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
 
-__all__ = ["MLP", "Perceptron"]
-
-
-class Perceptron(nn.Sequential):
-    """R -> hidden -> C, with ReLU."""
-
-    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
-        super().__init__(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+__all__ = ["MLP"]
 
 
 @heads.register("mlp")

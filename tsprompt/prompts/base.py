@@ -26,18 +26,15 @@ _REACH = 3.0
 class PromptModule(nn.Module, ABC):
     """A prompt while it is being trained."""
 
-    before: int
-    mask: int
-
     @abstractmethod
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Ids (P,) and the vectors (P, D) that stand in the slots."""
+    def forward(self) -> Prompt:
+        """The prompt as it is now, with a graph back to what is trained."""
 
     def prompt(self) -> Prompt:
-        """The prompt as it is now."""
+        """The prompt as it is now, on its own."""
         with torch.no_grad():
-            ids, _ = self()
-        return Prompt(ids=ids.cpu(), before=self.before, mask=self.mask)
+            now: Prompt = self()
+        return now.settled()
 
 
 @dataclass
@@ -61,6 +58,16 @@ class PromptModel(Part):
             f'{self.name}: length must be 1 or more; for no prompt use prompt="none"',
         )
         require_one_of(self, "placement", ("around", "random"))
+
+    def slots_of(self, backbone: Backbone, default: int) -> int:
+        """How many slots it fills (for each step, with `per-step`); `default` is the strategy's.
+
+        Raises
+        ------
+        ConfigError
+            It has no meaning with this backbone.
+        """
+        return default if self.length is None else self.length
 
     @abstractmethod
     def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:

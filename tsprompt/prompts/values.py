@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.prompts.base import PromptModule, normal_to_ids
+from tsprompt.template import Prompt
 
 __all__ = ["ValuesModule"]
 
@@ -33,7 +34,7 @@ class ValuesModule(PromptModule):
     def values(self) -> Tensor:
         """(P,) prompt values, about standard normal."""
 
-    def forward(self) -> tuple[Tensor, Tensor]:
+    def forward(self) -> Prompt:
         """Ids (P,) and their word embeddings (P, D)."""
         place = normal_to_ids(self.values(), len(self.word_vectors))
         ids = place.detach().round().long()
@@ -42,4 +43,4 @@ class ValuesModule(PromptModule):
             left = place.detach().floor().long().clamp(max=len(self.word_vectors) - 2)
             slope = self.word_vectors[left + 1] - self.word_vectors[left]
             vectors = vectors + (place - place.detach())[:, None] * slope
-        return ids, vectors
+        return Prompt(ids=ids, vectors=vectors, before=self.before, mask=self.mask)

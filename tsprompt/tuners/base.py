@@ -42,7 +42,7 @@ class Problem:
     """Which of the prompts whose features are concatenated."""
     cases: Cases
     labels: Labels
-    """(B,) class numbers."""
+    """(B,) class numbers, of this member's task."""
     n_classes: int
     reader: Reader
     tokenizer: Tokenizer
@@ -51,7 +51,7 @@ class Problem:
     readout: Readout
     """Not fitted: each prompt gets its own."""
     head: Head
-    """Not fitted."""
+    """Not fitted; it has met the language model."""
     slots: int
     """P, the prompt slots of the longest series."""
     layers: tuple[int, ...]
@@ -76,7 +76,7 @@ class Problem:
 
     def validation_loss(self, found: Found) -> float:
         """How well a fresh head does on train cases that it has not learned from."""
-        head = dataclasses.replace(self.head)
+        head = self.head.fresh()
         optional = found.reading.readout.optional(found.features.shape[1])
         seed = derive(self.seed, "head")
         head.fit(found.features, self.labels, self.n_classes, seed, optional)
@@ -87,9 +87,14 @@ class Problem:
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
 
+    @property
+    def n_found(self) -> int:
+        """How many prompts `find` gives."""
+        return 1
+
     @abstractmethod
-    def find(self, problem: Problem) -> Found:
-        """The prompt of one member."""
+    def find(self, problem: Problem) -> list[Found]:
+        """The prompts of one member, the best first."""
 
     def report(self) -> dict[str, float]:
         """Figures of the search that a reader of the result should know."""

@@ -12,6 +12,7 @@ from tsprompt.errors import notice
 from tsprompt.part import require
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive, seeded_torch
+from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm
 
@@ -34,7 +35,7 @@ class Gradient(TrainingTuner):
         super().__post_init__()
         require(self.batch >= 1, "gradient: batch must be 1 or more")
 
-    def find(self, problem: Problem) -> Found:
+    def find(self, problem: Problem) -> list[Found]:
         """The prompt of the epoch with the least loss on the held-out part."""
         module = problem.module(0)
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
@@ -48,12 +49,12 @@ class Gradient(TrainingTuner):
                 f"no gradient reached the prompt {problem.prompt.name!r}: the embedding lookup "
                 "blocks it, so only the head learned; straight_through=true lets it flow"
             )
-        return best.found(problem, first)
+        return [best.found(problem, first)]
 
     def _train(
         self, module: PromptModule, trainer: MaskTrainer, features: _Features, best: Best
     ) -> Best:
-        parameters = [*module.parameters(), *trainer.head.parameters()]
+        parameters = [*module.parameters(), *trainer.coach.parameters()]
         optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
         for epoch in range(self.epochs):
             largest = 0.0
@@ -111,16 +112,11 @@ class _Features:
 
     def of(self, module: PromptModule, cases: Tensor) -> Tensor:
         """Features (b, R) of a batch, with a graph back to the prompt if there can be one."""
-        ids, vectors = module()
+        now: Prompt = module()
         reading = self.first.reading
-        if not vectors.requires_grad and ids.cpu().equal(_ids(reading.prompt.ids)):
+        if not now.learns and now.equals(reading.prompt):
             return self.first.features[cases.to(self.first.features.device)]
         _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
         rows = tokens[self.row_of[cases].to(tokens.device)]
-        said = self.problem.reader.hidden(rows, reading.prompt, vectors, reading.layers)
+        said = self.problem.reader.hidden(rows, now, reading.layers)
         return reading.readout.pool(*said)
-
-
-def _ids(ids: Tensor | None) -> Tensor:
-    assert ids is not None  # a trainable prompt of values always has ids
-    return ids

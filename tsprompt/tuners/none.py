@@ -14,6 +14,6 @@ __all__ = ["NoTuner"]
 class NoTuner(Tuner):
     """No search: one pass of the language model over train."""
 
-    def find(self, problem: Problem) -> Found:
+    def find(self, problem: Problem) -> list[Found]:
         """The first draw."""
-        return problem.read(problem.draw(0), f"prompt {problem.member + 1}")
+        return [problem.read(problem.draw(0), f"prompt {problem.member + 1}")]

@@ -13,7 +13,7 @@ __all__ = ["Search"]
 @tuners.register("search")
 @dataclass
 class Search(Tuner):
-    """Random search. The draw under which the head's validation loss is least wins.
+    """Random search. The draws under which the head's validation loss is least win.
 
     With the `mlp` head this is the loop of the original experiments: the head trains on a prompt
     until its validation loss has not improved for the head's `patience` epochs, then a new prompt
@@ -22,29 +22,51 @@ class Search(Tuner):
     """
 
     draws: int = 10
-    """Prompts that are tried."""
+    """The most prompts that are tried."""
+    patience: int | None = None
+    """Draws without improvement after which the search ends; None: all are tried."""
+    restarts: int = 0
+    """How often it begins anew after that, with the draws that are left."""
+    keep: int = 1
+    """The best prompts that are kept; their features are put side by side."""
 
     def __post_init__(self) -> None:
         require(self.draws >= 1, "search: draws must be 1 or more")
+        require(self.patience is None or self.patience >= 1, "search: patience must be 1 or more")
+        require(self.restarts >= 0, "search: restarts must be 0 or more")
+        require(
+            1 <= self.keep <= self.draws,
+            "search: keep must be 1 or more, and no more than there are draws",
+        )
 
-    def find(self, problem: Problem) -> Found:
+    @property
+    def n_found(self) -> int:
+        """As many as are kept."""
+        return self.keep
+
+    def find(self, problem: Problem) -> list[Found]:
         """The best of the draws."""
-        best: Found | None = None
+        best: list[tuple[float, int, Found]] = []
         self.losses_: list[float] = []
+        least, waited, restarts = float("inf"), 0, self.restarts
         for number in range(self.draws):
             stage = f"draw {number + 1} of {self.draws}"
             found = problem.read(problem.draw(number), stage)
             loss = problem.validation_loss(found)
-            if best is None or loss < min(self.losses_):
-                best = found
             self.losses_.append(loss)
-        assert best is not None
-        return best
+            best = sorted([*best, (loss, number, found)], key=lambda one: one[:2])[: self.keep]
+            least, waited = (loss, 0) if loss < least else (least, waited + 1)
+            if self.patience is None or waited < self.patience or len(best) < self.keep:
+                continue
+            if not restarts:
+                break
+            least, waited, restarts = float("inf"), 0, restarts - 1
+        return [found for _, _, found in best]
 
     def report(self) -> dict[str, float]:
         """Validation losses over the draws of the last member."""
         return {
-            "draws": float(self.draws),
+            "draws": float(len(self.losses_)),
             "best draw's validation loss": min(self.losses_),
             "worst draw's validation loss": max(self.losses_),
         }

@@ -44,10 +44,10 @@ class Surrogate(TrainingTuner):
         counts = (self.explore, self.steps, self.surrogate_hidden, self.surrogate_steps)
         require(min(counts) >= 1, "surrogate: counts must be 1 or more")
 
-    def find(self, problem: Problem) -> Found:
+    def find(self, problem: Problem) -> list[Found]:
         """The visited prompt with the least loss on the held-out part."""
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
-            return self._find(problem)
+            return [self._find(problem)]
 
     def _find(self, problem: Problem) -> Found:
         visited = [self._visit(problem, number) for number in range(self.explore)]
@@ -56,7 +56,7 @@ class Surrogate(TrainingTuner):
         memory = _Memory(self.surrogate_hidden, visited)
         trainer = MaskTrainer(problem, self, found.features)
         best, kept = Best(found.reading.prompt), found
-        parameters = [*module.parameters(), *trainer.head.parameters()]
+        parameters = [*module.parameters(), *trainer.coach.parameters()]
         optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
         self.gradients_: list[float] = []
         self.errors_: list[float] = []
@@ -64,7 +64,7 @@ class Surrogate(TrainingTuner):
             self.errors_.append(memory.learn(self.surrogate_steps))
             self.gradients_.append(self._improve(module, found, memory, trainer, optimiser))
             prompt = module.prompt()
-            if not _same(prompt.ids, found.reading.prompt.ids):
+            if not prompt.equals(found.reading.prompt):
                 found = problem.read(prompt, f"prompt of epoch {epoch + 1}")
                 memory.add(module, found.features)
             with torch.no_grad():
@@ -153,7 +153,3 @@ def _describe(module: ValuesModule) -> Tensor:
     values = module.values()
     places = values.new_tensor([module.mask, module.before]) / (len(values) + 1)
     return torch.cat([values, places])
-
-
-def _same(a: Tensor | None, b: Tensor | None) -> bool:
-    return a is not None and b is not None and a.equal(b)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsprompt.heads.base import hold_out, standardiser
-from tsprompt.heads.mlp import Perceptron
+from tsprompt.heads.base import hold_out
 from tsprompt.part import require
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive
@@ -21,10 +20,11 @@ __all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm"]
 
 @dataclass
 class TrainingTuner(Tuner):
-    """A tuner that trains a prompt together with a perceptron, NAdam, early stopping.
+    """A tuner that trains a prompt together with the head's coach, NAdam, early stopping.
 
-    The perceptron only guides the prompt. The classifier's head is fitted afterwards, on what the
-    prompt that did best on the held-out part of train makes the model say.
+    The coach, a perceptron unless the head brings one of its own, only guides the prompt. The
+    classifier's head is fitted afterwards, on what the prompt that did best on the held-out part of
+    train makes the model say.
     """
 
     epochs: int = 50
@@ -46,7 +46,7 @@ class TrainingTuner(Tuner):
 
 
 class MaskTrainer:
-    """The perceptron beside the prompt: scores, losses, and the split of train."""
+    """The head's coach beside the prompt: scores, losses, and the split of train."""
 
     def __init__(self, problem: Problem, tuner: TrainingTuner, features: Tensor) -> None:
         device = features.device
@@ -55,12 +55,12 @@ class MaskTrainer:
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)
-        self.mean, self.unit = standardiser(features[self.learn])
-        self.head = Perceptron(features.shape[1], tuner.hidden, problem.n_classes).to(device)
+        learned = features[self.learn]
+        self.coach = problem.head.coach(learned, problem.n_classes, tuner.hidden).to(device)
 
     def loss(self, features: Tensor, cases: Tensor) -> Tensor:
         """Cross-entropy of features (b, R) of these cases (b,)."""
-        scores = self.head((features - self.mean) / self.unit)
+        scores = self.coach(features)
         return functional.cross_entropy(scores, self.labels[cases])
 
 
@@ -80,8 +80,7 @@ class Best:
 
     def found(self, problem: Problem, first: Found) -> Found:
         """What the model says under the best prompt; it is run again only if the prompt moved."""
-        before = first.reading.prompt.ids
-        if before is not None and self.prompt.ids is not None and before.equal(self.prompt.ids):
+        if self.prompt.equals(first.reading.prompt):
             return first
         return problem.read(self.prompt, "best prompt")
 

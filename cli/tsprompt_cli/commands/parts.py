@@ -35,6 +35,8 @@ for _kind, _about in {
     "tuners": "How the prompt is found.",
     "readouts": "How hidden states become features.",
     "heads": "How features become probabilities.",
+    "combinations": "How several prompts become one classifier.",
+    "regimes": "What is fitted besides the head (`--train`).",
     "preprocessings": "How series are imputed, standardised and resampled.",
 }.items():
     _add(_kind, _about)

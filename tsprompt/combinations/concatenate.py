@@ -1,0 +1,30 @@
+"""`concatenate`: the features of all prompts side by side, under one head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from tsprompt.combinations.base import Combination, Evidence, combinations
+from tsprompt.heads import Head
+
+__all__ = ["Concatenate"]
+
+
+@combinations.register("concatenate")
+@dataclass
+class Concatenate(Combination):
+    """One head sees what all prompts make the model say."""
+
+    def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
+        """Fit the head."""
+        fitted = head.fresh()
+        fitted.fit(evidence.features, evidence.labels, evidence.n_classes, seed, evidence.optional)
+        self._keep([fitted])
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Those of the head."""
+        return self.heads_[0].probabilities(features)

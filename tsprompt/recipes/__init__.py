@@ -1,0 +1,32 @@
+"""Recipes: named, complete sets of choices. Any choice can be overridden. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from tsprompt.errors import ConfigError, near_names
+from tsprompt.recipes.base import Recipe, Settings
+from tsprompt.recipes.original import ORIGINAL
+from tsprompt.recipes.own import OWN
+
+__all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *ORIGINAL)}
+
+
+def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
+    """The recipe's choices, with those that are not None replaced.
+
+    Raises
+    ------
+    ConfigError
+        The recipe is unknown, or a choice is.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"no recipe is called {recipe!r}; {near_names(recipe, RECIPES)}")
+    known = asdict(RECIPES[recipe].settings)
+    for key in overrides:
+        if key not in known:
+            raise ConfigError(f"no choice is called {key!r}; {near_names(key, known)}")
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return {**known, **given}

@@ -1,0 +1,44 @@
+"""What every regime says: whether prompt and language model are fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tsprompt.backbones import Backbone
+from tsprompt.part import Part, require
+from tsprompt.registry import Registry
+
+__all__ = ["Regime", "regimes"]
+
+regimes: Registry[Regime] = Registry("regime", "tsprompt.regimes")
+
+
+@dataclass
+class Regime(Part):
+    """Says what training may change. The head is fitted in any case."""
+
+    tunes_prompt: ClassVar[bool]
+    tunes_model: ClassVar[bool] = False
+
+    def tuner_of(self, prompt: str) -> str:
+        """The tuner that is taken where none is asked for; `prompt`: the prompt's own."""
+        return prompt if self.tunes_prompt else "none"
+
+    def check(self, tuner: str, n_prompts: int) -> None:
+        """See that it goes together with a tuner and a number of prompts.
+
+        Raises
+        ------
+        ConfigError
+            It does not.
+        """
+        require(
+            self.tunes_prompt or self.tunes_model or tuner == "none",
+            f"train={self.name!r} leaves the prompt as it is, but the tuner {tuner!r} would change "
+            'it; leave the tuner out, or use train="prompt"',
+        )
+
+    def prepare(self, backbone: Backbone, seed: int) -> Backbone:
+        """The language model as this regime uses it: itself, or a copy that can be trained."""
+        return backbone
