@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
@@ -120,5 +122,8 @@ def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> R
         strategy=parts.strategy,
         length=parts.prompt.slots_of(backbone, parts.strategy.default_length),
         scope=parts.scope,
-        batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048)),
+        batch=BatchSize(
+            batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048),
+            cores=torch.get_num_threads() if backbone.device.type == "cpu" else 1,
+        ),
     )

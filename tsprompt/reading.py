@@ -20,6 +20,7 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
+from tsprompt.strategies.base import FRAME
 from tsprompt.template import Prompt, evenly
 from tsprompt.tokenizers import Tokenizer
 
@@ -147,20 +148,29 @@ class Reader:
         template = self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
         embeddings = template.assemble(rows, used, self.backbone)
         states = self.backbone.run(embeddings, layers, prompt.deep)
-        if not self.backbone.passes_through:
-            self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
         data, mask = evenly(template.data.ravel()), slice(template.mask, template.mask + 1)
         return _pick_positions(states, data), _pick_positions(states, mask)
+
+    def positions(self, rows: Tensor, slots: Tensor) -> int:
+        """L, for rows (r, S', W[, D]) and what fills their prompt slots (P', D) or (r, P', D)."""
+        return FRAME + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+
+    def count(self, rows: Tensor, slots: Tensor) -> None:
+        """Add what the model has read to the tokens run. `read` does not: it may run in threads."""
+        if not self.backbone.passes_through:
+            self.tokens_run += len(rows) * self.positions(rows, slots)
 
     def hidden(self, tokens: Tensor, prompt: Prompt, layers: tuple[int, ...]) -> Said:
         """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt."""
         rows, place = self.rows(tokens)
         vectors = prompt.fill(self.backbone)
         if self.scope == "series":
+            self.count(rows, self.slots(vectors, rows.shape[1], place))
             return self.read(rows, place, prompt, vectors, layers)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
         kept = rows[torch.from_numpy(new).to(rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
+        self.count(kept, self.slots(vectors, kept.shape[1], place[new]))
         each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
 
@@ -211,8 +221,8 @@ class _Pass:
         numbers, new = self.distinct.add(rows, place if reader.strategy.by_step else place * 0)
         self.numbers.append((index, numbers))
         rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
-        used = reader.slots(self.vectors, rows.shape[1], place).shape[-2]
-        length = 3 + used + rows.shape[1] * rows.shape[2]
+        slots = reader.slots(self.vectors, rows.shape[1], place)
+        length = reader.positions(rows, slots)
         before, finished = self.done, 0
 
         def run(part: slice) -> Said:
@@ -222,6 +232,7 @@ class _Pass:
 
         for said in reader.batch.run(len(rows), length, run):
             finished += len(said[1])
+            reader.count(rows[: len(said[1])], slots)
             reader.seconds += time.perf_counter() - start
             progress.report(
                 self.stage, before + len(index) * finished / max(len(rows), 1), self.total
