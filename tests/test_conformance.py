@@ -69,12 +69,12 @@ SMALL: dict[str, dict[str, Any]] = {
 """Options that make a part quick, by kind and by the option's name."""
 
 
-def small(kind: str, name: str, **options: Any) -> Any:
+def small(kind: str, spec: str, **options: Any) -> Any:
     """The part with quick options, those of them that it has."""
-    registry = REGISTRIES[kind]
-    known = {field.name for field in dataclasses.fields(registry[name])}
+    part = REGISTRIES[kind].build(spec)
+    known = part.options()
     quick = {key: value for key, value in SMALL.get(kind, {}).items() if key in known}
-    return registry.create(name, {**quick, **options})
+    return dataclasses.replace(part, **{**quick, **options})
 
 
 def pairs() -> Iterator[tuple[str, str]]:

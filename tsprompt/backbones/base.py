@@ -18,11 +18,13 @@ class Words:
     """The vocabulary of a backbone: ids to words, words to ids, and the special ones."""
 
     def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
         self._ids: dict[str, int] = tokenizer.get_vocab()
         self._words = {number: word for word, number in self._ids.items()}
         self.cls = int(tokenizer.cls_token_id)
         self.sep = int(tokenizer.sep_token_id)
         self.mask = int(tokenizer.mask_token_id)
+        self.unknown: int | None = tokenizer.unk_token_id
         self.special = frozenset(map(int, tokenizer.all_special_ids))
 
     def __len__(self) -> int:
@@ -35,6 +37,14 @@ class Words:
     def id(self, word: str) -> int | None:
         """The id of a word, or None if it is not one token of this vocabulary."""
         return self._ids.get(word)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text's tokens, without special ones around it."""
+        return [int(one) for one in self._tokenizer.encode(text, add_special_tokens=False)]
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is all tokens of this vocabulary, whole words or pieces of them."""
+        return self.unknown is None or self.unknown not in self.encode(text)
 
     @cached_property
     def plain(self) -> list[int]:
