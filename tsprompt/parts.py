@@ -79,10 +79,17 @@ class Parts:
             raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
         if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
             raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
-        if self.tuner.name not in self.prompt.tuners:
+        if self.prompt.by_layer and self.strategy.by_step:
             raise ConfigError(
-                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
-                f"use one of: {', '.join(self.prompt.tuners)}"
+                f"the prompt {self.prompt.name!r} stands beside all tokens of every layer, so no "
+                f'step can have one of its own; use strategy="shared", or a prompt of tokens with '
+                f"{self.strategy.name!r}"
+            )
+        allowed = self.train.tuners_of(self.prompt.tuners)
+        if self.tuner.name not in allowed:
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r} with "
+                f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
         if self.head.reads_mask and self.readout.name != "mask":

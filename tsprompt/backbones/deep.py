@@ -15,7 +15,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from tsprompt.errors import ConfigError
 
-__all__ = ["attending"]
+__all__ = ["attending", "check"]
 
 _NAME = "tsprompt_deep"
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
@@ -72,6 +72,23 @@ def _self_attentions(layers: list[nn.Module], name: str) -> list[nn.Module]:
     return found
 
 
+def check(model: nn.Module, layers: list[nn.Module], name: str) -> None:
+    """See that the layers of a model can be given further keys and values.
+
+    Raises
+    ------
+    ConfigError
+        They can't.
+    """
+    config: Any = model.config
+    if not getattr(model, "_supports_attention_backend", False):
+        raise ConfigError(
+            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
+            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
+        )
+    _self_attentions(layers, name)
+
+
 @contextmanager
 def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str) -> Iterator[None]:
     """While the block runs, layer n attends to the keys and values deep[n] (2, P', D) too.
@@ -81,12 +98,8 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
     ConfigError
         The model's attention can't be given more keys.
     """
+    check(model, layers, name)
     config: Any = model.config
-    if not getattr(model, "_supports_attention_backend", False):
-        raise ConfigError(
-            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
-            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
-        )
     # It stays: without a prompt it does what the usual one does.
     config._attn_implementation = _NAME
     heads = int(config.num_attention_heads)
