@@ -17,6 +17,7 @@ from tsprompt.errors import ConfigError
 __all__ = ["attending"]
 
 _NAME = "tsprompt_deep"
+_HEARD = "tsprompt_heard"
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 """What modules of attention call the number of their heads, in one model or another."""
 
@@ -34,6 +35,12 @@ def _attend(
     if said is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     rows, own = len(key), key.shape[2]
+    if said[0].shape[::2] != key.shape[1::2]:
+        raise ConfigError(
+            f"deep prompts: {said[0].shape[0]} heads of {said[0].shape[2]} entries don't fit the "
+            f"model's own, {key.shape[1]} of {key.shape[3]}; use prompt-tuning, or another backbone"
+        )
+    setattr(module, _HEARD, True)
     keys, values = (one.to(key.dtype).expand(rows, -1, -1, -1) for one in said)
     extra = keys.shape[2]
     causal = options.pop("is_causal", None)
@@ -48,6 +55,10 @@ def _attend(
         seen = attention_mask.new_zeros(*attention_mask.shape[:-1], extra)
         seen = seen if attention_mask.is_floating_point() else ~seen
         attention_mask = torch.cat([seen, attention_mask], dim=-1)
+    bias = options.pop("position_bias", None)
+    if bias is not None:
+        # T5's positions are distances between tokens: a prompt that is no token is at none.
+        options["position_bias"] = nn.functional.pad(bias, (extra, 0))
     key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
     return sdpa_attention_forward(
         module, query, key, value, attention_mask, is_causal=False, **options
@@ -78,14 +89,13 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
     ConfigError
         The model's attention can't be given more keys.
     """
-    config: Any = model.config
-    if not getattr(model, "_supports_attention_backend", False):
-        raise ConfigError(
-            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
-            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
-        )
-    before = config._attn_implementation
     modules = _self_attentions(layers, name)
+    kind = str(getattr(model.config, "model_type", name))
+    if not _takes_attention(model) or len(modules) != len(deep):
+        raise ConfigError(_OWN_WAYS.format(kind))
+    # T5's stacks have a configuration each.
+    config: Any = getattr(modules[0], "config", model.config)
+    before = config._attn_implementation
     heads = int(config.num_attention_heads)
     try:
         config._attn_implementation = _NAME
@@ -93,8 +103,24 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
             split = said.unflatten(-1, (heads, -1)).transpose(1, 2)
             setattr(module, _NAME, (split[0], split[1]))
         yield
+        if not all(hasattr(module, _HEARD) for module in modules):
+            raise ConfigError(_OWN_WAYS.format(kind))
     finally:
         config._attn_implementation = before
         for module in modules:
-            if hasattr(module, _NAME):
-                delattr(module, _NAME)
+            for mark in (_NAME, _HEARD):
+                if hasattr(module, mark):
+                    delattr(module, mark)
+
+
+_OWN_WAYS = (
+    "deep prompts: {} models have an attention of their own, which can't be given further keys; "
+    "use prompt-tuning, or a BERT, RoBERTa, DistilBERT, GPT-2, BART, T5 or ViT"
+)
+
+
+def _takes_attention(model: nn.Module) -> bool:
+    """Whether the attention function can be replaced, as far as the model says."""
+    return any(
+        getattr(model, flag, False) for flag in ("_supports_attention_backend", "_supports_sdpa")
+    )

@@ -45,6 +45,8 @@ class PromptModel(Part):
     """The tuner that finds this prompt unless another is asked for."""
     tuners: ClassVar[tuple[str, ...]] = ("none", "search")
     """All tuners that can."""
+    needs_words: ClassVar[bool] = True
+    """Whether it is made of words, which a model of images has not."""
 
     length: int | None = None
     """Prompt tokens (for each step, with `per-step`); None: what the strategy uses."""
