@@ -78,7 +78,7 @@ def test_the_family_is_known_from_the_configuration(kind: str, make_family: Make
 @pytest.mark.parametrize("strategy", ["shared", "per-step", "autoencoder:epochs=3"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_fits_predicts_and_is_saved(
-    kind: str, strategy: str, readout: str, make_family: Make, separable: Any, tmp_path: Path
+    kind: str, strategy: str, readout: str, make_family: Make, separable: Any, *, tmp_path: Path
 ) -> None:
     chosen = choices(kind, make_family(kind), strategy=strategy, readout=readout)
     fitted = PromptClassifier(**chosen).fit(separable.X, separable.y)
@@ -391,7 +391,7 @@ def test_words_are_refused_before_a_vit_is_loaded(
 
 def test_a_picture_is_refused_by_a_model_of_words(tiny_bert: str, separable: Any) -> None:
     chosen = choices("vit", tiny_bert)
-    with pytest.raises(ConfigError, match="makes images, but the backbone .* reads words"):
+    with pytest.raises(ConfigError, match=r"makes images, but the backbone .* reads words"):
         PromptClassifier(**chosen).fit(separable.X, separable.y)
 
 

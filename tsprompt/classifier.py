@@ -181,7 +181,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             derive(seed, "backbone"),
             self.device,
             self.dtype,
-            parts.reads_answer,
+            answers=parts.reads_answer,
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
         parts.head.meet(backbone, [str(one) for one in self.classes_])

@@ -233,7 +233,7 @@ def _rebuild(
         saved["seed"],
         machine["device"],
         machine["dtype"],
-        saved.get("answers", True),
+        answers=saved.get("answers", True),
     )
     if backbone.weights_hash != saved["weights_hash"]:
         raise BackboneError(

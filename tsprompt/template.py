@@ -75,7 +75,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Template:
-    """Positions of the slots. `[CLS]` is at 0, `[SEP]` at length - 1, in the frame of most models."""
+    """Positions of the slots. `[CLS]` is at 0; `[SEP]`, if there is one, at length - 1."""
 
     prompt: IntArray
     """(P,) positions of the prompt slots."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +18,11 @@ from tsprompt.errors import ConfigError
 __all__ = ["attending"]
 
 _NAME = "tsprompt_deep"
-_HEARD = "tsprompt_heard"
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 """What modules of attention call the number of their heads, in one model or another."""
+_SAID = threading.local()
+"""In each thread, the keys and values that are said `to` each module, and which modules `heard`:
+batches run side by side."""
 
 
 def _attend(
@@ -31,16 +34,16 @@ def _attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention over the keys and values (b, heads, L, d) of a layer, and the prompt's before."""
-    said: tuple[Tensor, Tensor] | None = getattr(module, _NAME, None)
+    said = getattr(_SAID, "to", {}).get(module)
     if said is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    rows, own = len(key), key.shape[2]
+    _SAID.heard.add(module)
     if said[0].shape[::2] != key.shape[1::2]:
         raise ConfigError(
             f"deep prompts: {said[0].shape[0]} heads of {said[0].shape[2]} entries don't fit the "
             f"model's own, {key.shape[1]} of {key.shape[3]}; use prompt-tuning, or another backbone"
         )
-    setattr(module, _HEARD, True)
+    rows, own = len(key), key.shape[2]
     keys, values = (one.to(key.dtype).expand(rows, -1, -1, -1) for one in said)
     extra = keys.shape[2]
     causal = options.pop("is_causal", None)
@@ -90,37 +93,30 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
         The model's attention can't be given more keys.
     """
     modules = _self_attentions(layers, name)
-    kind = str(getattr(model.config, "model_type", name))
+    kind = getattr(model.config, "model_type", name)
+    deaf = ConfigError(
+        f"deep prompts: {kind} models have an attention of their own, which can't be given further "
+        "keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT, GPT-2, BART, T5 or ViT"
+    )
     if not _takes_attention(model) or len(modules) != len(deep):
-        raise ConfigError(_OWN_WAYS.format(kind))
-    # T5's stacks have a configuration each.
+        raise deaf
+    # The stacks of a T5 have a configuration each.
     config: Any = getattr(modules[0], "config", model.config)
-    before = config._attn_implementation
+    # It stays: without a prompt it does what the usual one does.
+    config._attn_implementation = _NAME
     heads = int(config.num_attention_heads)
+    before = getattr(_SAID, "to", {}), getattr(_SAID, "heard", set())
+    split = deep.unflatten(-1, (heads, -1)).transpose(2, 3)
+    _SAID.to, _SAID.heard = dict(zip(modules, split.unbind(0), strict=True)), set()
     try:
-        config._attn_implementation = _NAME
-        for module, said in zip(modules, deep, strict=True):
-            split = said.unflatten(-1, (heads, -1)).transpose(1, 2)
-            setattr(module, _NAME, (split[0], split[1]))
         yield
-        if not all(hasattr(module, _HEARD) for module in modules):
-            raise ConfigError(_OWN_WAYS.format(kind))
+        if len(_SAID.heard) < len(modules):
+            raise deaf
     finally:
-        config._attn_implementation = before
-        for module in modules:
-            for mark in (_NAME, _HEARD):
-                if hasattr(module, mark):
-                    delattr(module, mark)
-
-
-_OWN_WAYS = (
-    "deep prompts: {} models have an attention of their own, which can't be given further keys; "
-    "use prompt-tuning, or a BERT, RoBERTa, DistilBERT, GPT-2, BART, T5 or ViT"
-)
+        _SAID.to, _SAID.heard = before
 
 
 def _takes_attention(model: nn.Module) -> bool:
     """Whether the attention function can be replaced, as far as the model says."""
-    return any(
-        getattr(model, flag, False) for flag in ("_supports_attention_backend", "_supports_sdpa")
-    )
+    flags = ("_supports_attention_backend", "_supports_sdpa")
+    return any(getattr(model, flag, False) for flag in flags)

@@ -6,7 +6,7 @@ import copyreg
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ def load_backbone(
     seed: int = 0,
     device: str = "auto",
     dtype: str = "auto",
+    *,
     answers: bool = True,
 ) -> Backbone:
     """Load the first `depth` layers of a backbone, frozen, in evaluation mode.
@@ -68,19 +69,14 @@ def load_backbone(
     # load it once for each.
     seed = seed if twin in ("random", "shuffled") else 0
     answers = answers or not _about(name)[1].answers_apart
-    return _load(name, depth, seed, str(place), number, answers)
+    return _load(name, depth, seed, str(place), number, answers=answers)
 
 
 def _again(backbone: Backbone) -> tuple[Any, ...]:
     """A copy, in this process or another, loads the weights instead of carrying them along."""
     place = (str(backbone.device), backbone.dtype_name)
-    return load_backbone, (
-        backbone.name,
-        backbone.depth,
-        backbone.seed,
-        *place,
-        backbone.family.answers,
-    )
+    again = partial(load_backbone, answers=backbone.family.answers)
+    return again, (backbone.name, backbone.depth, backbone.seed, *place)
 
 
 copyreg.pickle(Backbone, _again)
@@ -88,7 +84,7 @@ copyreg.pickle(Backbone, _again)
 
 @lru_cache(maxsize=8)
 def _load(
-    name: str, depth: int | None, seed: int, device: str, dtype: torch.dtype, answers: bool
+    name: str, depth: int | None, seed: int, device: str, dtype: torch.dtype, *, answers: bool
 ) -> Backbone:
     twin, base = split_name(name)
     source, config, vocabulary = _describe(base)
@@ -99,7 +95,7 @@ def _load(
         raise ConfigError(f"the backbone {name} has {layers} layers; layer {depth} was asked for")
     family = kind(config, depth, answers=answers)
     words = family.words(vocabulary, base)
-    model = _build(twin, source, config, family, base, seed)
+    model = _build(twin, source, config, family, base, seed=seed)
     return Backbone(
         name=name,
         seed=seed,
@@ -193,7 +189,7 @@ def _ask_hub(base: str) -> None:
 
 
 def _build(
-    twin: str | None, source: str, config: Any, family: Family, base: str, seed: int
+    twin: str | None, source: str, config: Any, family: Family, base: str, *, seed: int
 ) -> nn.Module:
     from transformers import AutoModel
 

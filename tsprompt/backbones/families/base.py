@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tsprompt.backbones.families.image import Picture
     from tsprompt.template import Template
 
-__all__ = ["FRAME", "Family", "drop_final_norm", "first_of", "pick", "stacks_of"]
+__all__ = ["FRAME", "Family", "first_of", "pick"]
 
 FRAME = ("cls", "mask", "sep")
 """The slots of a template besides those of the prompt and of the data."""
@@ -109,7 +109,7 @@ class Family(ABC):
         if hasattr(model, "pooler"):
             setattr(model, "pooler", None)  # noqa: B010  (to mypy a module is never None)
         if self.depth < self.total:
-            drop_final_norm(self.stack(model), self.depth)
+            _drop_final_norm(self.stack(model), self.depth)
 
     def stack(self, model: nn.Module) -> nn.Module:
         """The part of the model that reads the data."""
@@ -117,7 +117,7 @@ class Family(ABC):
 
     def model_layers(self, model: nn.Module) -> list[nn.Module]:
         """The layers that read the data, from the first on."""
-        return next(map(list, stacks_of(self.stack(model), self.depth)), [])
+        return next(map(list, _stacks_of(self.stack(model), self.depth)), [])
 
     def word_vectors(self, model: nn.Module) -> Tensor:
         """(V, D) embeddings of all words, as they enter the model."""
@@ -168,14 +168,15 @@ def first_of(tokenizer: Any, *kinds: str) -> int | None:
     return None
 
 
-def stacks_of(model: nn.Module, depth: int) -> list[nn.ModuleList]:
+def _stacks_of(model: nn.Module, depth: int) -> list[nn.ModuleList]:
     return [one for one in model.modules() if isinstance(one, nn.ModuleList) and len(one) == depth]
 
 
-def drop_final_norm(model: nn.Module, depth: int) -> None:
+def _drop_final_norm(model: nn.Module, depth: int) -> None:
     """The normalisation behind the last layer belongs to the last one of the whole model."""
-    stack = next(iter(stacks_of(model, depth)), None)
-    owner = next((one for one in model.modules() if stack in one.children()), None)
+    stacks = _stacks_of(model, depth)
+    owners = [one for one in model.modules() if stacks and stacks[0] in one.children()]
+    owner = owners[0] if owners else None
     for name in _FINAL_NORMS:
         if isinstance(getattr(owner, name, None), nn.Module):
             setattr(owner, name, nn.Identity())
