@@ -176,7 +176,12 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 )
         layers = parts.choose_layers()
         backbone = load_backbone(
-            parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
+            parts.backbone,
+            max(layers),
+            derive(seed, "backbone"),
+            self.device,
+            self.dtype,
+            answers=parts.reads_answer,
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
         parts.head.meet(backbone, [str(one) for one in self.classes_])
@@ -234,8 +239,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rng = generator(seed, "tokenizer", member)
             tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng, member=member)
             fitted.append(tokenizer)
-        longest, steps = int(cases.lengths.max()), parts.tokenizer.steps
-        if room is not None and room < min(longest, steps or longest):
+        longest = int(cases.lengths.max())
+        if parts.tokenizer.crowded(longest, room):
             notice(
                 f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
                 f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"

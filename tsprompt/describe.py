@@ -23,9 +23,11 @@ class Slot:
     """One position of a template."""
 
     kind: str
-    """`cls`, `prompt`, `data`, `mask` or `sep`."""
+    """`cls`, `prompt`, `data`, `mask` or `sep`; `answer`, where the answer is read elsewhere than
+    at the mask, and `frame`, a mask at which it is not."""
     text: str
-    """The word of a prompt token (`~word`: the nearest one to a vector); `x7`: step 7."""
+    """The word of a prompt token (`~word`: the nearest one to a vector; `v3`: vector 3, where there
+    are no words); `x7`: step 7."""
     tokens: int = 1
     """Positions that it takes."""
 
@@ -75,7 +77,7 @@ def layout(classifier: PromptClassifier) -> Layout:
         width=_width(classifier, first),
         prompt_tokens=len(first.prompt),
         layer_tokens=0 if first.prompt.deep is None else first.prompt.deep.shape[2],
-        positions=_template(classifier, first).length,
+        positions=_positions(classifier, first),
         readings=len(classifier.readings_),
         layers_read=first.layers,
         layers=reader.backbone.layers,
@@ -140,7 +142,13 @@ def _template(classifier: PromptClassifier, reading: Reading) -> Template:
     reader = classifier.reader_
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
     used = reader.strategy.slots(reader.length, steps)
-    return reader.strategy.template(steps, _width(classifier, reading), used, reading.prompt)
+    return reader.template(steps, _width(classifier, reading), used, reading.prompt)
+
+
+def _positions(classifier: PromptClassifier, reading: Reading) -> int:
+    """L, and the token of a decoder beside the encoder."""
+    template = _template(classifier, reading)
+    return max(template.length, classifier.reader_.backbone.answer(template).stop)
 
 
 def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
@@ -149,6 +157,8 @@ def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
         return [backbone.words.word(int(number)) for number in prompt.ids]
     if not len(prompt):
         return []
+    if not len(backbone.words):
+        return [f"v{number + 1}" for number in range(len(prompt))]
     return [f"~{backbone.words.word(one)}" for one in backbone.nearest_words(prompt.fill(backbone))]
 
 
@@ -156,7 +166,7 @@ def _features(classifier: PromptClassifier, reading: Reading) -> int:
     """R of one reading: the readout is asked with zeros."""
     reader = classifier.reader_
     tokens = reading.tokenizer.max_steps_ * _width(classifier, reading)
-    layers, size = len(reading.layers), reader.backbone.hidden_size
+    layers, size = len(reading.layers), reader.backbone.state_size
     if reader.scope == "step":
         tokens = reading.tokenizer.max_steps_
     data = torch.zeros(1, layers, tokens, size)

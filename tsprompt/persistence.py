@@ -144,6 +144,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
             "name": backbone.name,
             "seed": backbone.seed,
             "depth": backbone.depth,
+            "answers": backbone.family.answers,
             "dtype": backbone.dtype_name,
             "weights_hash": backbone.weights_hash,
         },
@@ -230,7 +231,12 @@ def _rebuild(
 ) -> PromptClassifier:
     saved = header["backbone"]
     backbone = load_backbone(
-        saved["name"], saved["depth"], saved["seed"], machine["device"], machine["dtype"]
+        saved["name"],
+        saved["depth"],
+        saved["seed"],
+        machine["device"],
+        machine["dtype"],
+        answers=saved.get("answers", True),
     )
     if backbone.weights_hash != saved["weights_hash"]:
         raise BackboneError(

@@ -20,8 +20,7 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.strategies.base import FRAME
-from tsprompt.template import Prompt, evenly
+from tsprompt.template import Prompt, Template, evenly
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Reader", "Reading", "Said"]
@@ -94,7 +93,7 @@ class Reader:
         """Tokens of all cases; those of equal length come together."""
         cost = 8 if tokenizer.discrete else 4 * self.backbone.hidden_size
         for index, values in cases.groups():
-            steps = -(-values.shape[1] // tokenizer.patch_length(values.shape[1]))
+            steps = tokenizer.steps_of(values.shape[1])
             rows = max(1, _CHUNK_BYTES // (steps * tokenizer.width(values.shape[2]) * cost))
             for start in range(0, len(index), rows):
                 part = slice(start, start + rows)
@@ -132,6 +131,11 @@ class Reader:
             return own[torch.from_numpy(place).to(own.device)]
         return vectors[: self.strategy.slots(self.length, steps)]
 
+    def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
+        """S steps of W tokens and P slots as the strategy lays them out, in the model's frame."""
+        template = self.strategy.template(steps, width, slots, prompt)
+        return template.framed(self.backbone.family.frame)
+
     def read(
         self,
         rows: Tensor,
@@ -142,18 +146,21 @@ class Reader:
     ) -> Said:
         """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
 
+        Where the model answers elsewhere than at a mask, its answer takes that place; (r, N', 0, D)
+        where nobody reads it and it would take layers of its own.
+
         Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
         """
         used = self.slots(vectors, rows.shape[1], place)
-        template = self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
+        template = self.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
         embeddings = template.assemble(rows, used, self.backbone)
         states = self.backbone.run(embeddings, layers, prompt.deep)
-        data, mask = evenly(template.data.ravel()), slice(template.mask, template.mask + 1)
-        return _pick_positions(states, data), _pick_positions(states, mask)
+        data, answer = evenly(template.data.ravel()), self.backbone.answer(template)
+        return _pick_positions(states, data), _pick_positions(states, answer)
 
     def positions(self, rows: Tensor, slots: Tensor) -> int:
         """L, for rows (r, S', W[, D]) and what fills their prompt slots (P', D) or (r, P', D)."""
-        return FRAME + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        return len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
 
     def count(self, rows: Tensor, slots: Tensor) -> None:
         """Add what the model has read to the tokens run. `read` does not: it may run in threads."""

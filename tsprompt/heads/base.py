@@ -41,6 +41,9 @@ class Head(Part):
     """Whether features must be what the model says at the mask, at one layer: for heads that read
     it as words."""
 
+    needs_words: ClassVar[bool] = False
+    """Whether it uses the words of the language model."""
+
     def fresh(self) -> Head:
         """A head of the same options that has learned nothing, but met what this one has met."""
         copy = dataclasses.replace(self)

@@ -73,6 +73,11 @@ class PromptModel(Part):
         )
         require_one_of(self, "placement", ("around", "random"))
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether it is made of words, which a model of images has not."""
+        return True
+
     def slots_of(self, backbone: Backbone, default: int) -> int:
         """How many slots it fills (for each step, with `per-step`); `default` is the strategy's.
 
