@@ -18,6 +18,7 @@ class Words:
     """The vocabulary of a backbone: ids to words, words to ids, and the special ones."""
 
     def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
         self._ids: dict[str, int] = tokenizer.get_vocab()
         self._words = {number: word for word, number in self._ids.items()}
         self.cls = int(tokenizer.cls_token_id)
@@ -35,6 +36,11 @@ class Words:
     def id(self, word: str) -> int | None:
         """The id of a word, or None if it is not one token of this vocabulary."""
         return self._ids.get(word)
+
+    def pieces(self, text: str) -> list[int]:
+        """Ids of the tokens that a text within a sentence is read as."""
+        # Vocabularies that mark the start of a word see it by the space.
+        return list(self._tokenizer(f" {text}", add_special_tokens=False)["input_ids"])
 
     @cached_property
     def plain(self) -> list[int]:
