@@ -230,9 +230,9 @@ def members(ids: Sequence[Sequence[int]]) -> Tensor:
 class Verbalizer(WordHead):
     """Classes are told by the scores of words that stand for them.
 
-    A class's score is the weighted mean of those of its words. What is learned on top, a temperature
-    and a bias for each class, is fitted by maximum a posteriori with standard-normal priors; a
-    temperature is positive, so that a word can't come to speak against its class.
+    A class's score is the weighted mean of those of its words. What is learned on top, a
+    temperature and a bias for each class, is fitted by maximum a posteriori with standard-normal
+    priors; a temperature is positive, so that a word can't come to speak against its class.
     """
 
     calibrate: bool = True

@@ -16,7 +16,7 @@ from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm
 
-__all__ = ["Gradient"]
+__all__ = ["Gradient", "TrainFeatures"]
 
 
 @tuners.register("gradient")
@@ -39,7 +39,7 @@ class Gradient(TrainingTuner):
         """The prompt of the epoch with the least loss on the held-out part."""
         module = problem.module(0)
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
-        features = _Features(problem, first)
+        features = TrainFeatures(problem, first)
         self.gradients_: list[float] = []
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             trainer = MaskTrainer(problem, self, first.features)
@@ -52,7 +52,7 @@ class Gradient(TrainingTuner):
         return [best.found(problem, first)]
 
     def _train(
-        self, module: PromptModule, trainer: MaskTrainer, features: _Features, best: Best
+        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
     ) -> Best:
         parameters = [*module.parameters(), *trainer.coach.parameters()]
         optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
@@ -71,7 +71,9 @@ class Gradient(TrainingTuner):
         progress.report("training the prompt", self.epochs, self.epochs)
         return best
 
-    def _validate(self, module: PromptModule, trainer: MaskTrainer, features: _Features) -> float:
+    def _validate(
+        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures
+    ) -> float:
         with torch.no_grad():
             parts = features.batches(trainer.validate, self.batch)
             losses = [trainer.loss(features.of(module, part), part) * len(part) for part in parts]
@@ -85,7 +87,7 @@ class Gradient(TrainingTuner):
         }
 
 
-class _Features:
+class TrainFeatures:
     """Features of train cases under a prompt that changes, or can't."""
 
     def __init__(self, problem: Problem, first: Found) -> None:
