@@ -33,7 +33,7 @@ from tsprompt.prompts import PromptModel, prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.regimes import regimes
-from tsprompt.registry import Registry
+from tsprompt.registry import Registry, parse_spec
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners
@@ -56,15 +56,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "strategy": {"epochs": 30, "patience": 30, "latent": 8, "hidden": 16},
     "tuner": {
         "epochs": 3,
-        "draws": 2,
+        "draws": 3,
         "explore": 2,
         "steps": 2,
         "hidden": 8,
         "surrogate_steps": 5,
         "surrogate_hidden": 8,
+        "rounds": 2,
+        "swaps": 2,
+        "candidates": 2,
+        "vocabulary": 20,
     },
     "prompt": {"hidden": 8},
-    "head": {"epochs": 60, "hidden": 32},
+    "head": {"epochs": 60, "hidden": 32, "scores": "tied"},
 }
 """Options that make a part quick, by kind and by the option's name."""
 
@@ -72,9 +76,11 @@ SMALL: dict[str, dict[str, Any]] = {
 def small(kind: str, name: str, **options: Any) -> Any:
     """The part with quick options, those of them that it has."""
     registry = REGISTRIES[kind]
+    name, given = parse_spec(name)
+    options = {**given, **options}
     known = {field.name for field in dataclasses.fields(registry[name])}
     quick = {key: value for key, value in SMALL.get(kind, {}).items() if key in known}
-    return registry.create(name, {**quick, **options})
+    return registry.create(name, {**options, **quick})
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -87,6 +93,11 @@ def pairs() -> Iterator[tuple[str, str]]:
 
 def parts() -> list[tuple[str, str]]:
     return [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+
+
+def readout_of(head: str) -> str:
+    """What a head can read."""
+    return "mask" if heads[head].reads_mask else "pooled"
 
 
 CASES: dict[str, dict[str, Any]] = {}
@@ -110,7 +121,7 @@ for _readout in readouts:
     for _scope in SCOPES:
         CASES[f"{_readout} {_scope}"] = {"readout": _readout, "scope": _scope}
 for _head in heads:
-    CASES[f"head {_head}"] = {"head": small("head", _head)}
+    CASES[f"head {_head}"] = {"head": small("head", _head), "readout": readout_of(_head)}
 for _twin in ("random", "shuffled", "none"):
     CASES[f"backbone {_twin}"] = {"backbone": _twin}
 for _combination in combinations:
@@ -231,7 +242,8 @@ def test_constant_series_are_no_division_by_zero(
     choices: dict[str, Any], head: str, tiny: dict[str, Any]
 ) -> None:
     X, y = np.full((6, 9, 2), 3.0), np.array([0, 1] * 3)
-    fitted = build({**choices, "head": small("head", head)}, tiny).fit(X, y)
+    chosen = {"head": small("head", head), "readout": readout_of(head)}
+    fitted = build({**choices, **chosen}, tiny).fit(X, y)
     np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1)
     assert np.isfinite(fitted.predict_proba(X * 2 + 1)).all()
 

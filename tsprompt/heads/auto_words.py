@@ -107,7 +107,7 @@ def _margins(scores: Tensor) -> Tensor:
 
 def _best(clear: Tensor, candidates: list[int], count: int) -> list[list[int]]:
     """The `count` clearest words of each class, none twice; classes take turns."""
-    orders = [iter((-own).argsort(kind="stable").tolist()) for own in clear]
+    orders = [iter(own.argsort(descending=True, stable=True).tolist()) for own in clear]
     taken: set[int] = set()
     chosen: list[list[int]] = [[] for _ in orders]
     for _ in range(count):

@@ -38,7 +38,7 @@ class SoftWords(WordHead):
     words: str | None = None
     """Words to start from, as of `label-words`; None: the names of the classes, or, if these are no
     words of the vocabulary, random vectors."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-2
     """Step size of NAdam, in units of the spread of the words' vectors."""
     epochs: int = 300
     """The most passes over train."""

@@ -12,16 +12,16 @@ from tsprompt.part import require
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive, seeded_torch
 from tsprompt.template import Prompt
-from tsprompt.tuners.base import Found, Problem, Tuner, tuners
+from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.gradient import TrainFeatures
-from tsprompt.tuners.training import MaskTrainer
+from tsprompt.tuners.training import MaskTrainer, TrainingTuner
 
 __all__ = ["Trigger", "first_order"]
 
 
 @tuners.register("trigger")
 @dataclass
-class Trigger(Tuner):
+class Trigger(TrainingTuner):
     """The trigger search of AutoPrompt (Shin et al. 2020).
 
     For a random slot of the prompt, the gradient of the loss at its embedding says, to first order,
@@ -31,31 +31,24 @@ class Trigger(Tuner):
     prompt. The prompt with the least loss on a held-out part of train wins.
     """
 
-    rounds: int = 10
-    """The most rounds."""
+    epochs: int = 10
+    """The most rounds of swaps."""
+    patience: int = 4
+    """Rounds without improvement on the held-out part after which the search ends."""
     swaps: int = 5
     """Slots that are tried in a round."""
     candidates: int = 8
     """Words that are tried for a slot: each costs a run of the model over the batch."""
     batch: int = 32
     """Train cases on which a swap is judged."""
-    patience: int = 4
-    """Rounds without improvement on the held-out part after which the search ends."""
     coach_steps: int = 50
     """Steps by which the coach learns after each round."""
-    learning_rate: float = 1e-2
-    """Step size of the coach's NAdam."""
-    hidden: int = 128
-    """Units of the coach, where the head has none of its own."""
-    validation: float = 0.25
-    """Share of train that is held out."""
 
     def __post_init__(self) -> None:
-        counts = (self.rounds, self.swaps, self.candidates, self.batch, self.patience, self.hidden)
+        super().__post_init__()
+        counts = (self.swaps, self.candidates, self.batch)
         require(min(counts) >= 1, "trigger: counts must be 1 or more")
         require(self.coach_steps >= 0, "trigger: coach_steps must be 0 or more")
-        require(self.learning_rate > 0, "trigger: learning_rate must be positive")
-        require(0 < self.validation < 1, "trigger: validation lies between 0 and 1")
 
     def find(self, problem: Problem) -> list[Found]:
         """The prompt with the least loss on the held-out part."""
@@ -73,7 +66,7 @@ class Trigger(Tuner):
         self._teach(trainer, found)
         best, least, waited = found, self._validate(trainer, found), 0
         self.losses_.append(least)
-        for number in range(self.rounds):
+        for number in range(self.epochs):
             prompt = self._round(problem, found.reading.prompt, trainer, features)
             if not prompt.equals(found.reading.prompt):
                 found = problem.read(prompt, f"round {number + 1}")
@@ -81,10 +74,10 @@ class Trigger(Tuner):
             loss = self._validate(trainer, found)
             self.losses_.append(loss)
             best, least, waited = (found, loss, 0) if loss < least else (best, least, waited + 1)
-            progress.report("swapping words", number + 1, self.rounds)
+            progress.report("swapping words", number + 1, self.epochs)
             if waited >= self.patience:
                 break
-        progress.report("swapping words", self.rounds, self.rounds)
+        progress.report("swapping words", self.epochs, self.epochs)
         return best
 
     def _round(
