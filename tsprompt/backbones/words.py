@@ -40,6 +40,11 @@ class Words:
         """Ids of a text's tokens, without special ones around it."""
         return [int(one) for one in self._tokenizer.encode(text, add_special_tokens=False)]
 
+    def pieces(self, word: str) -> list[int]:
+        """Ids of the tokens that a word within a sentence is read as."""
+        # Vocabularies that mark the start of a word see it by the space.
+        return self.encode(f" {word}")
+
     def knows(self, text: str) -> bool:
         """Whether a text is all tokens of this vocabulary, whole words or pieces of them."""
         return self.unknown is None or self.unknown not in self.encode(text)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
+from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
@@ -13,7 +14,9 @@ from tsprompt.recipes.soft import SOFT
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *SOFT, *ORIGINAL, *IMAGE)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*OWN, *SOFT, *DISCRETE, *ORIGINAL, *IMAGE)
+}
 
 
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
