@@ -127,6 +127,8 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
     if "recipe" in changes:
         chosen = RECIPES[changes["recipe"]].settings
         options["head"] = small("head", chosen.head)
+        if chosen.combination != "concatenate":
+            options["n_prompts"] = 3
         if chosen.tuner:
             options["tuner"] = small("tuner", chosen.tuner)
     if "backbone" in changes:

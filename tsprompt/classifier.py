@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
-from tsprompt.combinations import Combination, Evidence
+from tsprompt.combinations import Combination, Evidence, Task
 from tsprompt.data import Cases, as_cases
-from tsprompt.errors import InputError, notice
+from tsprompt.errors import ConfigError, InputError, notice
+from tsprompt.given import Given
 from tsprompt.heads import Head
 from tsprompt.parts import Parts, make_reader
 from tsprompt.preprocessing import Preprocessing
@@ -32,7 +34,7 @@ from tsprompt.regimes import Regime
 from tsprompt.seeds import derive, generator
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.tuners import Problem, Tuner
+from tsprompt.tuners import Found, Problem, Tuner
 
 __all__ = ["PromptClassifier"]
 
@@ -130,7 +132,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> PromptClassifier:
+    def fit(
+        self, X: Any, y: Any, *, unlabelled: Any = None, development: Any = None
+    ) -> PromptClassifier:
         """Learn from train.
 
         Parameters
@@ -139,31 +143,71 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             (B, T, F) numbers, or a list of B arrays (T_i, F). NaN and inf count as missing.
         y
             (B,) labels.
+        unlabelled
+            Further cases (U, T, F) without labels, for a combination that has a use for them
+            (`distil`). Scales and tokenizers are learned from X alone.
+        development
+            A pair: cases (V, T, F) and their labels (V,). Heads and tuners that would hold out a
+            part of train validate on these instead; nothing else learns from them.
 
         Raises
         ------
         InputError
             X or y can't be used: wrong shape, one class, too few cases of a class.
         ConfigError
-            The choices are unknown or contradict each other.
+            The choices are unknown or contradict each other, or the combination has no use for
+            unlabelled cases.
         BackboneError
             The language model can't be had.
         """
+        parts = Parts.build(self._settings())
+        if unlabelled is not None and not parts.combination.uses_unlabelled:
+            raise ConfigError(
+                f"the combination {parts.combination.name!r} has no use for unlabelled cases; "
+                'leave them out, or use combination="distil"'
+            )
+        given = Given.of(X, y, unlabelled, development)
+        self._check_counts(given, parts.head)
+        return self._fit_given(parts, given)
+
+    def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
+        """Fit without a single label: only scales, vocabularies and quantiles are learned.
+
+        Parameters
+        ----------
+        X
+            Cases (U, T, F) without labels.
+        classes
+            (C,) the labels that there are.
+
+        Raises
+        ------
+        ConfigError
+            The head, the tuner or the combination must learn from cases with labels.
+        """
+        parts = Parts.build(self._settings())
+        parts.check_zero_shot()
+        return self._fit_given(parts, Given.without_labels(X, classes))
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether `fit` takes cases without labels."""
+        return Parts.build(self._settings()).combination.uses_unlabelled
+
+    def _fit_given(self, parts: Parts, given: Given) -> PromptClassifier:
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
         if hasattr(self, "readings_"):
             del self.readings_
-        parts = Parts.build(self._settings())
-        cases = as_cases(X)
-        self.classes_, labels = _encode(y, len(cases))
-        self._check_counts(labels, parts.head)
+        self.classes_ = given.classes
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
-            self._fit(parts, cases, labels, seed)
+            self._fit(parts, given, seed)
         self.costs_["fit_seconds"] = time.perf_counter() - started
         return self
 
-    def _fit(self, parts: Parts, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
+    def _fit(self, parts: Parts, given: Given, seed: int) -> None:
+        cases = given.train
         self.n_features_in_ = cases.n_features
         self.parts_ = parts
         if parts.scope == "step" and parts.preprocessing.length is None:
@@ -180,57 +224,121 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
         parts.head.meet(backbone, [str(one) for one in self.classes_])
-        prepared = parts.preprocessing.fit(cases).transform(cases)
-        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+        prepared = self._prepare(given, seed)
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
-        fitted = self._fit_tokenizers(prepared, len(tasks), seed)
-        readings: list[Reading] = []
-        members: list[int] = []
+        train = prepared.train
+        tasks = parts.combination.share_out(
+            train, given.labels[: given.learn], len(self.classes_), parts.n_prompts
+        )
+        views = _Views(parts.combination)
+        fitted = self._fit_tokenizers(train, views, len(tasks), seed)
         features = Columns(len(tasks) * parts.tuner.n_found)
+        free = Columns(len(tasks) * parts.tuner.n_found)
+        readings: list[Reading] = []
         for member, (task, tokenizer) in enumerate(zip(tasks, fitted, strict=True)):
-            problem = Problem(
-                member=member,
-                cases=prepared,
-                labels=task.labels,
-                n_classes=task.n_classes,
-                reader=self.reader_,
-                tokenizer=tokenizer,
-                prompt=parts.prompt,
-                readout=parts.readout,
-                head=parts.head,
-                slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
-                layers=layers,
-                seed=seed,
+            found_all = self._find(
+                prepared, views, task, tokenizer, member, layers, len(tasks), seed
             )
-            for found in parts.tuner.find(problem):
+            for found in found_all:
                 readings.append(found.reading)
                 features.append(found.features)
-                members.append(member)
+                if prepared.unlabelled is not None:
+                    seen = views.of(prepared.unlabelled, member)
+                    stage = f"unlabelled, prompt {len(readings)}"
+                    free.append(self.reader_.features(found.reading, seen, stage))
         self.reader_.forget()
         width = features.joined.shape[1] // len(readings)
+        count = 0 if given.zero_shot else given.learn
         evidence = Evidence(
-            features=features.joined,
-            members=members,
+            features=features.joined[:count],
+            members=[reading.member for reading in readings],
             tasks=tasks,
-            labels=labels,
+            labels=given.labels[:count],
             n_classes=len(self.classes_),
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
+            unlabelled=None if prepared.unlabelled is None else free.joined,
+            development=(features.joined[count:], given.labels[count:])
+            if given.development
+            else None,
         )
         self._fit_heads(evidence, seed)
         self.readings_ = readings
 
-    def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:
-        """One tokenizer draw for each prompt; all have the same steps."""
+    def _prepare(self, given: Given, seed: int) -> Given:
+        """The same, preprocessed, and as the strategy wants it; both learn from train alone."""
+        parts, train = self.parts_, given.train
+        prepared = parts.preprocessing.fit(train).transform(train)
+        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+        if given.development:
+            extra = given.cases[given.learn :]
+            extra = parts.preprocessing.transform(extra, argument="development")
+            prepared = Cases([*prepared, *parts.strategy.transform(extra)])
+        free = given.unlabelled
+        if free is not None:
+            free = parts.preprocessing.transform(free, argument="unlabelled")
+            free = parts.strategy.transform(free)
+        return dataclasses.replace(given, cases=prepared, unlabelled=free)
+
+    def _find(
+        self,
+        given: Given,
+        views: _Views,
+        task: Task,
+        tokenizer: Tokenizer,
+        member: int,
+        layers: tuple[int, ...],
+        members: int,
+        seed: int,
+    ) -> Iterator[Found]:
+        """What the tuner finds for one member, with features of all cases."""
+        parts, seen = self.parts_, views.of(given.cases, member)
+        labels = task.labels(given.labels)
+        part = np.flatnonzero(labels >= 0)
+        others = np.flatnonzero(labels < 0)
+        problem = Problem(
+            member=member,
+            cases=seen.take(part) if len(others) else seen,
+            labels=labels[part],
+            n_classes=task.n_classes,
+            reader=self.reader_,
+            tokenizer=tokenizer,
+            prompt=parts.prompt,
+            readout=parts.readout,
+            head=parts.head,
+            slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
+            layers=layers,
+            seed=seed,
+            learn=int((part < given.learn).sum()) if given.development else None,
+            parts=parts.combination.parts_of(members),
+        )
+        for found in parts.tuner.find(problem):
+            found.reading.member = member
+            if len(others):
+                stage = f"prompt {member + 1}, other classes"
+                rest = self.reader_.features(found.reading, seen.take(others), stage)
+                whole = rest.new_empty(len(seen), rest.shape[1])
+                whole[torch.from_numpy(part)] = found.features
+                whole[torch.from_numpy(others)] = rest
+                found.features = whole
+            yield found
+
+    def _fit_tokenizers(
+        self, train: Cases, views: _Views, count: int, seed: int
+    ) -> list[Tokenizer]:
+        """One tokenizer for each member; all have the same steps."""
         parts, reader = self.parts_, self.reader_
-        room = reader.room(parts.tokenizer.width(cases.n_features))
+        made: dict[tuple[int, int], Tokenizer] = {}
         fitted = []
         for member in range(count):
-            tokenizer = tokenizers.build(parts.tokenizer)
-            rng = generator(seed, "tokenizer", member)
-            tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng, member=member)
-            fitted.append(tokenizer)
-        longest, steps = int(cases.lengths.max()), parts.tokenizer.steps
+            seen, draw = views.of(train, member), parts.combination.draw_of(member)
+            room = reader.room(parts.tokenizer.width(seen.n_features))
+            if (draw, id(seen)) not in made:
+                tokenizer = tokenizers.build(parts.tokenizer)
+                rng = generator(seed, "tokenizer", draw)
+                tokenizer.fit(seen, reader.backbone, max_steps=room, rng=rng, member=draw)
+                made[draw, id(seen)] = tokenizer
+            fitted.append(made[draw, id(seen)])
+        longest, steps = int(seen.lengths.max()), parts.tokenizer.steps
         if room is not None and room < min(longest, steps or longest):
             notice(
                 f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
@@ -242,9 +350,12 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
         combination.fit(evidence, parts.head, derive(seed, "head"))
         self.seed_ = seed
-        chances = combination.probabilities(evidence.features)
+        train_accuracy = float("nan")
+        if len(evidence.labels):
+            chances = combination.probabilities(evidence.features)
+            train_accuracy = float((chances.argmax(axis=1) == evidence.labels).mean())
         self.scores_ = {
-            "train_accuracy": float((chances.argmax(axis=1) == evidence.labels).mean()),
+            "train_accuracy": train_accuracy,
             "validation_accuracy": combination.validation_accuracy_,
             "validation_loss": combination.validation_loss_,
         }
@@ -256,7 +367,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "trainable_parameters": trainable,
             "total_parameters": trainable + reader.backbone.n_parameters,
         }
-        self.report_ = {**parts.strategy.report(), **parts.tuner.report()}
+        self.report_ = {
+            **parts.strategy.report(),
+            **parts.tuner.report(),
+            **combination.report(),
+        }
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C), in the order of `classes_`.
@@ -281,9 +396,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         with self._progress():
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-            features = Columns(len(self.readings_))
+            features, views = Columns(len(self.readings_)), _Views(parts.combination)
+            users = Counter(id(reading.tokenizer) for reading in self.readings_)
             for number, reading in enumerate(self.readings_, start=1):
-                features.append(self.reader_.features(reading, prepared, f"prompt {number}"))
+                seen = views.of(prepared, reading.member)
+                keep = users[id(reading.tokenizer)] > 1
+                features.append(self.reader_.features(reading, seen, f"prompt {number}", keep=keep))
+            self.reader_.forget()
             return parts.combination.probabilities(features.joined)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -316,13 +435,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
-    def _check_counts(self, labels: npt.NDArray[np.intp], head: Head) -> None:
-        if len(self.classes_) < 2:
+    def _check_counts(self, given: Given, head: Head) -> None:
+        if len(given.classes) < 2:
             raise InputError(
-                f"y has one class only ({self.classes_[0]}); a classifier needs two or more"
+                f"y has one class only ({given.classes[0]}); a classifier needs two or more"
             )
-        counts = np.bincount(labels)
-        rare = [str(self.classes_[i]) for i in np.flatnonzero(counts < head.min_per_class)]
+        # A development sample counts: what is validated on it need not be held out of train.
+        counts = np.bincount(given.labels)
+        rare = [str(given.classes[i]) for i in np.flatnonzero(counts < head.min_per_class)]
         if rare:
             raise InputError(
                 f"class {', '.join(rare)} has fewer than {head.min_per_class} training cases, but "
@@ -360,19 +480,16 @@ class Columns:
         self._filled += 1
 
 
-def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Sorted labels (C,) and class numbers (B,)."""
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) != count:
-        raise InputError(
-            f"y has shape {labels.shape}; one label for each of the {count} cases of X is needed"
-        )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError("y holds NaN or inf; remove these cases or label them")
-    if labels.dtype == object:
-        kinds = {type(label) for label in labels}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"y mixes labels of several types ({names}); convert them to one")
-    classes, numbers = np.unique(labels, return_inverse=True)
-    return classes, numbers.astype(np.intp)
+class _Views:
+    """What each member sees of some cases, made once: equal cases are the same object."""
+
+    def __init__(self, combination: Combination) -> None:
+        self._combination = combination
+        self._made: dict[tuple[int, int], tuple[Cases, Cases]] = {}
+
+    def of(self, cases: Cases, member: int) -> Cases:
+        """A member's view."""
+        key = id(cases), member
+        if key not in self._made:
+            self._made[key] = cases, self._combination.view(cases, member)
+        return self._made[key][1]

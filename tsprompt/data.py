@@ -7,7 +7,7 @@ C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,12 @@ class Cases(Sequence[FloatArray]):
         if self._block is not None:
             return Cases(self._block[index])
         return Cases([self._series[i] for i in index])
+
+    def map(self, change: Callable[[FloatArray], FloatArray]) -> Cases:
+        """The cases that `change` makes of values (b, T, F) of one length."""
+        if self._block is not None:
+            return Cases(change(self._block))
+        return Cases([change(one[None])[0] for one in self._series])
 
     @property
     def n_features(self) -> int:
