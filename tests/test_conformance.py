@@ -130,7 +130,7 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
         if chosen.combination != "concatenate":
             options["n_prompts"] = 3
         if chosen.tuner:
-            options["tuner"] = small("tuner", chosen.tuner)
+            options["tuner"] = small("tuner", chosen.tuner.partition(":")[0])
     if "backbone" in changes:
         options["backbone"] = f"{changes['backbone']}:{tiny['backbone']}"
     return PromptClassifier(**options)

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
-from tsprompt.combinations import Combination, Evidence, Task
+from tsprompt.combinations import Combination, Evidence
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, notice
 from tsprompt.given import Given
 from tsprompt.heads import Head
+from tsprompt.members import Columns, Members, Views
 from tsprompt.parts import Parts, make_reader
 from tsprompt.preprocessing import Preprocessing
 from tsprompt.prompts import PromptModel
@@ -31,10 +31,10 @@ from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.recipes import Settings, resolve
 from tsprompt.regimes import Regime
-from tsprompt.seeds import derive, generator
+from tsprompt.seeds import derive
 from tsprompt.strategies import Strategy
-from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.tuners import Found, Problem, Tuner
+from tsprompt.tokenizers import Tokenizer
+from tsprompt.tuners import Tuner
 
 __all__ = ["PromptClassifier"]
 
@@ -226,41 +226,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts.head.meet(backbone, [str(one) for one in self.classes_])
         prepared = self._prepare(given, seed)
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        train = prepared.train
-        tasks = parts.combination.share_out(
-            train, given.labels[: given.learn], len(self.classes_), parts.n_prompts
-        )
-        views = _Views(parts.combination)
-        fitted = self._fit_tokenizers(train, views, len(tasks), seed)
-        features = Columns(len(tasks) * parts.tuner.n_found)
-        free = Columns(len(tasks) * parts.tuner.n_found)
-        readings: list[Reading] = []
-        for member, (task, tokenizer) in enumerate(zip(tasks, fitted, strict=True)):
-            found_all = self._find(
-                prepared, views, task, tokenizer, member, layers, len(tasks), seed
-            )
-            for found in found_all:
-                readings.append(found.reading)
-                features.append(found.features)
-                if prepared.unlabelled is not None:
-                    seen = views.of(prepared.unlabelled, member)
-                    stage = f"unlabelled, prompt {len(readings)}"
-                    free.append(self.reader_.features(found.reading, seen, stage))
-        self.reader_.forget()
-        width = features.joined.shape[1] // len(readings)
-        count = 0 if given.zero_shot else given.learn
-        evidence = Evidence(
-            features=features.joined[:count],
-            members=[reading.member for reading in readings],
-            tasks=tasks,
-            labels=given.labels[:count],
-            n_classes=len(self.classes_),
-            optional=torch.cat([reading.readout.optional(width) for reading in readings]),
-            unlabelled=None if prepared.unlabelled is None else free.joined,
-            development=(features.joined[count:], given.labels[count:])
-            if given.development
-            else None,
-        )
+        members = Members(parts, self.reader_, prepared, layers, seed)
+        readings, evidence = members.read()
         self._fit_heads(evidence, seed)
         self.readings_ = readings
 
@@ -278,73 +245,6 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             free = parts.preprocessing.transform(free, argument="unlabelled")
             free = parts.strategy.transform(free)
         return dataclasses.replace(given, cases=prepared, unlabelled=free)
-
-    def _find(
-        self,
-        given: Given,
-        views: _Views,
-        task: Task,
-        tokenizer: Tokenizer,
-        member: int,
-        layers: tuple[int, ...],
-        members: int,
-        seed: int,
-    ) -> Iterator[Found]:
-        """What the tuner finds for one member, with features of all cases."""
-        parts, seen = self.parts_, views.of(given.cases, member)
-        labels = task.labels(given.labels)
-        part = np.flatnonzero(labels >= 0)
-        others = np.flatnonzero(labels < 0)
-        problem = Problem(
-            member=member,
-            cases=seen.take(part) if len(others) else seen,
-            labels=labels[part],
-            n_classes=task.n_classes,
-            reader=self.reader_,
-            tokenizer=tokenizer,
-            prompt=parts.prompt,
-            readout=parts.readout,
-            head=parts.head,
-            slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
-            layers=layers,
-            seed=seed,
-            learn=int((part < given.learn).sum()) if given.development else None,
-            parts=parts.combination.parts_of(members),
-        )
-        for found in parts.tuner.find(problem):
-            found.reading.member = member
-            if len(others):
-                stage = f"prompt {member + 1}, other classes"
-                rest = self.reader_.features(found.reading, seen.take(others), stage)
-                whole = rest.new_empty(len(seen), rest.shape[1])
-                whole[torch.from_numpy(part)] = found.features
-                whole[torch.from_numpy(others)] = rest
-                found.features = whole
-            yield found
-
-    def _fit_tokenizers(
-        self, train: Cases, views: _Views, count: int, seed: int
-    ) -> list[Tokenizer]:
-        """One tokenizer for each member; all have the same steps."""
-        parts, reader = self.parts_, self.reader_
-        made: dict[tuple[int, int], Tokenizer] = {}
-        fitted = []
-        for member in range(count):
-            seen, draw = views.of(train, member), parts.combination.draw_of(member)
-            room = reader.room(parts.tokenizer.width(seen.n_features))
-            if (draw, id(seen)) not in made:
-                tokenizer = tokenizers.build(parts.tokenizer)
-                rng = generator(seed, "tokenizer", draw)
-                tokenizer.fit(seen, reader.backbone, max_steps=room, rng=rng, member=draw)
-                made[draw, id(seen)] = tokenizer
-            fitted.append(made[draw, id(seen)])
-        longest, steps = int(seen.lengths.max()), parts.tokenizer.steps
-        if room is not None and room < min(longest, steps or longest):
-            notice(
-                f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
-                f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"
-            )
-        return fitted
 
     def _fit_heads(self, evidence: Evidence, seed: int) -> None:
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
@@ -396,7 +296,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         with self._progress():
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-            features, views = Columns(len(self.readings_)), _Views(parts.combination)
+            features, views = Columns(len(self.readings_)), Views(parts.combination)
             users = Counter(id(reading.tokenizer) for reading in self.readings_)
             for number, reading in enumerate(self.readings_, start=1):
                 seen = views.of(prepared, reading.member)
@@ -461,35 +361,3 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-class Columns:
-    """The features of all readings side by side, on the processor: they exist once."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._filled = count, 0
-        self.joined = torch.empty(0)
-
-    def append(self, features: torch.Tensor) -> None:
-        """The next reading's features (B, R)."""
-        rows, width = features.shape
-        if not self._filled:
-            self.joined = torch.empty(rows, self._count * width)
-        start = self._filled * width
-        self.joined[:, start : start + width] = features
-        self._filled += 1
-
-
-class _Views:
-    """What each member sees of some cases, made once: equal cases are the same object."""
-
-    def __init__(self, combination: Combination) -> None:
-        self._combination = combination
-        self._made: dict[tuple[int, int], tuple[Cases, Cases]] = {}
-
-    def of(self, cases: Cases, member: int) -> Cases:
-        """A member's view."""
-        key = id(cases), member
-        if key not in self._made:
-            self._made[key] = cases, self._combination.view(cases, member)
-        return self._made[key][1]

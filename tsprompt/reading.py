@@ -90,7 +90,7 @@ class Reader:
         stage: str = "reading",
         learn: int | None = None,
     ) -> Tensor:
-        """Fit the reading's readout on the first `learn` cases, or on all; features (B, R) of all."""
+        """Fit the readout on the first `learn` cases, or on all; give features (B, R) of all."""
         count = len(cases) if learn is None else learn
         sample, learned = np.zeros((2, len(cases)), dtype=bool)
         sample[rng.permutation(count)[:_READOUT_CASES]] = True

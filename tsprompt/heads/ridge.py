@@ -277,7 +277,7 @@ def _leave_group_out(
         own = vectors[rows]
         leverage = (own * shrunk) @ own.T + 1 / len(vectors)
         rest = torch.eye(len(rows), dtype=own.dtype) - leverage
-        # Where the penalty is small against a group of twins, what is left of them is nearly naught.
+        # At a small penalty twins determine each other, and nearly nothing is left of them.
         rest += 1e-9 * torch.eye(len(rows), dtype=own.dtype)
         out[rows] = torch.linalg.solve(rest, residual[rows])
     return out

@@ -1,4 +1,4 @@
-"""Several prompts: ensembling, augmentation, composition, decomposition, and patterns that teach."""
+"""Several prompts: they vote, share examples, split a task or a series, or teach each other."""
 
 from __future__ import annotations
 
