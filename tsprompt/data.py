@@ -126,6 +126,16 @@ class Dataset:
     """Where it was found: `bundled`, `data-dir` or `download`."""
     sha256: dict[str, str] = field(default_factory=dict)
     """File name -> hash of the file's bytes."""
+    development: Split | None = None
+    """Cases with labels for validation alone, where train was cut down to a few shots."""
+    unlabelled: Cases | None = None
+    """What was left of train then; the labels are gone."""
+
+    @property
+    def timesteps(self) -> int:
+        """T of the longest case that a fit learns its scales from."""
+        cases = self.train.cases if len(self.train) else self.unlabelled
+        return int(cases.lengths.max()) if cases else 0
 
     @property
     def classes(self) -> list[str]:

@@ -24,8 +24,31 @@ heads: Registry[Head] = Registry("head", "tsprompt.heads")
 Labels = npt.NDArray[np.intp]
 
 
+class _Validating(Part):
+    """What a head is told to validate on, while it is fitted. No options: no dataclass."""
+
+    developed_ = False
+    """Whether the validation figures are those of a development sample."""
+    _development: tuple[Tensor, Labels] | None = None
+    _groups: Labels | None = None
+
+    def held_out(
+        self, features: Tensor, labels: Labels, share: float, seed: int
+    ) -> tuple[Tensor, Labels, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For a head that holds out: features and labels, and which of them it learns from and
+        validates on. That is a share of train, or the development sample, where there is one."""
+        if self._development is None:
+            return features, labels, *hold_out(labels, share, seed, self._groups)
+        self.developed_ = True
+        extra, numbers = self._development
+        count = len(labels)
+        both = torch.cat([features, extra.to(features.device)])
+        order = np.arange(len(both))
+        return both, np.concatenate([labels, numbers]), order[:count], order[count:]
+
+
 @dataclass
-class Head(Part):
+class Head(_Validating):
     """Maps features (B, R) to class probabilities (B, C).
 
     After `fit`, `validation_loss_` (mean negative log-likelihood) and `validation_accuracy_` tell
@@ -46,11 +69,6 @@ class Head(Part):
     """Whether `fit_soft` learns from probabilities instead of labels."""
     without_cases: ClassVar[str | None] = None
     """The spec under which it needs no training case, where there is one."""
-
-    developed_ = False
-    """Whether the validation figures are those of a development sample."""
-    _development: tuple[Tensor, Labels] | None = None
-    _groups: Labels | None = None
 
     @property
     def needs_cases(self) -> bool:
@@ -148,20 +166,6 @@ class Head(Part):
         finally:
             self._development = self._groups = None
         return self
-
-    def held_out(
-        self, features: Tensor, labels: Labels, share: float, seed: int
-    ) -> tuple[Tensor, Labels, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """For a head that holds out: features and labels, and which of them it learns from and
-        validates on. That is a share of train, or the development sample, where there is one."""
-        if self._development is None:
-            return features, labels, *hold_out(labels, share, seed, self._groups)
-        self.developed_ = True
-        extra, numbers = self._development
-        count = len(labels)
-        both = torch.cat([features, extra.to(features.device)])
-        order = np.arange(len(both))
-        return both, np.concatenate([labels, numbers]), order[:count], order[count:]
 
     @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
