@@ -163,8 +163,10 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
     if "recipe" in changes:
         chosen = RECIPES[changes["recipe"]].settings
         options["head"] = small("head", chosen.head)
+        if chosen.combination != "concatenate":
+            options["n_prompts"] = 3
         if chosen.tuner:
-            options["tuner"] = small("tuner", chosen.tuner)
+            options["tuner"] = small("tuner", chosen.tuner.partition(":")[0])
     if "backbone" in changes:
         options["backbone"] = f"{changes['backbone']}:{tiny['backbone']}"
     return PromptClassifier(**options)

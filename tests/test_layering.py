@@ -38,13 +38,14 @@ HEAVY = {
 
 LAYERS = (
     {"errors"},
-    {"registry", "part", "seeds", "progress", "recipes", "data", "files"},
+    {"registry", "part", "seeds", "progress", "recipes", "data", "files", "given"},
     {"backbones", "preprocessing", "distinct", "sorting", "readouts", "heads"},
     {"template", "tokenizers", "combinations", "regimes"},
     {"strategies", "prompts"},
     {"reading"},
     {"tuners"},
     {"parts"},
+    {"members"},
     {"persistence"},
     {"classifier"},
 )

@@ -122,7 +122,7 @@ def describe(classifier: PromptClassifier) -> dict[str, Any]:
 
 
 def _prepared(classifier: PromptClassifier) -> Cases:
-    """What the strategy makes of a case of one timestep, the tokenizer's input."""
+    """What the strategy makes of a case of one timestep."""
     one = Cases(np.zeros((1, 1, classifier.n_features_in_), np.float32))
     return classifier.parts_.strategy.transform(one)
 
@@ -134,8 +134,9 @@ def _latent(classifier: PromptClassifier) -> int | None:
 
 
 def _width(classifier: PromptClassifier, reading: Reading) -> int:
-    """W. The strategy may give the tokenizer other features than it was given."""
-    return reading.tokenizer.width(_prepared(classifier).n_features)
+    """W. The strategy and the combination may give the tokenizer other features than train's."""
+    seen = classifier.parts_.combination.view(_prepared(classifier), reading.member)
+    return reading.tokenizer.width(seen.n_features)
 
 
 def _template(classifier: PromptClassifier, reading: Reading) -> Template:

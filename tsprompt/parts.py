@@ -105,11 +105,40 @@ class Parts:
                 f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
+        self.combination.check(self.head, self.n_prompts)
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "
                 f'needs readout="mask", not {self.readout.name!r}'
             )
+
+    def check_zero_shot(self) -> None:
+        """See that nothing here learns from labelled cases.
+
+        Raises
+        ------
+        ConfigError
+            Something does; the text says what, and what does not.
+        """
+        needy = [
+            f"{kind} {part.name!r}"
+            for kind, part, needs in (
+                ("the head", self.head, self.head.needs_cases),
+                ("the tuner", self.tuner, self.tuner.needs_cases),
+                ("the combination", self.combination, self.combination.needs_cases),
+                ("train", self.train, self.train.tunes_model),
+            )
+            if needs
+        ]
+        if not needy:
+            return
+        able = [spec for name in heads if (spec := heads[name].without_cases)]
+        raise ConfigError(
+            f"without training cases (0 shots) nothing can be learned, but {' and '.join(needy)} "
+            f"must learn; heads that need not: {', '.join(able) or 'none'}; the tuner must be "
+            '"none", and the combination one of: '
+            + ", ".join(name for name in combinations if not combinations[name].needs_cases)
+        )
 
     def choose_layers(self) -> tuple[int, ...]:
         """Settle which of the named backbones is taken, and which of its layers are read.

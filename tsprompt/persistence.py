@@ -114,6 +114,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
     from tsprompt import __version__
 
     parts, backbone = classifier.parts_, classifier.reader_.backbone
+    known: list[Any] = []
     fitted = {
         "preprocessing": parts.preprocessing.state(),
         "strategy": parts.strategy.state(),
@@ -122,7 +123,8 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "backbone": backbone.trained_state(),
         "readings": [
             {
-                "tokenizer": reading.tokenizer.state(),
+                "member": reading.member,
+                "tokenizer": _once(reading.tokenizer, known),
                 "prompt": reading.prompt.state(),
                 "readout": reading.readout.state(),
                 "layers": list(reading.layers),
@@ -153,6 +155,13 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "report": classifier.report_,
         "state": _pack(fitted, "", tensors),
     }
+
+
+def _once(tokenizer: Any, known: list[Any]) -> Any:
+    """The state of a tokenizer; of one that another reading uses too, that reading's number."""
+    number = next((k for k, one in enumerate(known) if one is tokenizer), None)
+    known.append(tokenizer)
+    return tokenizer.state() if number is None else number
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -263,12 +272,18 @@ def _rebuild(
     classifier.reader_ = make_reader(parts, backbone, classifier.batch_tokens)
     classifier.readings_ = []
     for one in state["readings"]:
-        tokenizer = tokenizers.build(parts.tokenizer)
-        tokenizer.restore(one["tokenizer"])
+        if isinstance(one["tokenizer"], int):
+            tokenizer = classifier.readings_[one["tokenizer"]].tokenizer
+        else:
+            tokenizer = tokenizers.build(parts.tokenizer)
+            tokenizer.restore(one["tokenizer"])
         readout = dataclasses.replace(parts.readout)
         readout.restore(one["readout"])
         prompt = Prompt(**{"ids": None, **one["prompt"]})
-        classifier.readings_.append(Reading(tokenizer, prompt, readout, tuple(one["layers"])))
+        member = one.get("member", 0)
+        classifier.readings_.append(
+            Reading(tokenizer, prompt, readout, tuple(one["layers"]), member)
+        )
     classifier.classes_ = classes
     classifier.n_features_in_ = header["n_features"]
     classifier.seed_ = header["seed"]

@@ -49,6 +49,8 @@ class Reading:
     readout: Readout
     layers: tuple[int, ...]
     """Layers that the readout reads."""
+    member: int = 0
+    """The member of the combination that it belongs to: it sees the cases as that one does."""
 
 
 @dataclass
@@ -73,20 +75,28 @@ class Reader:
         fits = self.strategy.max_steps(self.backbone.positions, self.length, width)
         return fits if self.scope == "series" or fits < 1 else None
 
-    def features(self, reading: Reading, cases: Cases, stage: str = "reading") -> Tensor:
-        """(B, R) features of cases."""
-        return _Pass(self, reading, len(cases), stage).features(
-            self.tokenise(reading.tokenizer, cases)
-        )
+    def features(
+        self, reading: Reading, cases: Cases, stage: str = "reading", *, keep: bool = False
+    ) -> Tensor:
+        """(B, R) features of cases; `keep` keeps their tokens for the next reading."""
+        tokens = self.keep_tokens if keep else self.tokenise
+        return _Pass(self, reading, len(cases), stage).features(tokens(reading.tokenizer, cases))
 
     def fit_features(
-        self, reading: Reading, cases: Cases, rng: np.random.Generator, stage: str = "reading"
+        self,
+        reading: Reading,
+        cases: Cases,
+        rng: np.random.Generator,
+        stage: str = "reading",
+        learn: int | None = None,
     ) -> Tensor:
-        """Fit the reading's readout on train, and give train's features (B, R)."""
-        sample = np.zeros(len(cases), dtype=bool)
-        sample[rng.permutation(len(cases))[:_READOUT_CASES]] = True
+        """Fit the readout on the first `learn` cases, or on all; give features (B, R) of all."""
+        count = len(cases) if learn is None else learn
+        sample, learned = np.zeros((2, len(cases)), dtype=bool)
+        sample[rng.permutation(count)[:_READOUT_CASES]] = True
+        learned[:count] = True
         return _Pass(self, reading, len(cases), stage).fit_features(
-            list(self.keep_tokens(reading.tokenizer, cases)), sample
+            list(self.keep_tokens(reading.tokenizer, cases)), sample, learned
         )
 
     def tokenise(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
@@ -207,18 +217,21 @@ class _Pass:
     def features(self, chunks: Iterator[Chunk]) -> Tensor:
         return self._gather([self._keep(said) for chunk in chunks for said in self._say(*chunk)])
 
-    def fit_features(self, chunks: list[Chunk], sample: np.ndarray) -> Tensor:
-        """The sample is read first, and held until the readout has learned from it."""
+    def fit_features(self, chunks: list[Chunk], sample: np.ndarray, learned: np.ndarray) -> Tensor:
+        """The sample is read first, and held until the readout has learned from it. What it may
+        not learn from is read last."""
         first = [said for part in _pick(chunks, sample) for said in self._say(*part)]
         readout = self.reading.readout
         if self.series:
             readout.fit(torch.cat([data.transpose(1, 2).flatten(0, 1) for data, _ in first]))
         kept = [self._keep(said) for said in first]
-        rest = [said for part in _pick(chunks, ~sample) for said in self._say(*part)]
-        kept += [self._keep(said) for said in rest]
+        kept += self._read(chunks, learned & ~sample)
         if not self.series:
             readout.fit(torch.cat(kept))
-        return self._gather(kept)
+        return self._gather(kept + self._read(chunks, ~learned))
+
+    def _read(self, chunks: list[Chunk], chosen: np.ndarray) -> list[Tensor]:
+        return [self._keep(said) for part in _pick(chunks, chosen) for said in self._say(*part)]
 
     def _say(self, index: IntArray, tokens: Tensor) -> Iterator[Said]:
         """What the model says about the new rows among these cases, in the order of numbers."""

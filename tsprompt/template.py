@@ -58,6 +58,18 @@ class Prompt:
         ids = None if self.ids is None else self.ids.cpu()
         return Prompt(ids, vectors, cut(self.deep), self.before, self.mask)
 
+    def part(self, number: int, count: int) -> Prompt:
+        """The `number`-th of `count` equally long parts; the mask's place shrinks with it."""
+        size = len(self) // count
+        slots = slice(number * size, (number + 1) * size)
+        return Prompt(
+            None if self.ids is None else self.ids[slots],
+            None if self.vectors is None else self.vectors[slots],
+            self.deep,
+            self.before // count,
+            self.mask // count,
+        )
+
     def equals(self, other: Prompt) -> bool:
         """Whether the model would say the same under both."""
         mine, others = self.settled(), other.settled()

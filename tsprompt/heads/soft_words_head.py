@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.errors import ConfigError
-from tsprompt.heads.base import Labels, heads, hold_out
+from tsprompt.heads.base import Labels, heads
 from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
@@ -88,7 +88,7 @@ class SoftWords(WordHead):
         optional: Tensor | None = None,
     ) -> SoftWords:
         """Train with early stopping; optional features are features like others."""
-        learn, validate = hold_out(labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
         with torch.no_grad():
             said = self.say(features).cpu()
         truth = torch.from_numpy(labels)
@@ -147,8 +147,8 @@ class SoftWords(WordHead):
         return int(self.label_vectors_.numel())
 
     def validation_kind(self) -> str:
-        """The held-out part."""
-        return f"{self.validation:.0%} of train held out"
+        """The held-out part, or the development sample."""
+        return self.held_out_kind(self.validation)
 
 
 class SoftLabels(nn.Module):

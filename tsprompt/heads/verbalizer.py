@@ -39,6 +39,7 @@ class WordHead(Head):
     """
 
     reads_mask: ClassVar[bool] = True
+    needs_words: ClassVar[bool] = True
 
     scores: str = "model"
     """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
@@ -246,15 +247,10 @@ class Verbalizer(WordHead):
         """The words of each class, ids, by what is said (B, E) about train."""
         raise NotImplementedError
 
-    @property
-    def learns(self) -> bool:
-        """Whether the labels of train are used."""
-        return True
-
-    def learn(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Answer:
+    def answer_to(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Answer:
         """Choose words and fit what is fitted, by what is said (B, E) about train."""
         answer = self._unfitted(said, self.choose(said, labels, n_classes, seed))
-        if not self.learns:
+        if not self.needs_cases:
             return answer
         return fit_answer(
             answer, self._score(said, answer.flat), torch.from_numpy(labels), weighs=self.weighs
@@ -288,7 +284,7 @@ class Verbalizer(WordHead):
         self._check_classes(n_classes)
         with torch.no_grad():
             said = self.say(features).cpu()
-        answer = self.learn(said, labels, n_classes, seed)
+        answer = self.answer_to(said, labels, n_classes, seed)
         if self.learns or self.calibrate:
             scores = self._unseen(said, labels, n_classes, seed)
         else:
@@ -311,7 +307,7 @@ class Verbalizer(WordHead):
         for number in range(self.folds_):
             held = np.sort(order[number :: self.folds_])
             rest = np.setdiff1d(np.arange(len(labels)), held)
-            answer = self.learn(said[rest], labels[rest], n_classes, seed)
+            answer = self.answer_to(said[rest], labels[rest], n_classes, seed)
             scores[held] = answer.classes(self._score(said[held], answer.flat))
         return scores
 
@@ -346,7 +342,7 @@ class Verbalizer(WordHead):
     @property
     def n_parameters(self) -> int:
         """Temperatures and biases, and weights of words, if they are learned."""
-        if not self.learns:
+        if not self.needs_cases:
             return 0
         return self.scale_.numel() + self.bias_.numel() + self.weighs * self.weights_.numel()
 
