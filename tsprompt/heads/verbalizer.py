@@ -285,7 +285,7 @@ class Verbalizer(WordHead):
         with torch.no_grad():
             said = self.say(features).cpu()
         answer = self.answer_to(said, labels, n_classes, seed)
-        if self.learns or self.calibrate:
+        if self.needs_cases or self.calibrate:
             scores = self._unseen(said, labels, n_classes, seed)
         else:
             scores = answer.classes(self._score(said, answer.flat))
@@ -334,10 +334,10 @@ class Verbalizer(WordHead):
             answer = self._unfitted(said, self.choose(said, labels, n_classes, 0))
             scores = answer.classes(self._score(said, answer.flat))
         spread = spread_of(scores)
-        if self.learns:
+        if self.needs_cases:
             answer.scale /= spread
             answer.bias = -(scores.mean(dim=0) / spread)
-        return WordCoach(self, answer, learns=self.learns)
+        return WordCoach(self, answer, learns=self.needs_cases)
 
     @property
     def n_parameters(self) -> int:
@@ -348,7 +348,7 @@ class Verbalizer(WordHead):
 
     def validation_kind(self) -> str:
         """Cross-validation, or, where nothing is learned, train."""
-        if not (self.learns or self.calibrate):
+        if not (self.needs_cases or self.calibrate):
             return "train, from which nothing was learned"
         return f"{self.folds_}-fold cross-validation"
 
