@@ -212,7 +212,7 @@ def test_only_the_loader_loads_models() -> None:
         for module, file in FILES.items()
         if any(call in file.read_text(encoding="utf-8") for call in calls)
     ]
-    assert users == ["tsprompt.backbones.load"]
+    assert users == ["tsprompt.backbones.load", "tsprompt.backbones.voice"]
 
 
 def test_nothing_is_unpickled() -> None:

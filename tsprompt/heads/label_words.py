@@ -41,9 +41,7 @@ class LabelWords(Verbalizer):
         super().meet(backbone, classes)
         self.met_ids = words_of_classes(self.words, classes, backbone.words, self.name)
 
-    def choose(
-        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
-    ) -> list[list[int]]:
+    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
         """Those that are given."""
         return self.met_ids
 

@@ -124,7 +124,7 @@ class SoftWords(WordHead):
         """The word of the vocabulary whose vector is nearest to that of each class."""
         words = functional.normalize(self.met_voice.vectors, dim=1)
         near = functional.normalize(vectors.to(words.device), dim=1) @ words.T
-        return [self.met_vocabulary.word(int(one)) for one in near.argmax(dim=1)]
+        return [self.vocabulary.word(int(one)) for one in near.argmax(dim=1)]
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the classes' scores."""
