@@ -21,6 +21,8 @@ from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.recipes.discrete import DISCRETE
+from tsprompt.recipes.soft import SOFT
+from tsprompt.regimes import regimes
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners
@@ -67,6 +69,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("verbalizers.md", [name for name in heads if heads[name].reads_mask]),
         ("discrete-prompts.md", [recipe.name for recipe in DISCRETE]),
         ("recipes.md", RECIPES),
+        ("regimes.md", regimes),
+        ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
+        ("manual.md", ["manual"]),
         ("baselines.md", baselines),
     ],
 )

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint as checkpointed
 
 from tsprompt.backbones.families import Family
 from tsprompt.backbones.words import Words
+from tsprompt.errors import ConfigError
 
 if TYPE_CHECKING:
     from tsprompt.backbones.families.image import Picture
@@ -163,7 +164,8 @@ class Backbone:
             return nullcontext()
         from tsprompt.backbones.deep import attending  # brings transformers in
 
-        return attending(self.model, self.model_layers[layers], deep[layers], self.name)
+        own = deep[layers].to(self.device)
+        return attending(self.model, self.model_layers[layers], own, self.name)
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -199,7 +201,16 @@ class Backbone:
         checkpoint
             Keep only what enters each layer, and run the layer again for its gradients (Chen et al.
             2016): less memory, more time, the same gradients.
+
+        Raises
+        ------
+        ConfigError
+            The model's layers can't be told apart.
         """
+        if checkpoint and not self.model_layers and not self.passes_through:
+            raise ConfigError(
+                f"checkpoint=true: the layers of {self.name} can't be told apart; leave it out"
+            )
         before = self.learns, self._checkpoint
         try:
             self.learns, self._checkpoint = bool(self.trained), checkpoint

@@ -95,6 +95,8 @@ def check(model: nn.Module, layers: list[nn.Module], name: str) -> None:
 
 
 def _checked(model: nn.Module, layers: list[nn.Module], name: str) -> list[nn.Module]:
+    if not layers:
+        raise ConfigError(f"deep prompts: the layers of {name} can't be told apart")
     modules = _self_attentions(layers, name)
     if not _takes_attention(model):
         raise _deaf(model, name)
