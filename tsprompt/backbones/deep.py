@@ -105,7 +105,7 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
     # It stays: without a prompt it does what the usual one does.
     config._attn_implementation = _NAME
     heads = int(config.num_attention_heads)
-    before = getattr(_SAID, "to", {}), getattr(_SAID, "heard", set())
+    before: tuple[Any, Any] = getattr(_SAID, "to", {}), getattr(_SAID, "heard", set())
     split = deep.unflatten(-1, (heads, -1)).transpose(2, 3)
     _SAID.to, _SAID.heard = dict(zip(modules, split.unbind(0), strict=True)), set()
     try:
