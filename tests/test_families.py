@@ -109,6 +109,10 @@ def test_twins(kind: str, readout: str, twin: str, make_family: Make, separable:
     backbone = fitted.reader_.backbone
     assert backbone.weights_hash != real.weights_hash
     assert backbone.passes_through == (twin == "none")
+    assert backbone.n_parameters <= real.n_parameters
+    if kind == "vit" and twin == "none":
+        own = real.model.embeddings.parameters()
+        assert backbone.n_parameters == sum(one.numel() for one in own)
 
 
 @pytest.mark.parametrize("kind", WORDY)
