@@ -272,7 +272,7 @@ def test_the_answer_of_an_encoder_decoder_is_what_its_decoder_says_first(
         torch.testing.assert_close(mine[:, 11:], said.decoder_hidden_states[layer])
         torch.testing.assert_close(mine[:, :11], said.encoder_hidden_states[layer])
     shown = template.words(torch.zeros(4, 1, 1), ["a"] * 4, backbone)
-    assert shown[-1] == ("answer", {"bart": "[SEP]", "t5": "[PAD]"}[kind])
+    assert shown[-1] == ("answer", {"bart": "→ [SEP]", "t5": "→ [PAD]"}[kind])
     assert len(shown) == template.length + 1
 
 
