@@ -110,7 +110,7 @@ def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
 FAMILIES: dict[str, dict[str, Any]] = {
     "roberta": {"max_position_embeddings": 130, "pad_token_id": 1},
     "mpnet": {"max_position_embeddings": 130, "pad_token_id": 1},
-    "gpt2": {"max_position_embeddings": 128},
+    "gpt2": {"max_position_embeddings": 128, "bos_token_id": 2, "eos_token_id": 3},
     "bart": {
         "d_model": 32,
         "encoder_layers": 2,
@@ -146,7 +146,9 @@ def save_family(folder: Path, kind: str, seed: int = 0, **changes: Any) -> str:
     """Write a tiny model of another kind, with random weights and a tokenizer of words."""
     import torch
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     general = {
         "vocab_size": save_tokenizer(folder),
         "hidden_size": 32,

@@ -109,6 +109,10 @@ def test_twins(kind: str, readout: str, twin: str, make_family: Make, separable:
     backbone = fitted.reader_.backbone
     assert backbone.weights_hash != real.weights_hash
     assert backbone.passes_through == (twin == "none")
+    assert backbone.n_parameters <= real.n_parameters
+    if kind == "vit" and twin == "none":
+        own = real.model.embeddings.parameters()
+        assert backbone.n_parameters == sum(one.numel() for one in own)
 
 
 @pytest.mark.parametrize("kind", WORDY)
@@ -268,7 +272,7 @@ def test_the_answer_of_an_encoder_decoder_is_what_its_decoder_says_first(
         torch.testing.assert_close(mine[:, 11:], said.decoder_hidden_states[layer])
         torch.testing.assert_close(mine[:, :11], said.encoder_hidden_states[layer])
     shown = template.words(torch.zeros(4, 1, 1), ["a"] * 4, backbone)
-    assert shown[-1] == ("answer", {"bart": "[SEP]", "t5": "[PAD]"}[kind])
+    assert shown[-1] == ("answer", {"bart": "→ [SEP]", "t5": "→ [PAD]"}[kind])
     assert len(shown) == template.length + 1
 
 

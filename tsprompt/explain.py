@@ -114,7 +114,7 @@ def explain_backbones() -> list[Explained]:
         Explained("random:NAME", "the same architecture, freshly initialised (an ablation)"),
         Explained("shuffled:NAME", "pretrained entries permuted inside each matrix (an ablation)"),
         Explained("none:NAME", "no layers: embeddings go straight to the readout (an ablation)"),
-        Explained("ORG/NAME", "any BERT-family encoder of the Hugging Face hub, downloaded"),
+        Explained("ORG/NAME", "any BERT, GPT-2, BART, T5, ViT or the like of the Hugging Face hub"),
         Explained("FOLDER", "the same from a local folder"),
     ]
 

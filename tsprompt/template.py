@@ -190,7 +190,7 @@ class Template:
             text[self.mask] = ("frame", text[self.mask][1])
         for position in range(where.start, where.stop):
             if position == self.length:
-                text.append(("answer", backbone.first_word))
+                text.append(("answer", f"→ {backbone.first_word}"))
             else:
                 text[position] = ("answer", text[position][1])
 

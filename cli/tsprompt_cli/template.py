@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["abbreviate", "legend", "template_text"]
 
-_STYLES = {"prompt": "bold green", "data": "cyan", "mask": "bold magenta"}
+_STYLES = {
+    "prompt": "bold green",
+    "data": "cyan",
+    "mask": "bold magenta",
+    "answer": "bold magenta",
+}
 _RUN = 5
 """Data slots in a row that are still written out."""
 _FIRST, _LAST = 16, 7
@@ -28,7 +33,12 @@ def legend() -> Text:
     return Text.assemble(*parts, ("(~word: the nearest word to a vector)", "dim"))
 
 
-_LEGEND = (("prompt", "prompt"), ("data", "data"), ("mask", "[MASK]"), ("frame", "[CLS] [SEP]"))
+_LEGEND = (
+    ("prompt", "prompt"),
+    ("data", "data"),
+    ("answer", "where the answer is read"),
+    ("frame", "frame"),
+)
 
 
 def template_text(slots: Sequence[Slot], *, full: bool = False) -> Text:

@@ -83,7 +83,7 @@ class Backbone:
     def n_parameters(self) -> int:
         """Numbers that are loaded and used."""
         if self.passes_through:
-            return int(self.word_vectors.numel())
+            return self.family.n_entering(self.model)
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     @property

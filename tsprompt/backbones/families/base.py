@@ -82,10 +82,11 @@ class Family(ABC):
         BackboneError
             It can't.
         """
-        inner = getattr(config, "word_embed_proj_dim", config.hidden_size)
-        if inner != config.hidden_size:
+        size = getattr(config, "hidden_size", None)
+        inner = getattr(config, "word_embed_proj_dim", size)
+        if inner != size:
             raise BackboneError(
-                f"{base} projects word embeddings of {inner} entries to {config.hidden_size} and "
+                f"{base} projects word embeddings of {inner} entries to {size} and "
                 "its last states back, so that its layers differ in size; use another of its kind"
             )
 
@@ -126,6 +127,10 @@ class Family(ABC):
         # BART and the like multiply in the lookup, which embeddings that are given don't pass.
         scale = float(getattr(table, "embed_scale", 1.0))
         return weight if scale == 1 else weight * scale
+
+    def n_entering(self, model: nn.Module) -> int:
+        """How many numbers make the embeddings, where nothing else is used."""
+        return self.word_vectors(model).numel()
 
     def positions(self, model: nn.Module, config: Any) -> int:
         """The most tokens that it can read at once."""

@@ -95,6 +95,10 @@ class Image(Family):
             seen: Tensor = own.patch_embeddings(pixels) + own.position_embeddings[:, 1:]
         return seen.to(torch.float32)
 
+    def n_entering(self, model: nn.Module) -> int:
+        """Those of the patches and of the positions."""
+        return sum(one.numel() for one in model.get_submodule("embeddings").parameters())
+
     def positions(self, model: nn.Module, config: Any) -> int:
         """The patches and the longest prompt."""
         return _MOST
