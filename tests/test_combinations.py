@@ -327,9 +327,7 @@ def test_a_series_of_one_channel_is_cut_in_time(tiny: dict[str, Any], separable:
 
 
 def test_one_prompt_is_cut_into_parts(tiny: dict[str, Any], separable: Any) -> None:
-    fitted = PromptClassifier("decompose", **{**tiny, "n_prompts": 2}).fit(
-        separable.X, separable.y
-    )
+    fitted = PromptClassifier("decompose", **{**tiny, "n_prompts": 2}).fit(separable.X, separable.y)
     first, second = (one.prompt for one in fitted.readings_)
     model, slots = fitted.parts_.prompt, len(first)
     whole = model.draw_for(0, 0, 2 * slots, fitted.reader_.backbone, fitted.seed_)

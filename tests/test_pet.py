@@ -69,7 +69,9 @@ def test_unlabelled_cases_that_tell_much_make_it_better() -> None:
         test, truth = made(200, 2000 + seed, noise=2.0)
         return float((combination.probabilities(test).argmax(axis=1) == truth).mean())
 
-    with_, without = (np.mean([accuracy(s, free=free) for s in range(10)]) for free in (True, False))
+    with_, without = (
+        np.mean([accuracy(s, free=free) for s in range(10)]) for free in (True, False)
+    )
     assert with_ > without + 0.05
 
 
