@@ -56,7 +56,8 @@ def test_votes_are_averaged_weighted_or_counted() -> None:
         vote = Vote(how=how)
         vote.fit(evidence(features, labels, 2), Ridge(), 0)
         said[how] = vote.probabilities(features)
-    each = np.stack([h.probabilities(x) for h, x in zip(vote.heads_, features.chunk(2, 1))])
+    blocks = zip(vote.heads_, features.chunk(2, dim=1), strict=True)
+    each = np.stack([head.probabilities(block) for head, block in blocks])
     np.testing.assert_allclose(said["mean"], each.mean(axis=0))
     good, bad = vote.weights_
     assert good > bad
@@ -134,7 +135,7 @@ def test_left_out_groups_are_those_of_a_fit_without_them() -> None:
 
 
 def test_paraphrases_share_tokens_and_most_words(tiny: dict[str, Any], separable: Any) -> None:
-    X, y, X_test, _ = separable
+    X, y, *_ = separable
     options = {**tiny, "n_prompts": 3}
     fitted = PromptClassifier("augment", **options).fit(X, y)
     first, *others = fitted.readings_
@@ -247,7 +248,7 @@ def test_the_tree_joins_near_classes_first() -> None:
 def test_a_node_sees_its_classes_only_and_chances_multiply(
     tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    X, y, X_test, y_test = separable
+    X, y, X_test, _ = separable
     seen = watched(monkeypatch)
     options = {**tiny, "combination": "compose:tasks=hierarchy", "prompt": "hard"}
     fitted = PromptClassifier("compose", **options, tuner="none").fit(X, y)

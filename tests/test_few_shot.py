@@ -157,7 +157,7 @@ def test_search_validates_on_the_development_sample(tiny: dict[str, Any], separa
 def test_one_shot_is_enough_with_a_development_sample(
     tiny: dict[str, Any], separable: Any, tmp_path: Path
 ) -> None:
-    X, y, X_test, y_test = separable
+    X, y, X_test, _ = separable
     classifier = PromptClassifier(**tiny, head="mlp:epochs=30")
     with pytest.raises(InputError, match="fewer than 2 training cases"):
         classifier.fit(X[:3], y[:3])
