@@ -62,8 +62,8 @@ def test_cases_to_learn_from_come_first() -> None:
     assert len(few.unlabelled) == 1
     said = [str(one.message) for one in told]
     assert said == [
-        "X: fewer than 3 cases of train in: c (2)",
-        "X: fewer than 3 cases of train left for development in: b (1), c (0)",
+        "X: fewer than 3 cases of train in: c (2); "
+        "fewer than 3 cases of train left for development in: b (1), c (0)"
     ]
 
 
