@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tsprompt.baselines import baselines
+from tsprompt.combinations import combinations
 from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
@@ -73,6 +74,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
         ("manual.md", ["manual"]),
         ("baselines.md", baselines),
+        ("combinations.md", combinations),
     ],
 )
 def test_every_registered_part_is_documented(page: str, names: Iterable[str]) -> None:

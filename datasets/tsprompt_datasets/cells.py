@@ -53,9 +53,7 @@ def few_shot(dataset: Dataset, shots: int, seed: int) -> Dataset:
         str(label): rng.permutation(np.flatnonzero(train.labels == label))
         for label in dataset.classes
     }
-    _tell(dataset.name, "train", {label: len(own) for label, own in drawn.items()}, shots)
-    spare = {label: max(len(own) - shots, 0) for label, own in drawn.items()}
-    _tell(dataset.name, "train left for development", spare, shots)
+    _tell(dataset.name, {label: len(own) for label, own in drawn.items()}, shots)
     learn, develop, rest = (
         np.sort(np.concatenate([own[part] for own in drawn.values()]))
         for part in (slice(shots), slice(shots, 2 * shots), slice(2 * shots, None))
@@ -72,7 +70,13 @@ def _part(split: Split, index: npt.NDArray[np.intp]) -> Split:
     return Split(split.cases.take(index), split.labels[index])
 
 
-def _tell(name: str, what: str, counts: dict[str, int], shots: int) -> None:
-    fewer = [f"{label} ({count})" for label, count in counts.items() if count < shots]
-    if fewer:
-        notice(f"{name}: fewer than {shots} cases of {what} in: {', '.join(fewer)}")
+def _tell(name: str, counts: dict[str, int], shots: int) -> None:
+    """Say which classes have fewer cases than were asked for."""
+    left = {label: max(count - shots, 0) for label, count in counts.items()}
+    told = [
+        f"fewer than {shots} cases of {what} in: {', '.join(fewer)}"
+        for what, own in (("train", counts), ("train left for development", left))
+        if (fewer := [f"{label} ({count})" for label, count in own.items() if count < shots])
+    ]
+    if told:
+        notice(f"{name}: {'; '.join(told)}")

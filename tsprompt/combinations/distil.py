@@ -113,6 +113,8 @@ class Distil(Combination):
 
     def report(self) -> dict[str, Any]:
         """How many cases the heads of each generation learned from."""
+        if self.generations == 1:
+            return {}
         return {
             f"cases of generation {number}": float(size)
             for number, size in enumerate(self.sizes_, start=1)
