@@ -56,7 +56,13 @@ def warm(task: dict[str, Any]) -> None:
     twin, _ = split_name(parts.backbone)
     # Weights that are drawn are drawn by the child, from a seed of its own.
     if pick_device(machine.device).type == "cpu" and twin not in ("random", "shuffled"):
-        load_backbone(parts.backbone, depth, device=machine.device, dtype=machine.dtype)
+        load_backbone(
+            parts.backbone,
+            depth,
+            device=machine.device,
+            dtype=machine.dtype,
+            answers=parts.reads_answer,
+        )
 
 
 def perform(task: dict[str, Any]) -> None:
