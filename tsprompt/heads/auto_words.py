@@ -31,7 +31,7 @@ class AutoWords(Verbalizer):
     largest ratio of likelihood between a class and the others, one class against the rest.
     """
 
-    words: int = 3
+    words: int = 10
     """How many words a class gets."""
     choice: str = "classifier"
     """`classifier` or `likelihood`."""
