@@ -58,7 +58,8 @@ class TunedBackbone(Backbone):
                 'train="prompt", or a backbone with layers'
             )
         place = str(base.device)
-        shared = load_backbone(base.name, base.depth, base.seed, place, "float32")
+        answers = base.family.answers
+        shared = load_backbone(base.name, base.depth, base.seed, place, "float32", answers=answers)
         vars(self).update(vars(shared))
         vars(self).pop("model_layers", None)
         self._recipe = {
@@ -87,19 +88,21 @@ class TunedBackbone(Backbone):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: one.cpu() for name, one in self.trained_state().items()}
         place = (self.name, self.depth, self.seed, str(self.device), self.dtype_name)
-        return _again, (place, self._recipe, state)
+        return _again, (place, self.family.answers, self._recipe, state)
 
 
-def _again(place: tuple[Any, ...], recipe: dict[str, Any], state: dict[str, Tensor]) -> Backbone:
+def _again(
+    place: tuple[Any, ...], answers: bool, recipe: dict[str, Any], state: dict[str, Tensor]
+) -> Backbone:
     """A copy, in this process or another, loads the base and carries along what was trained."""
-    backbone = TunedBackbone(load_backbone(*place), **recipe)
+    backbone = TunedBackbone(load_backbone(*place, answers=answers), **recipe)
     backbone.restore(state)
     return backbone
 
 
 def _full(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
-    words: Any = backbone.model.get_input_embeddings()  # type: ignore[operator]
-    return [name for name, one in backbone.model.named_parameters() if one is not words.weight]
+    looked_up: Any = getattr(backbone.model.get_input_embeddings(), "weight", None)  # type: ignore[operator]
+    return [name for name, one in backbone.model.named_parameters() if one is not looked_up]
 
 
 def _lora(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
