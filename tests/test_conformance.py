@@ -25,6 +25,7 @@ from tsprompt import PromptClassifier
 from tsprompt.backbones.base import fingerprint
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
+from tsprompt.contexts import contexts
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
 from tsprompt.part import Part
@@ -48,6 +49,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "head": heads,
     "combination": combinations,
     "regime": regimes,
+    "context": contexts,
     "baseline": baselines,
 }
 SCOPES = ("series", "step")

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
 from tsprompt.combinations import Combination, Evidence
+from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import InputError, notice
 from tsprompt.heads import Head
@@ -44,7 +45,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     recipe
         Sets every choice below that is None; see `tsprompt list recipes -v`.
-    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination, train
+    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination, train, \
+context
         A part by name, by name with options (`"kernels:steps=32"`), or the part itself.
     n_prompts
         Prompts whose features are concatenated.
@@ -104,6 +106,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         head: str | Head | None = None,
         combination: str | Combination | None = None,
         train: str | Regime | None = None,
+        context: str | Context | None = None,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
@@ -123,6 +126,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.head = head
         self.combination = combination
         self.train = train
+        self.context = context
         self.backbone = backbone
         self.device = device
         self.dtype = dtype
@@ -179,9 +183,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
-        parts.head.meet(backbone, [str(one) for one in self.classes_])
+        names = [str(one) for one in self.classes_]
+        parts.head.meet(backbone, names)
         prepared = parts.preprocessing.fit(cases).transform(cases)
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+        parts.context.meet(backbone, names, prepared, labels, derive(seed, "context"))
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
         fitted = self._fit_tokenizers(prepared, len(tasks), seed)
@@ -202,6 +208,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
                 layers=layers,
                 seed=seed,
+                context=parts.context.drawn(prepared, labels, generator(seed, "context", member)),
             )
             for found in parts.tuner.find(problem):
                 readings.append(found.reading)
@@ -223,7 +230,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:
         """One tokenizer draw for each prompt; all have the same steps."""
         parts, reader = self.parts_, self.reader_
-        room = reader.room(parts.tokenizer.width(cases.n_features))
+        room = reader.room(parts.tokenizer.width(cases.n_features), parts.context)
         fitted = []
         for member in range(count):
             tokenizer = tokenizers.build(parts.tokenizer)

@@ -10,6 +10,7 @@ from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
 from tsprompt.combinations import Combination, combinations
+from tsprompt.contexts import Context, contexts
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.part import Part
@@ -42,6 +43,7 @@ class Parts:
     head: Head
     combination: Combination
     train: Regime
+    context: Context
     backbone: str
 
     @classmethod
@@ -67,6 +69,7 @@ class Parts:
             head=heads.build(settings["head"]),
             combination=combinations.build(settings["combination"]),
             train=regime,
+            context=contexts.build(settings["context"]),
             backbone=settings["backbone"],
         )
         parts._check()
@@ -83,6 +86,13 @@ class Parts:
                 f"use one of: {', '.join(self.prompt.tuners)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
+        self.context.check(self.scope, self.strategy, self.tokenizer)
+        if self.readout.reads_words and not self.context.names_answers:
+            named = [name for name in contexts if contexts[name].names_answers]
+            raise ConfigError(
+                f"the readout {self.readout.name!r} reads the words that a context brings, and "
+                f"context={self.context.name!r} brings none; use one of: {', '.join(named)}"
+            )
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "

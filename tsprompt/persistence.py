@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tsprompt.backbones import load_backbone
+from tsprompt.contexts import contexts
 from tsprompt.errors import BackboneError, ModelFileError
 from tsprompt.parts import Parts, make_reader
 from tsprompt.reading import Reading
@@ -123,6 +124,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
                 "prompt": reading.prompt.state(),
                 "readout": reading.readout.state(),
                 "layers": list(reading.layers),
+                "context": reading.context.state(),
             }
             for reading in classifier.readings_
         ],
@@ -257,7 +259,10 @@ def _rebuild(
         readout = dataclasses.replace(parts.readout)
         readout.restore(one["readout"])
         prompt = Prompt(**{"ids": None, **one["prompt"]})
-        classifier.readings_.append(Reading(tokenizer, prompt, readout, tuple(one["layers"])))
+        context = contexts.build(parts.context)
+        context.restore(one["context"])
+        reading = Reading(tokenizer, prompt, readout, tuple(one["layers"]), context)
+        classifier.readings_.append(reading)
     classifier.classes_ = classes
     classifier.n_features_in_ = header["n_features"]
     classifier.seed_ = header["seed"]

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.contexts import NO_CONTEXT, Context
 from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.template import Prompt, evenly
+from tsprompt.template import Prompt, Template, evenly
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Reader", "Reading", "Said"]
@@ -49,6 +50,8 @@ class Reading:
     readout: Readout
     layers: tuple[int, ...]
     """Layers that the readout reads."""
+    context: Context = NO_CONTEXT
+    """Fitted."""
 
 
 @dataclass
@@ -68,9 +71,9 @@ class Reader:
     """Time that reading them took."""
     _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
 
-    def room(self, width: int) -> int | None:
+    def room(self, width: int, context: Context = NO_CONTEXT) -> int | None:
         """The most steps of W tokens that a case may have; None if there is no bound."""
-        fits = self.strategy.max_steps(self.backbone.positions, self.length, width)
+        fits = context.max_steps(self.strategy, self.backbone, self.length, width)
         return fits if self.scope == "series" or fits < 1 else None
 
     def features(self, reading: Reading, cases: Cases, stage: str = "reading") -> Tensor:
@@ -85,7 +88,7 @@ class Reader:
         """Fit the reading's readout on train, and give train's features (B, R)."""
         sample = np.zeros(len(cases), dtype=bool)
         sample[rng.permutation(len(cases))[:_READOUT_CASES]] = True
-        return _Pass(self, reading, len(cases), stage).fit_features(
+        return _Pass(self, reading, len(cases), stage, train=True).fit_features(
             list(self.keep_tokens(reading.tokenizer, cases)), sample
         )
 
@@ -138,26 +141,69 @@ class Reader:
         prompt: Prompt,
         vectors: Tensor,
         layers: tuple[int, ...],
+        context: Context = NO_CONTEXT,
+        beside: IntArray | None = None,
     ) -> Said:
         """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
 
         Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
+        `beside` (r, K) is what the context has chosen for the rows.
         """
-        used = self.slots(vectors, rows.shape[1], place)
-        template = self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
-        embeddings = template.assemble(rows, used, self.backbone)
-        states = self.backbone.run(embeddings, layers, prompt.deep)
-        if not self.backbone.passes_through:
-            self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
-        data, mask = evenly(template.data.ravel()), slice(template.mask, template.mask + 1)
-        return _pick_positions(states, data), _pick_positions(states, mask)
+        template, query = self._lay_out(rows, place, prompt, vectors, context)
+        beside = np.zeros((len(rows), 0), dtype=np.intp) if beside is None else beside
 
-    def hidden(self, tokens: Tensor, prompt: Prompt, layers: tuple[int, ...]) -> Said:
-        """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt."""
+        def write(tokens: Tensor, prompted: bool) -> tuple[Template, Tensor]:
+            nowhere = np.zeros(len(tokens), dtype=np.intp)
+            said = (prompt, vectors) if prompted else (Prompt(None), vectors[:0])
+            return self._lay_out(tokens, nowhere, *said, context)
+
+        parts, data, mask = [], [], []
+        for part, embeddings, shift in context.join(query, beside, write, self.backbone):
+            states = self.backbone.run(embeddings, layers, prompt.deep)
+            if not self.backbone.passes_through:
+                self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
+            at = template.mask + shift
+            parts.append(part)
+            data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
+            mask.append(_pick_positions(states, slice(at, at + 1)))
+        if len(parts) == 1:
+            return data[0], mask[0]
+        back = torch.from_numpy(np.argsort(np.concatenate(parts))).to(query.device)
+        return torch.cat(data)[back], torch.cat(mask)[back]
+
+    def _lay_out(
+        self, rows: Tensor, place: IntArray, prompt: Prompt, vectors: Tensor, context: Context
+    ) -> tuple[Template, Tensor]:
+        """The template of rows (r, S', W[, D]), and what stands in it (r, L, D)."""
+        used = self.slots(vectors, rows.shape[1], place)
+        template = context.arrange(
+            self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
+        )
+        marks = context.markers(template, self.backbone)
+        return template, template.assemble(rows, used, self.backbone, marks)
+
+    def prepare(self, reading: Reading) -> Context:
+        """The reading's context, ready to be read with."""
+        reading.context.ready(lambda pool: self.tokenise(reading.tokenizer, pool), self.backbone)
+        return reading.context
+
+    def hidden(
+        self,
+        tokens: Tensor,
+        prompt: Prompt,
+        layers: tuple[int, ...],
+        context: Context = NO_CONTEXT,
+        own: IntArray | None = None,
+    ) -> Said:
+        """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt.
+
+        `context` is ready; `own` (b,) are the positions of the cases in train.
+        """
         rows, place = self.rows(tokens)
         vectors = prompt.fill(self.backbone)
         if self.scope == "series":
-            return self.read(rows, place, prompt, vectors, layers)
+            beside = context.choose(tokens, own, self.backbone)
+            return self.read(rows, place, prompt, vectors, layers, context, beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
         kept = rows[torch.from_numpy(new).to(rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
@@ -179,8 +225,12 @@ def by_case(vectors: Tensor) -> Said:
 class _Pass:
     """One pass over cases: only distinct rows are run, and what they say is kept by number."""
 
-    def __init__(self, reader: Reader, reading: Reading, total: int, stage: str) -> None:
+    def __init__(
+        self, reader: Reader, reading: Reading, total: int, stage: str, *, train: bool = False
+    ) -> None:
         self.reader, self.reading, self.total, self.stage = reader, reading, total, stage
+        self.context = reader.prepare(reading)
+        self.train = train
         self.done = 0.0
         self.vectors = reading.prompt.fill(reader.backbone)
         self.distinct = Distinct()
@@ -208,16 +258,27 @@ class _Pass:
         start = time.perf_counter()
         reader = self.reader
         rows, place = reader.rows(tokens)
-        numbers, new = self.distinct.add(rows, place if reader.strategy.by_step else place * 0)
+        beside = np.zeros((len(rows), 0), dtype=np.intp)
+        if self.series:
+            beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
+        at = place if reader.strategy.by_step else place * 0
+        numbers, new = self.distinct.add(rows, np.column_stack([at, beside]))
         self.numbers.append((index, numbers))
-        rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
+        rows, place, beside = rows[torch.from_numpy(new).to(rows.device)], place[new], beside[new]
         used = reader.slots(self.vectors, rows.shape[1], place).shape[-2]
         length = 3 + used + rows.shape[1] * rows.shape[2]
+        length += self.context.extra(reader.strategy, reader.length, rows.shape[2])
         before, finished = self.done, 0
 
         def run(part: slice) -> Said:
             return reader.read(
-                rows[part], place[part], self.reading.prompt, self.vectors, self.reading.layers
+                rows[part],
+                place[part],
+                self.reading.prompt,
+                self.vectors,
+                self.reading.layers,
+                self.context,
+                beside[part],
             )
 
         for said in reader.batch.run(len(rows), length, run):

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.backbones import Backbone
 from tsprompt.part import Part, require, several
 from tsprompt.registry import Registry
 from tsprompt.sorting import sort_rows
@@ -38,6 +40,9 @@ class Readout(Part):
     what the readout uses by itself."""
     n_optional_ = 0
     """How many features, the last ones, a set may do better without."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether it needs a context that brings words."""
 
     def __post_init__(self) -> None:
         if self.layers is not None:
@@ -72,6 +77,9 @@ class Readout(Part):
             )
         return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
 
+    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+        """Get to know the words (Q,) that the context brings, before `fit`."""
+
     def fit(self, data: Tensor) -> Readout:
         """Learn from tokens (n, N', D) of train what pooling needs."""
         return self
@@ -89,6 +97,28 @@ class Mask(Readout):
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * M * D)."""
         return mask.flatten(1)
+
+
+@readouts.register("words")
+@dataclass
+class WordScores(Readout):
+    """What the model says of the context's words at the mask: Q scores, at each layer that is read.
+
+    A score is the inner product of the hidden state at the mask and the embedding of the word, the
+    output layer of a BERT with tied embeddings (Press and Wolf 2017), without its transform.
+    """
+
+    reads_words: ClassVar[bool] = True
+
+    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+        """Keep the embeddings (Q, D) of the words."""
+        assert words is not None, "the parts have been checked"
+        self.vectors_ = backbone.embed(words).cpu()
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """(b, N' * M * Q)."""
+        scores = mask @ self.vectors_.to(mask.device).T
+        return scores.flatten(1) / self.vectors_.shape[1] ** 0.5
 
 
 @readouts.register("pooled")

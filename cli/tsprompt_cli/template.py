@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["abbreviate", "legend", "template_text"]
 
-_STYLES = {"prompt": "bold green", "data": "cyan", "mask": "bold magenta"}
+_STYLES = {"prompt": "bold green", "data": "cyan", "mask": "bold magenta", "context": "bold yellow"}
 _RUN = 5
 """Data slots in a row that are still written out."""
 _FIRST, _LAST = 16, 7

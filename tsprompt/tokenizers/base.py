@@ -42,6 +42,9 @@ class Tokenizer(Part):
 
     discrete: ClassVar[bool]
     """Whether tokens are ids of the vocabulary."""
+    by_channel: ClassVar[bool] = False
+    """Whether each token tells of one feature; the W of a step are then equally many of each, one
+    feature after the other."""
 
     steps: int | None = None
     """The most steps of a series; None takes as many as the language model can read."""

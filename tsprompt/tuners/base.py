@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tsprompt.contexts import NO_CONTEXT, Context
 from tsprompt.data import Cases
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
@@ -56,6 +57,8 @@ class Problem:
     """P, the prompt slots of the longest series."""
     layers: tuple[int, ...]
     seed: int
+    context: Context = NO_CONTEXT
+    """Fitted, for this member."""
 
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member."""
@@ -70,7 +73,8 @@ class Problem:
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
         readout = dataclasses.replace(self.readout)
-        reading = Reading(self.tokenizer, prompt, readout, self.layers)
+        readout.listen(self.reader.backbone, self.context.word_ids)
+        reading = Reading(self.tokenizer, prompt, readout, self.layers, self.context)
         rng = generator(self.seed, "readout", self.member)
         return Found(reading, self.reader.fit_features(reading, self.cases, rng, stage))
 
