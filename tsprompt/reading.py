@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone, BatchSize
-from tsprompt.contexts import NO_CONTEXT, Context
+from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
@@ -50,7 +50,7 @@ class Reading:
     readout: Readout
     layers: tuple[int, ...]
     """Layers that the readout reads."""
-    context: Context = NO_CONTEXT
+    context: Context = field(default_factory=NoContext)
     """Fitted."""
 
 
@@ -141,6 +141,7 @@ class Reader:
         prompt: Prompt,
         vectors: Tensor,
         layers: tuple[int, ...],
+        *,
         context: Context = NO_CONTEXT,
         beside: IntArray | None = None,
     ) -> Said:
@@ -203,7 +204,7 @@ class Reader:
         vectors = prompt.fill(self.backbone)
         if self.scope == "series":
             beside = context.choose(tokens, own, self.backbone)
-            return self.read(rows, place, prompt, vectors, layers, context, beside)
+            return self.read(rows, place, prompt, vectors, layers, context=context, beside=beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
         kept = rows[torch.from_numpy(new).to(rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
@@ -277,8 +278,8 @@ class _Pass:
                 self.reading.prompt,
                 self.vectors,
                 self.reading.layers,
-                self.context,
-                beside[part],
+                context=self.context,
+                beside=beside[part],
             )
 
         for said in reader.batch.run(len(rows), length, run):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from tsprompt.contexts import NO_CONTEXT, Context
+from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
@@ -57,7 +57,7 @@ class Problem:
     """P, the prompt slots of the longest series."""
     layers: tuple[int, ...]
     seed: int
-    context: Context = NO_CONTEXT
+    context: Context = field(default_factory=NoContext)
     """Fitted, for this member."""
 
     def draw(self, number: int) -> Prompt:
