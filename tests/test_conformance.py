@@ -110,6 +110,8 @@ for _prompt, _tuner in pairs():
         }
 for _readout in readouts:
     for _scope in SCOPES:
+        if readouts[_readout].reads_words:  # with each context that brings words: see below
+            continue
         CASES[f"{_readout} {_scope}"] = {"readout": _readout, "scope": _scope}
 for _head in heads:
     CASES[f"head {_head}"] = {"head": small("head", _head)}
@@ -119,6 +121,15 @@ for _combination in combinations:
     CASES[f"combination {_combination}"] = {"combination": _combination, "n_prompts": 3}
 for _regime in regimes:
     CASES[f"regime {_regime}"] = {"train": _regime}
+for _context in contexts:
+    for _strategy in ("shared", "per-step"):
+        CASES[f"context {_context} {_strategy}"] = {
+            "context": _context,
+            "strategy": _strategy,
+            "n_prompts": 2,
+        }
+    if contexts[_context].names_answers:
+        CASES[f"context {_context} by words"] = {"context": _context, "readout": "words"}
 for _recipe in RECIPES:
     CASES[f"recipe {_recipe}"] = {"recipe": _recipe}
 

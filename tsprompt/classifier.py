@@ -187,7 +187,9 @@ context
         parts.head.meet(backbone, names)
         prepared = parts.preprocessing.fit(cases).transform(cases)
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
-        parts.context.meet(backbone, names, prepared, labels, derive(seed, "context"))
+        parts.context.meet(
+            backbone, names, (prepared, labels), derive(seed, "context"), parts.head.class_words
+        )
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
         fitted = self._fit_tokenizers(prepared, len(tasks), seed)

@@ -65,9 +65,23 @@ class Context(Part):
         )
 
     def meet(
-        self, backbone: Backbone, classes: list[str], cases: Cases, labels: Labels, seed: int
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        train: tuple[Cases, Labels],
+        seed: int,
+        spoken: list[int] | None = None,
     ) -> None:
-        """Choose its words; `cases` and class numbers (B,) are train.
+        """Choose its words.
+
+        Parameters
+        ----------
+        classes
+            Their names, sorted.
+        train
+            Cases, as the tokenizer gets them, and class numbers (B,).
+        spoken
+            A word for each class, by its id, if the head has words of its own.
 
         Raises
         ------

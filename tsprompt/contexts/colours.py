@@ -88,10 +88,15 @@ class Colours(Context):
         return self.ids_
 
     def meet(
-        self, backbone: Backbone, classes: list[str], cases: Cases, labels: Labels, seed: int
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        train: tuple[Cases, Labels],
+        seed: int,
+        spoken: list[int] | None = None,
     ) -> None:
         """As many words as there are segments or channels."""
-        count = self.segments if self.by == "segment" else cases.n_features
+        count = self.segments if self.by == "segment" else train[0].n_features
         require(
             count >= 2, "colours: by=channel needs two channels or more; use by=segment for one"
         )

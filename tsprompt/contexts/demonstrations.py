@@ -83,27 +83,42 @@ class Demonstrations(Context):
         return self.ids_
 
     def meet(
-        self, backbone: Backbone, classes: list[str], cases: Cases, labels: Labels, seed: int
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        train: tuple[Cases, Labels],
+        seed: int,
+        spoken: list[int] | None = None,
     ) -> None:
         """Words for the classes; each class needs two cases, for a case is not shown itself."""
-        counts = np.bincount(labels, minlength=len(classes))
+        counts = np.bincount(train[1], minlength=len(classes))
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
         if rare:
             raise InputError(
                 f"class {', '.join(rare)} has fewer than 2 training cases, but beside each case "
                 "another one of every class is shown; add cases, or use context='none'"
             )
-        if self.words is None:
-            ids = named_or_drawn(classes, backbone, generator(seed, "label words"))
-        else:
-            require(
-                len(self.words) == len(classes),
-                f"demonstrations: there are {len(self.words)} words for {len(classes)} classes; "
-                f"give one for each of: {', '.join(classes)}",
-            )
-            ids = given_words(self.words, "demonstrations", backbone)
-        self.ids_ = torch.tensor(ids)
+        self.ids_ = torch.tensor(self._choose_words(backbone, classes, seed, spoken))
         self.shown_ = int(min(self.per_class, self.pool - 1, counts.min() - 1))
+
+    def _choose_words(
+        self, backbone: Backbone, classes: list[str], seed: int, spoken: list[int] | None
+    ) -> list[int]:
+        if self.words is None:
+            drawn = named_or_drawn(classes, backbone, generator(seed, "label words"))
+            return drawn if spoken is None else spoken
+        require(
+            len(self.words) == len(classes),
+            f"demonstrations: there are {len(self.words)} words for {len(classes)} classes; "
+            f"give one for each of: {', '.join(classes)}",
+        )
+        ids = given_words(self.words, "demonstrations", backbone)
+        require(
+            spoken is None or spoken == ids,
+            "demonstrations: its words are not those that the head takes for the classes; give "
+            "words to the head alone",
+        )
+        return ids
 
     def max_steps(self, strategy: Strategy, backbone: Backbone, length: int, width: int) -> int:
         """So that query and demonstrations fit; shows fewer where `least_steps` asks for it."""

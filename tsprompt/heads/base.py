@@ -41,6 +41,11 @@ class Head(Part):
     """Whether features must be what the model says at the mask, at one layer: for heads that read
     it as words."""
 
+    @property
+    def class_words(self) -> list[int] | None:
+        """The id of a word for each class, if it has met the classes and takes words for them."""
+        return None
+
     def fresh(self) -> Head:
         """A head of the same options that has learned nothing, but met what this one has met."""
         copy = dataclasses.replace(self)

@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
+from tsprompt.recipes.context import CONTEXT
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *ORIGINAL)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *ORIGINAL, *CONTEXT)}
 
 
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:

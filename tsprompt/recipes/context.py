@@ -1,0 +1,29 @@
+"""Labelled cases in the context, and coloured segments."""
+
+from __future__ import annotations
+
+from tsprompt.recipes.base import Recipe, Settings
+
+__all__ = ["CONTEXT"]
+
+CONTEXT = (
+    Recipe(
+        "demonstrations",
+        "beside each query, a similar train case of every class with its label word; four sets",
+        "LM-BFF: Gao et al. (2021)",
+        Settings(
+            tokenizer="kernels:steps=32",
+            prompt="hard:length=8",
+            readout="mask",
+            head="ridge",
+            combination="vote",
+            context="demonstrations",
+        ),
+    ),
+    Recipe(
+        "cpt",
+        "colour words before the segments; the scores of the colours at the mask decide",
+        "colour-based prompt tuning, carried over from images: Yao et al. (2021)",
+        Settings(readout="words", head="ridge", context="colours"),
+    ),
+)
