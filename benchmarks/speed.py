@@ -34,7 +34,7 @@ from rich.table import Table
 from torch.nn import functional
 
 from tsprompt import PromptClassifier
-from tsprompt.backbones import load_backbone
+from tsprompt.backbones import BatchSize, load_backbone
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptNotice
 from tsprompt.files import write_whole
@@ -76,15 +76,21 @@ def rates(arguments: argparse.Namespace) -> dict[str, Any]:
         for (into, _), weight in zip(shapes, weights, strict=True):
             functional.linear(inputs[into], weight)
 
+    threads = torch.get_num_threads()
+    batch, batches = BatchSize(rows * length, threads), 4 * threads
+
     def read() -> None:
-        backbone.run(embeddings, (1, 2))
+        """Some batches, as the classifier has them read: side by side, each on one core."""
+        for _ in batch.run(batches * rows, length, lambda _: backbone.run(embeddings, (1, 2))):
+            pass
 
     multiply()
     read()
     product, model = [], []
     for _ in range(arguments.rounds * 20):
-        product.append(plain / seconds(multiply) / 1e9)
-        model.append(forward / seconds(read) / 1e9)
+        spent = sum(seconds(multiply) for _ in range(batches))
+        product.append(batches * plain / spent / 1e9)
+        model.append(batches * forward / seconds(read) / 1e9)
     data = load(arguments)
     shares = []
     for seed in range(arguments.rounds + 1):
@@ -93,7 +99,7 @@ def rates(arguments: argparse.Namespace) -> dict[str, Any]:
         shares.append(classifier.costs_["lm_seconds"] / classifier.costs_["fit_seconds"])
     return {
         "dtype": backbone.dtype_name,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "matrix product, GFLOP/s": float(np.median(product)),
         "LM forward, GFLOP/s": float(np.median(model)),
         "LM forward / matrix product": float(np.median(model) / np.median(product)),

@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import torch
 from sklearn.base import clone
 
 from tsprompt import PromptClassifier
+from tsprompt.backbones import load_backbone
 from tsprompt.backbones.base import fingerprint
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
@@ -35,6 +37,7 @@ from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.regimes import regimes
 from tsprompt.registry import Registry
+from tsprompt.seeds import derive, generator
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners
@@ -71,12 +74,12 @@ SMALL: dict[str, dict[str, Any]] = {
 """Options that make a part quick, by kind and by the option's name."""
 
 
-def small(kind: str, name: str, **options: Any) -> Any:
+def small(kind: str, spec: str, **options: Any) -> Any:
     """The part with quick options, those of them that it has."""
-    registry = REGISTRIES[kind]
-    known = {field.name for field in dataclasses.fields(registry[name])}
+    part = REGISTRIES[kind].build(spec)
+    known = part.options()
     quick = {key: value for key, value in SMALL.get(kind, {}).items() if key in known}
-    return registry.create(name, {**quick, **options})
+    return dataclasses.replace(part, **{**quick, **options})
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -102,7 +105,7 @@ for _strategy in strategies:
                 "scope": _scope,
             }
 for _prompt, _tuner in pairs():
-    for _strategy in ("shared", "per-step"):
+    for _strategy in ("shared",) if prompts[_prompt].by_layer else ("shared", "per-step"):
         CASES[f"{_strategy} {_prompt} by {_tuner}"] = {
             "strategy": _strategy,
             "prompt": small("prompt", _prompt),
@@ -121,6 +124,13 @@ for _combination in combinations:
     CASES[f"combination {_combination}"] = {"combination": _combination, "n_prompts": 3}
 for _regime in regimes:
     CASES[f"regime {_regime}"] = {"train": _regime}
+    if regimes[_regime].tunes_model:
+        for _prompt in prompts:
+            CASES[f"regime {_regime} {_prompt}"] = {
+                "train": _regime,
+                "prompt": small("prompt", _prompt),
+                "tuner": small("tuner", regimes[_regime]().tuner_of(prompts[_prompt].tuner)),
+            }
 for _context in contexts:
     for _strategy in ("shared", "per-step"):
         CASES[f"context {_context} {_strategy}"] = {
@@ -150,8 +160,9 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
 def is_random(fitted: PromptClassifier) -> bool:
     """Whether another seed may give another result."""
     chosen = fitted.parts_
+    draws = [chosen.prompt.draw(4, fitted.reader_.backbone, generator(seed)) for seed in (0, 1)]
     return (
-        chosen.prompt.name != "none"
+        not draws[0].equals(draws[1])
         or not chosen.tokenizer.discrete
         or chosen.head.name != "ridge"
         or chosen.strategy.n_parameters > 0
@@ -194,7 +205,15 @@ def test_fits_predicts_repeats_and_is_saved(
     assert loaded.parts_.specs() == fitted.parts_.specs()
 
     backbone = fitted.reader_.backbone
-    assert fingerprint(backbone.model) == backbone.weights_hash
+    shared = load_backbone(
+        backbone.name, backbone.depth, backbone.seed, str(backbone.device), backbone.dtype_name
+    )
+    assert fingerprint(shared.model) == backbone.weights_hash
+    assert (backbone is shared) != fitted.parts_.train.tunes_model
+    start = fitted.parts_.train.prepare(shared, derive(fitted.seed_, "train")).trained_state()
+    end = backbone.trained_state()
+    assert any(not end[name].equal(start[name]) for name in start) == bool(start)
+    assert bool(start) == fitted.parts_.train.tunes_model
     assert not any(parameter.requires_grad for parameter in backbone.model.parameters())
     assert all(parameter.grad is None for parameter in backbone.model.parameters())
     assert not any(module.training for module in backbone.model.modules())
@@ -275,7 +294,7 @@ def test_a_part_is_built_again_from_its_spec(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), parts())
 def test_a_part_refuses_options_that_it_lacks(kind: str, name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{kind} '{name}' has no option 'nonsense'"):
+    with pytest.raises(ConfigError, match=f"{kind} '{re.escape(name)}' has no option 'nonsense'"):
         REGISTRIES[kind].build(f"{name}:nonsense=1")
 
 

@@ -68,11 +68,13 @@ class Spy:
         self.calls: list[int] = []
         original = backbone.run
 
-        def run(embeddings: Tensor, layers: tuple[int, ...]) -> Tensor:
+        def run(
+            embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+        ) -> list[Tensor]:
             self.calls.append(len(embeddings))
             self.tokens += embeddings.shape[0] * embeddings.shape[1]
             self.rows.update(row.numpy().tobytes() for row in embeddings)
-            return original(embeddings, layers)
+            return original(embeddings, layers, deep)
 
         monkeypatch.setattr(backbone, "run", run)
 
@@ -334,10 +336,12 @@ def short_of_memory(
     def limit(rows: int) -> None:
         original = Backbone.run
 
-        def run(self: Backbone, embeddings: Tensor, layers: tuple[int, ...]) -> Tensor:
+        def run(
+            self: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+        ) -> list[Tensor]:
             if len(embeddings) > rows:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-            return original(self, embeddings, layers)
+            return original(self, embeddings, layers, deep)
 
         monkeypatch.setattr(Backbone, "run", run)
 

@@ -192,9 +192,11 @@ context
         )
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
+        parts.train.check(parts.tuner.name, len(tasks))
         fitted = self._fit_tokenizers(prepared, len(tasks), seed)
         readings: list[Reading] = []
         members: list[int] = []
+        trained = 0
         features = Columns(len(tasks) * parts.tuner.n_found)
         for member, (task, tokenizer) in enumerate(zip(tasks, fitted, strict=True)):
             problem = Problem(
@@ -211,11 +213,13 @@ context
                 layers=layers,
                 seed=seed,
                 context=parts.context.drawn(prepared, labels, generator(seed, "context", member)),
+                tunes_prompt=parts.train.tunes_prompt,
             )
             for found in parts.tuner.find(problem):
                 readings.append(found.reading)
                 features.append(found.features)
                 members.append(member)
+                trained += found.trained
         self.reader_.forget()
         width = features.joined.shape[1] // len(readings)
         evidence = Evidence(
@@ -226,7 +230,7 @@ context
             n_classes=len(self.classes_),
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
         )
-        self._fit_heads(evidence, seed)
+        self._fit_heads(evidence, seed, trained)
         self.readings_ = readings
 
     def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:
@@ -247,7 +251,8 @@ context
             )
         return fitted
 
-    def _fit_heads(self, evidence: Evidence, seed: int) -> None:
+    def _fit_heads(self, evidence: Evidence, seed: int, trained: int) -> None:
+        """`trained`: numbers that were trained before the heads are."""
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
         combination.fit(evidence, parts.head, derive(seed, "head"))
         self.seed_ = seed
@@ -257,13 +262,15 @@ context
             "validation_accuracy": combination.validation_accuracy_,
             "validation_loss": combination.validation_loss_,
         }
-        trainable = combination.n_parameters + parts.strategy.n_parameters
+        trainable = trained + combination.n_parameters + parts.strategy.n_parameters
+        # Of the language model, what was trained is counted already.
+        model = reader.backbone.n_parameters - reader.backbone.n_trained
         self.costs_ = {
             "fit_seconds": 0.0,
             "lm_seconds": reader.seconds,
             "lm_tokens": reader.tokens_run,
             "trainable_parameters": trainable,
-            "total_parameters": trainable + reader.backbone.n_parameters,
+            "total_parameters": trainable + model,
         }
         self.report_ = {**parts.strategy.report(), **parts.tuner.report()}
 

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import total_layers
@@ -80,10 +82,17 @@ class Parts:
             raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
         if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
             raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
-        if self.tuner.name not in self.prompt.tuners:
+        if self.prompt.by_layer and self.strategy.by_step:
             raise ConfigError(
-                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; "
-                f"use one of: {', '.join(self.prompt.tuners)}"
+                f"the prompt {self.prompt.name!r} stands beside all tokens of every layer, so no "
+                f'step can have one of its own; use strategy="shared", or a prompt of tokens with '
+                f"{self.strategy.name!r}"
+            )
+        allowed = self.train.tuners_of(self.prompt.tuners)
+        if self.tuner.name not in allowed:
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r} with "
+                f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
         self.context.check(self.scope, self.strategy, self.tokenizer)
@@ -130,5 +139,8 @@ def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> R
         strategy=parts.strategy,
         length=parts.prompt.slots_of(backbone, parts.strategy.default_length),
         scope=parts.scope,
-        batch=BatchSize(batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048)),
+        batch=BatchSize(
+            batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048),
+            cores=torch.get_num_threads() if backbone.device.type == "cpu" else 1,
+        ),
     )

@@ -1,8 +1,9 @@
 """A fitted classifier as a folder: `model.json` and `model.safetensors`. Nothing is ever pickled.
 
 `model.json` holds the settings, the classes, the figures of the fit, and every part's state with
-its tensors replaced by their names; `model.safetensors` holds the tensors. The language model's
-weights are not copied: their hash is kept, and another model is refused.
+its tensors replaced by their names; `model.safetensors` holds the tensors. Of the language model's
+weights only those are copied that were trained: the others' hash is kept, and another model is
+refused.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tsprompt.contexts import contexts
 from tsprompt.errors import BackboneError, ModelFileError
 from tsprompt.parts import Parts, make_reader
 from tsprompt.reading import Reading
+from tsprompt.seeds import derive
 from tsprompt.template import Prompt
 from tsprompt.tokenizers import tokenizers
 
@@ -118,6 +120,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "strategy": parts.strategy.state(),
         "tuner": parts.tuner.state(),
         "combination": parts.combination.state(),
+        "backbone": backbone.trained_state(),
         "readings": [
             {
                 "tokenizer": reading.tokenizer.state(),
@@ -239,6 +242,8 @@ def _rebuild(
         )
     state = _unpack(header["state"], tensors)
     parts = Parts.build(header["settings"])
+    backbone = parts.train.prepare(backbone, derive(header["seed"], "train"))
+    backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):
         getattr(parts, name).restore(state[name])
     classes = np.array(header["classes"], dtype=header["classes_dtype"])

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bar", "listen", "report"]
 
+_NOTE = ": "
+"""Between a stage's name and a note."""
 Listener = Callable[[str, float, float], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("tsprompt_progress", default=None)
@@ -31,11 +33,12 @@ def listen(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-def report(stage: str, done: float, total: float) -> None:
-    """Say that `done` of `total` units of `stage` are finished."""
+def report(stage: str, done: float, total: float, note: str = "") -> None:
+    """Say that `done` of `total` units of `stage` are finished; a note may change from one time to
+    the next, and stands behind the stage's name."""
     listener = _listener.get()
     if listener is not None:
-        listener(stage, done, total)
+        listener(f"{stage}{_NOTE}{note}" if note else stage, done, total)
 
 
 @contextmanager
@@ -55,9 +58,10 @@ def bar(console: Console | None = None) -> Iterator[None]:
         tasks: dict[str, TaskID] = {}
 
         def show(stage: str, done: float, total: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = display.add_task(stage, total=total)
-            display.update(tasks[stage], completed=done, total=total)
+            name = stage.partition(_NOTE)[0]
+            if name not in tasks:
+                tasks[name] = display.add_task(stage, total=total)
+            display.update(tasks[name], description=stage, completed=done, total=total)
 
         with listen(show):
             yield

@@ -21,6 +21,7 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
+from tsprompt.strategies.base import FRAME
 from tsprompt.template import Prompt, Template, evenly
 from tsprompt.tokenizers import Tokenizer
 
@@ -151,7 +152,7 @@ class Reader:
         `beside` (r, K) is what the context has chosen for the rows.
         """
         template, query = self._lay_out(rows, place, prompt, vectors, context)
-        beside = np.zeros((len(rows), 0), dtype=np.intp) if beside is None else beside
+        beside = _nothing(rows) if beside is None else beside
 
         def write(tokens: Tensor, prompted: bool) -> tuple[Template, Tensor]:
             nowhere = np.zeros(len(tokens), dtype=np.intp)
@@ -161,8 +162,6 @@ class Reader:
         parts, data, mask = [], [], []
         for part, embeddings, shift in context.join(query, beside, write, self.backbone):
             states = self.backbone.run(embeddings, layers, prompt.deep)
-            if not self.backbone.passes_through:
-                self.tokens_run += embeddings.shape[0] * embeddings.shape[1]
             at = template.mask + shift
             parts.append(part)
             data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
@@ -188,6 +187,25 @@ class Reader:
         reading.context.ready(lambda pool: self.tokenise(reading.tokenizer, pool), self.backbone)
         return reading.context
 
+    def positions(
+        self,
+        rows: Tensor,
+        slots: Tensor,
+        context: Context = NO_CONTEXT,
+        beside: IntArray | None = None,
+    ) -> IntArray:
+        """(r,) L of rows (r, S', W[, D]), of what fills their prompt slots (P', D) or (r, P', D),
+        and of what the context has chosen (r, K)."""
+        query = FRAME + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        beside = _nothing(rows) if beside is None else beside
+        return query + context.extra(self.strategy, self.length, rows, beside)
+
+    def count(self, positions: IntArray) -> None:
+        """Add rows of L positions (r,) to the tokens run. `read` does not: it may run in
+        threads."""
+        if not self.backbone.passes_through:
+            self.tokens_run += int(positions.sum())
+
     def hidden(
         self,
         tokens: Tensor,
@@ -204,12 +222,20 @@ class Reader:
         vectors = prompt.fill(self.backbone)
         if self.scope == "series":
             beside = context.choose(tokens, own, self.backbone)
+            slots = self.slots(vectors, rows.shape[1], place)
+            self.count(self.positions(rows, slots, context, beside))
             return self.read(rows, place, prompt, vectors, layers, context=context, beside=beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
         kept = rows[torch.from_numpy(new).to(rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
+        self.count(self.positions(kept, self.slots(vectors, kept.shape[1], place[new])))
         each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
+
+
+def _nothing(rows: Tensor) -> IntArray:
+    """(r, 0): nothing is chosen beside r rows."""
+    return np.zeros((len(rows), 0), dtype=np.intp)
 
 
 def _pick_positions(states: list[Tensor], where: slice | Tensor) -> Tensor:
@@ -259,16 +285,16 @@ class _Pass:
         start = time.perf_counter()
         reader = self.reader
         rows, place = reader.rows(tokens)
-        beside = np.zeros((len(rows), 0), dtype=np.intp)
+        beside = _nothing(rows)
         if self.series:
             beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
         at = place if reader.strategy.by_step else place * 0
         numbers, new = self.distinct.add(rows, np.column_stack([at, beside]))
         self.numbers.append((index, numbers))
         rows, place, beside = rows[torch.from_numpy(new).to(rows.device)], place[new], beside[new]
-        used = reader.slots(self.vectors, rows.shape[1], place).shape[-2]
-        length = 3 + used + rows.shape[1] * rows.shape[2]
-        length += self.context.extra(reader.strategy, reader.length, rows.shape[2])
+        slots = reader.slots(self.vectors, rows.shape[1], place)
+        positions = reader.positions(rows, slots, self.context, beside)
+        length = int(positions.max(initial=1))
         before, finished = self.done, 0
 
         def run(part: slice) -> Said:
@@ -283,6 +309,7 @@ class _Pass:
             )
 
         for said in reader.batch.run(len(rows), length, run):
+            reader.count(positions[finished : finished + len(said[1])])
             finished += len(said[1])
             reader.seconds += time.perf_counter() - start
             progress.report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +15,13 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from tsprompt.errors import ConfigError
 
-__all__ = ["attending"]
+__all__ = ["attending", "check"]
 
 _NAME = "tsprompt_deep"
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 """What modules of attention call the number of their heads, in one model or another."""
+_SAID = threading.local()
+"""In each thread, the keys and values that are said `to` each module: batches run side by side."""
 
 
 def _attend(
@@ -30,7 +33,7 @@ def _attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention over the keys and values (b, heads, L, d) of a layer, and the prompt's before."""
-    said: tuple[Tensor, Tensor] | None = getattr(module, _NAME, None)
+    said = getattr(_SAID, "to", {}).get(module)
     if said is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     rows, own = len(key), key.shape[2]
@@ -69,6 +72,23 @@ def _self_attentions(layers: list[nn.Module], name: str) -> list[nn.Module]:
     return found
 
 
+def check(model: nn.Module, layers: list[nn.Module], name: str) -> None:
+    """See that the layers of a model can be given further keys and values.
+
+    Raises
+    ------
+    ConfigError
+        They can't.
+    """
+    config: Any = model.config
+    if not getattr(model, "_supports_attention_backend", False):
+        raise ConfigError(
+            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
+            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
+        )
+    _self_attentions(layers, name)
+
+
 @contextmanager
 def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str) -> Iterator[None]:
     """While the block runs, layer n attends to the keys and values deep[n] (2, P', D) too.
@@ -78,23 +98,15 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
     ConfigError
         The model's attention can't be given more keys.
     """
+    check(model, layers, name)
     config: Any = model.config
-    if not getattr(model, "_supports_attention_backend", False):
-        raise ConfigError(
-            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
-            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
-        )
-    before = config._attn_implementation
-    modules = _self_attentions(layers, name)
+    # It stays: without a prompt it does what the usual one does.
+    config._attn_implementation = _NAME
     heads = int(config.num_attention_heads)
+    before = getattr(_SAID, "to", {})
+    split = deep.unflatten(-1, (heads, -1)).transpose(2, 3)
+    _SAID.to = dict(zip(_self_attentions(layers, name), split.unbind(0), strict=True))
     try:
-        config._attn_implementation = _NAME
-        for module, said in zip(modules, deep, strict=True):
-            split = said.unflatten(-1, (heads, -1)).transpose(1, 2)
-            setattr(module, _NAME, (split[0], split[1]))
         yield
     finally:
-        config._attn_implementation = before
-        for module in modules:
-            if hasattr(module, _NAME):
-                delattr(module, _NAME)
+        _SAID.to = before

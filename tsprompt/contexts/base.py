@@ -121,9 +121,9 @@ class Context(Part):
     def ready(self, tokenise: Tokenise, backbone: Backbone) -> None:
         """Called before anything is read: train cases that it shows can be tokenised now."""
 
-    def extra(self, strategy: Strategy, length: int, width: int) -> int:
-        """Positions that it takes at most, once it is ready."""
-        return 0
+    def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
+        """(r,) positions that it takes in rows (r, S, W[, D]), given what it chose (r, K)."""
+        return np.zeros(len(rows), dtype=np.intp)
 
     # --- between the slots ---
 

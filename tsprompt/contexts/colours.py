@@ -129,9 +129,11 @@ class Colours(Context):
             )
         return steps
 
-    def extra(self, strategy: Strategy, length: int, width: int) -> int:
-        """The marks."""
-        return len(self.ids_)
+    def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
+        """The marks; a case with few steps has fewer segments."""
+        count = len(self.ids_)
+        marks = min(count, rows.shape[1]) if self.by == "segment" else count
+        return np.full(len(rows), marks, dtype=np.intp)
 
     def arrange(self, template: Template) -> Template:
         """A mark before the first token of each segment or channel."""

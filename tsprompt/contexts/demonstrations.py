@@ -141,17 +141,23 @@ class Demonstrations(Context):
     def _positions(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
         """Positions of a query of S steps together with its demonstrations."""
         query = FRAME + strategy.slots(length, steps) + steps * width
-        return query + self.extra_of(strategy, length, width, steps)
+        return query + self.shown_ * len(self.ids_) * self._each(strategy, length, width, steps)
 
-    def extra_of(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
-        """Positions of the demonstrations alone, each of S steps: they have no `[CLS]`."""
+    def _each(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
+        """Positions of a demonstration of S steps: it has no `[CLS]`."""
         prompt = strategy.slots(length, steps) if self.prompted else 0
-        return self.shown_ * len(self.ids_) * (FRAME - 1 + prompt + steps * width)
+        return FRAME - 1 + prompt + steps * width
 
-    def extra(self, strategy: Strategy, length: int, width: int) -> int:
-        """Those of the longest case that can be shown."""
-        longest = max(self._shelf.tokens) if self._shelf else 0
-        return self.extra_of(strategy, length, width, longest)
+    def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
+        """Those of the demonstrations of each row."""
+        assert self._shelf is not None, "ready comes first"
+        each = {
+            steps: self._each(strategy, length, rows.shape[2], steps)
+            for steps in self._shelf.tokens
+        }
+        sizes = np.array([each[steps] for steps in self._shelf.steps.tolist()], dtype=np.intp)
+        total: IntArray = np.array(sizes, dtype=np.intp)[beside].sum(axis=1)
+        return total
 
     def _fit(self, cases: Cases, labels: Labels, rng: np.random.Generator) -> None:
         """Draw the pool, and the order of the demonstrations."""

@@ -15,7 +15,7 @@ from tsprompt.part import Part, require, require_one_of
 from tsprompt.registry import Registry
 from tsprompt.template import Prompt
 
-__all__ = ["PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
+__all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
 
 prompts: Registry[PromptModel] = Registry("prompt", "tsprompt.prompts")
 
@@ -37,6 +37,18 @@ class PromptModule(nn.Module, ABC):
         return now.settled()
 
 
+class FixedPrompt(PromptModule):
+    """A prompt that stays as it is while something else is trained."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        super().__init__()
+        self.fixed = prompt.settled()
+
+    def forward(self) -> Prompt:
+        """That prompt."""
+        return self.fixed
+
+
 @dataclass
 class PromptModel(Part):
     """Fills the prompt slots."""
@@ -45,6 +57,8 @@ class PromptModel(Part):
     """The tuner that finds this prompt unless another is asked for."""
     tuners: ClassVar[tuple[str, ...]] = ("none", "search")
     """All tuners that can."""
+    by_layer: ClassVar[bool] = False
+    """Whether it stands beside the tokens of every layer, and not in slots of the input."""
 
     length: int | None = None
     """Prompt tokens (for each step, with `per-step`); None: what the strategy uses."""
@@ -74,8 +88,9 @@ class PromptModel(Part):
         """A prompt for P slots."""
 
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
-        """The prompt as a module, for the tuners that train it."""
-        raise NotImplementedError(f"the prompt {self.name!r} can't be trained")
+        """The prompt as a module, for the tuners that train it; of words that stay as they are
+        drawn it has no parameters."""
+        return FixedPrompt(self.draw(slots, backbone, rng))
 
 
 def place(placement: str, slots: int, rng: np.random.Generator) -> tuple[int, int]:

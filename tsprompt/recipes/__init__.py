@@ -9,10 +9,11 @@ from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
+from tsprompt.recipes.soft import SOFT
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *ORIGINAL, *CONTEXT)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *SOFT, *CONTEXT, *ORIGINAL)}
 
 
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:

@@ -24,6 +24,11 @@ CONTEXT = (
         "cpt",
         "colour words before the segments; the scores of the colours at the mask decide",
         "colour-based prompt tuning, carried over from images: Yao et al. (2021)",
-        Settings(readout="words", head="ridge", context="colours"),
+        Settings(
+            prompt='manual:template="{series} the pattern is in [MASK] colour"',
+            readout="words",
+            head="ridge",
+            context="colours",
+        ),
     ),
 )

@@ -25,6 +25,10 @@ class Regime(Part):
         """The tuner that is taken where none is asked for; `prompt`: the prompt's own."""
         return prompt if self.tunes_prompt else "none"
 
+    def tuners_of(self, prompt: tuple[str, ...]) -> tuple[str, ...]:
+        """All tuners that may be asked for; `prompt`: those that can find the prompt."""
+        return prompt
+
     def check(self, tuner: str, n_prompts: int) -> None:
         """See that it goes together with a tuner and a number of prompts.
 
@@ -34,7 +38,7 @@ class Regime(Part):
             It does not.
         """
         require(
-            self.tunes_prompt or self.tunes_model or tuner == "none",
+            self.tunes_prompt or tuner == "none",
             f"train={self.name!r} leaves the prompt as it is, but the tuner {tuner!r} would change "
             'it; leave the tuner out, or use train="prompt"',
         )

@@ -14,6 +14,7 @@ from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
 from tsprompt.part import Part
 from tsprompt.prompts import PromptModel, PromptModule
+from tsprompt.prompts.base import FixedPrompt
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.registry import Registry
@@ -33,6 +34,8 @@ class Found:
     reading: Reading
     features: Tensor
     """(B, R) features of train."""
+    trained: int = 0
+    """Numbers that gradients have changed to find it: the prompt's and the language model's."""
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Problem:
     seed: int
     context: Context = field(default_factory=NoContext)
     """Fitted, for this member."""
+    tunes_prompt: bool = True
+    """Whether training may change the prompt."""
 
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member."""
@@ -66,7 +71,10 @@ class Problem:
         return self.prompt.draw(self.slots, self.reader.backbone, rng)
 
     def module(self, number: int) -> PromptModule:
-        """The prompt model's trainable draw with this number, for this member."""
+        """The prompt model's trainable draw with this number, for this member; the draw as it is,
+        where the prompt is to stay fixed."""
+        if not self.tunes_prompt:
+            return FixedPrompt(self.draw(number))
         rng = generator(self.seed, "prompt", self.member, number)
         return self.prompt.module(self.slots, self.reader.backbone, rng)
 

@@ -1,28 +1,34 @@
-"""`gradient`: train the prompt through the frozen language model."""
+"""`gradient`: train the prompt through the language model, or the model, or both."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tsprompt import progress
+from tsprompt.backbones import Backbone
 from tsprompt.errors import notice
-from tsprompt.part import require
+from tsprompt.part import require, require_one_of
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive, seeded_torch
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm
+from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, memory_used
 
 __all__ = ["Gradient"]
+
+_OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
 
 @tuners.register("gradient")
 @dataclass
 class Gradient(TrainingTuner):
-    """Backpropagation through the language model to the prompt, as far as the prompt lets it.
+    """Backpropagation through the language model to the prompt, as far as the prompt lets it, and
+    to those weights of the model that the regime lets change.
 
     The gradient that reaches the prompt is measured in every step, and the largest is reported. If
     none can (`original-gru`), what the model says is computed once and only the perceptron learns.
@@ -30,46 +36,80 @@ class Gradient(TrainingTuner):
 
     batch: int = 32
     """Cases in a step."""
+    optimiser: str = "nadam"
+    """`nadam` (Dozat 2016), or `adamw` (Loshchilov and Hutter 2019)."""
+    checkpoint: bool = False
+    """Keep only what enters each layer, and run the layer again for its gradients: less memory,
+    more time, the same gradients."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch >= 1, "gradient: batch must be 1 or more")
+        require_one_of(self, "optimiser", tuple(_OPTIMISERS))
 
     def find(self, problem: Problem) -> list[Found]:
-        """The prompt of the epoch with the least loss on the held-out part."""
-        module = problem.module(0)
+        """Prompt and model of the epoch with the least loss on the held-out part."""
+        module, backbone = problem.module(0), problem.reader.backbone
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
         features = _Features(problem, first)
         self.gradients_: list[float] = []
+        self.model_gradients_: list[float] = []
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             trainer = MaskTrainer(problem, self, first.features)
-            best = self._train(module, trainer, features, Best(first.reading.prompt))
-        if max(self.gradients_) == 0:
-            notice(
-                f"no gradient reached the prompt {problem.prompt.name!r}: the embedding lookup "
-                "blocks it, so only the head learned; straight_through=true lets it flow"
-            )
-        return [best.found(problem, first)]
+            with backbone.learning(checkpoint=self.checkpoint):
+                best = Best(first.reading.prompt, backbone)
+                self._train(module, trainer, features, best)
+        if self.gradients_ and max(self.gradients_) == 0:
+            notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
+        found = best.found(problem, first)
+        found.trained = _reached(module) + backbone.n_trained
+        return [found]
 
     def _train(
         self, module: PromptModule, trainer: MaskTrainer, features: _Features, best: Best
-    ) -> Best:
-        parameters = [*module.parameters(), *trainer.coach.parameters()]
-        optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
+    ) -> None:
+        backbone, stage = (
+            best.backbone,
+            f"training {'the prompt' if _size(module) else 'the model'}",
+        )
+        optimiser = self._optimiser(module, trainer, backbone)
         for epoch in range(self.epochs):
-            largest = 0.0
-            for part in features.batches(trainer.learn, self.batch):
+            largest, largest_of_model = 0.0, 0.0
+            parts = features.batches(trainer.learn, self.batch)
+            for number, part in enumerate(parts, start=1):
+                start = time.perf_counter()
                 optimiser.zero_grad()
                 trainer.loss(features.of(module, part), part).backward()
-                largest = max(largest, gradient_norm(module))
+                largest = max(largest, gradient_norm(module.parameters()))
+                of_model = gradient_norm(backbone.trained.values())
+                largest_of_model = max(largest_of_model, of_model)
                 optimiser.step()
-            self.gradients_.append(largest)
+                progress.report(
+                    stage,
+                    epoch + number / len(parts),
+                    self.epochs,
+                    f"{time.perf_counter() - start:.2f} s a step, {memory_used(backbone.device)}",
+                )
+            if _size(module):
+                self.gradients_.append(largest)
+            if backbone.trained:
+                self.model_gradients_.append(largest_of_model)
+            self.epochs_run_ = epoch + 1
             best.update(module, self._validate(module, trainer, features))
-            progress.report("training the prompt", epoch + 1, self.epochs)
             if best.waited >= self.patience:
                 break
-        progress.report("training the prompt", self.epochs, self.epochs)
-        return best
+        progress.report(stage, self.epochs, self.epochs)
+
+    def _optimiser(
+        self, module: PromptModule, trainer: MaskTrainer, backbone: Backbone
+    ) -> torch.optim.Optimizer:
+        groups: list[dict[str, Any]] = [
+            {"params": [*module.parameters(), *trainer.coach.parameters()]}
+        ]
+        if backbone.trained:
+            groups.append({"params": [*backbone.trained.values()], "lr": backbone.trained_rate})
+        made: torch.optim.Optimizer = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
+        return made
 
     def _validate(self, module: PromptModule, trainer: MaskTrainer, features: _Features) -> float:
         with torch.no_grad():
@@ -78,15 +118,37 @@ class Gradient(TrainingTuner):
         return float(torch.stack(losses).sum()) / len(trainer.validate)
 
     def report(self) -> dict[str, float]:
-        """The largest gradient that reached the prompt, and for how many epochs it was trained."""
-        return {
-            "largest gradient at the prompt": max(self.gradients_),
-            "epochs of the prompt": float(len(self.gradients_)),
+        """The largest gradients that reached what is trained, and for how many epochs it was."""
+        gradients = {
+            "largest gradient at the prompt": self.gradients_,
+            "largest gradient at the language model": self.model_gradients_,
         }
+        largest = {name: max(measured) for name, measured in gradients.items() if measured}
+        return {**largest, "epochs of the prompt": float(self.epochs_run_)}
+
+
+def _size(module: PromptModule) -> int:
+    """Numbers that could be trained."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _reached(module: PromptModule) -> int:
+    """Numbers that a gradient has reached."""
+    return sum(one.numel() for one in module.parameters() if one.grad is not None)
+
+
+def _reason(backbone: Backbone) -> str:
+    """Why no gradient came."""
+    if backbone.passes_through:
+        return f"{backbone.name} has no layers that could carry it, so only the head learned"
+    return (
+        "the embedding lookup blocks it, so only the head learned; straight_through=true lets it "
+        "flow"
+    )
 
 
 class _Features:
-    """Features of train cases under a prompt that changes, or can't."""
+    """Features of train cases under a prompt and a model that change, or can't."""
 
     def __init__(self, problem: Problem, first: Found) -> None:
         self.problem, self.first = problem, first
@@ -114,7 +176,8 @@ class _Features:
         """Features (b, R) of a batch, with a graph back to the prompt if there can be one."""
         now: Prompt = module()
         reading = self.first.reading
-        if not now.learns and now.equals(reading.prompt):
+        backbone = self.problem.reader.backbone
+        if not (now.learns or backbone.learns) and now.equals(reading.prompt):
             return self.first.features[cases.to(self.first.features.device)]
         _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
         rows = tokens[self.row_of[cases].to(tokens.device)]

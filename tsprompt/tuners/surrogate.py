@@ -55,7 +55,7 @@ class Surrogate(TrainingTuner):
         module, found = visited[losses.index(min(losses))]
         memory = _Memory(self.surrogate_hidden, visited)
         trainer = MaskTrainer(problem, self, found.features)
-        best, kept = Best(found.reading.prompt), found
+        best, kept = Best(found.reading.prompt, problem.reader.backbone), found
         parameters = [*module.parameters(), *trainer.coach.parameters()]
         optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
         self.gradients_: list[float] = []
@@ -99,7 +99,7 @@ class Surrogate(TrainingTuner):
             optimiser.zero_grad()
             moved = found.features[trainer.learn] + (memory.predict(module) - last)
             trainer.loss(moved, trainer.learn).backward()
-            largest = max(largest, gradient_norm(module))
+            largest = max(largest, gradient_norm(module.parameters()))
             optimiser.step()
         return largest
 

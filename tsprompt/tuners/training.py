@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsprompt.backbones import Backbone
 from tsprompt.heads.base import hold_out
 from tsprompt.part import require
 from tsprompt.prompts import PromptModule
@@ -15,12 +20,12 @@ from tsprompt.seeds import derive
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, Tuner
 
-__all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm"]
+__all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm", "memory_used"]
 
 
 @dataclass
 class TrainingTuner(Tuner):
-    """A tuner that trains a prompt together with the head's coach, NAdam, early stopping.
+    """A tuner that trains a prompt together with the head's coach, with early stopping.
 
     The coach, a perceptron unless the head brings one of its own, only guides the prompt. The
     classifier's head is fitted afterwards, on what the prompt that did best on the held-out part of
@@ -32,7 +37,7 @@ class TrainingTuner(Tuner):
     patience: int = 10
     """Epochs without improvement after which training ends."""
     learning_rate: float = 1e-2
-    """Step size of NAdam."""
+    """Step size for prompt and coach."""
     hidden: int = 128
     """Units of the perceptron."""
     validation: float = 0.25
@@ -66,26 +71,54 @@ class MaskTrainer:
 
 @dataclass
 class Best:
-    """The prompt with the least validation loss so far, and how long ago that was."""
+    """The prompt with the least validation loss so far, with the language model as it was then, and
+    how long ago that was."""
 
     prompt: Prompt
+    backbone: Backbone
     loss: float = float("inf")
     waited: int = 0
+    weights: dict[str, Tensor] | None = None
+    """What was trained of the language model, as it did best; None: it never did better."""
 
     def update(self, module: PromptModule, loss: float) -> None:
-        """Keep the module's prompt if its loss is the least."""
+        """Keep prompt and language model as they are if their loss is the least."""
         self.waited += 1
         if loss < self.loss:
             self.prompt, self.loss, self.waited = module.prompt(), loss, 0
+            self.weights = self.backbone.trained_state()
 
     def found(self, problem: Problem, first: Found) -> Found:
-        """What the model says under the best prompt; it is run again only if the prompt moved."""
-        if self.prompt.equals(first.reading.prompt):
+        """What the model says at its best; it is run again only if prompt or model moved."""
+        if self.weights:
+            self.backbone.restore(self.weights)
+        elif self.prompt.equals(first.reading.prompt):
             return first
         return problem.read(self.prompt, "best prompt")
 
 
-def gradient_norm(module: nn.Module) -> float:
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
     """Norm of the gradient of all parameters; a parameter that none has reached counts as zero."""
-    norms = [p.grad.norm() for p in module.parameters() if p.grad is not None]
+    norms = [p.grad.norm() for p in parameters if p.grad is not None]
     return float(torch.stack(norms).norm()) if norms else 0.0
+
+
+def memory_used(device: torch.device) -> str:
+    """Memory that tensors take on a GPU, or that this process takes otherwise, in words."""
+    if device.type == "cuda":
+        return f"{torch.cuda.memory_allocated(device) / 2**30:.2f} GiB on the GPU"
+    if device.type == "mps":
+        return f"{torch.mps.current_allocated_memory() / 2**30:.2f} GiB on the GPU"
+    return f"{_resident() / 2**30:.2f} GiB"
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; where the system does not tell, its peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        import resource  # not on all systems
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return pages * os.sysconf("SC_PAGE_SIZE")

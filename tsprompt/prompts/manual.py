@@ -1,0 +1,108 @@
+"""`manual`: a prompt that a person has written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from tsprompt.backbones import Backbone
+from tsprompt.part import require
+from tsprompt.prompts.base import PromptModel, prompts
+from tsprompt.prompts.words import encode_words
+from tsprompt.template import Prompt
+
+__all__ = ["Manual"]
+
+_MARKS = ("{series}", "[MASK]")
+_SERIES, _MASK = _MARKS
+
+
+@prompts.register("manual")
+@dataclass
+class Manual(PromptModel):
+    """The words of a template, as they are written.
+
+    ``the pattern {series} is [MASK].`` puts two words before the series and three tokens and the
+    mask behind it. The words are cut into tokens by the backbone's own tokenizer; there are as many
+    slots as tokens. With `per-step` all the words, in order, stand before every step, and the mask
+    at the end, wherever the template has them.
+    """
+
+    tuners: ClassVar[tuple[str, ...]] = ("none",)
+
+    template: str = "the pattern {series} is [MASK]."
+    """Words, with `{series}` where the data goes, and `[MASK]` where the model answers."""
+
+    def __post_init__(self) -> None:
+        self.template = str(self.template)
+        for mark in _MARKS:
+            count = self.template.count(mark)
+            require(
+                count == 1,
+                f"{self.name}: the template {self.template!r} has {count or 'no'} {mark}; write it "
+                f'once, as in "the pattern {_SERIES} is {_MASK}."',
+            )
+        require(
+            self.length is None,
+            f"{self.name}: length={self.length} has no meaning: there are as many slots as the "
+            "template has tokens; leave it out",
+        )
+        require(
+            self.placement == "around",
+            f"{self.name}: placement has no meaning: the template says where words and mask stand; "
+            "leave it out",
+        )
+
+    def slots_of(self, backbone: Backbone, default: int) -> int:
+        """As many as the words have tokens.
+
+        Raises
+        ------
+        ConfigError
+            The vocabulary can't spell a word.
+        """
+        return len(self.written(backbone))
+
+    def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
+        """The words; again for each step, where there are more slots than words."""
+        written = self.written(backbone)
+        return Prompt(
+            ids=torch.from_numpy(np.resize(np.array(written.ids, dtype=np.int64), slots)),
+            before=written.before,
+            mask=written.mask,
+        )
+
+    def written(self, backbone: Backbone) -> Written:
+        """The template in tokens of this backbone."""
+        words: list[int] = []
+        marks: list[str] = []
+        places = dict.fromkeys(_MARKS, 0)
+        for piece in re.split(f"({'|'.join(map(re.escape, _MARKS))})", self.template):
+            if piece in _MARKS:
+                places[piece] = len(words)
+                marks.append(piece)
+            elif piece.strip():
+                # Some vocabularies tell a word that a space precedes from one that begins a text.
+                space = " " if piece[0].isspace() else ""
+                words += encode_words(space + piece.strip(), backbone, self.name)
+        mask_first = marks[0] == _MASK
+        return Written(words, places[_SERIES] + mask_first, places[_MASK])
+
+
+@dataclass(frozen=True)
+class Written:
+    """A template in tokens."""
+
+    ids: list[int]
+    """Of all words, in order."""
+    before: int
+    """How many of the words and the mask precede the series."""
+    mask: int
+    """How many words precede the mask."""
+
+    def __len__(self) -> int:
+        return len(self.ids)

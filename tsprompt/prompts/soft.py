@@ -1,0 +1,94 @@
+"""`soft`: prompt tuning, free vectors in the prompt slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tsprompt.backbones import Backbone
+from tsprompt.part import require, require_one_of
+from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
+from tsprompt.prompts.words import encode_words
+from tsprompt.template import Prompt
+
+__all__ = ["FreeVectors", "Soft"]
+
+
+@prompts.register("soft")
+@dataclass
+class Soft(PromptModel):
+    """One trainable vector for each slot: prompt tuning (Lester et al. 2021)."""
+
+    tuner: ClassVar[str] = "gradient"
+    tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
+
+    init: str = "vocabulary"
+    """Where training starts: at `random` vectors as large as word embeddings, at random words of
+    the `vocabulary`, or at the words of a `text`."""
+    text: str | None = None
+    """The words for `init=text`. They are repeated or cut to `length`, where that is given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of(self, "init", ("random", "vocabulary", "text"))
+        if self.init == "text":
+            require(
+                self.text is not None,
+                'soft: init=text needs the words; give them as text="a series of"',
+            )
+        else:
+            require(self.text is None, f"soft: text is for init=text, and init is {self.init!r}")
+
+    def slots_of(self, backbone: Backbone, default: int) -> int:
+        """With `init=text` as many as the text has tokens, unless `length` says otherwise.
+
+        Raises
+        ------
+        ConfigError
+            The text has no tokens, or one that this backbone does not know.
+        """
+        if self.init != "text":
+            return super().slots_of(backbone, default)
+        count = len(self._written(backbone))
+        return count if self.length is None else self.length
+
+    def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
+        """The prompt before any training."""
+        return self.module(slots, backbone, rng).prompt()
+
+    def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
+        """Vectors (P, D) to start from."""
+        vectors = self._start(slots, backbone, rng)
+        return FreeVectors(vectors, *place(self.placement, slots, rng))
+
+    def _start(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Tensor:
+        if self.init == "random":
+            drawn = rng.standard_normal((slots, backbone.hidden_size))
+            scaled = torch.from_numpy(drawn * backbone.word_scale)
+            return scaled.to(backbone.device, torch.float32)
+        if self.init == "text":
+            # In order, from the first on again when they run out: each step gets the same text.
+            return backbone.embed(torch.tensor(np.resize(self._written(backbone), slots)))
+        return backbone.embed(torch.from_numpy(rng.choice(backbone.words.plain, size=slots)))
+
+    def _written(self, backbone: Backbone) -> list[int]:
+        ids = encode_words(str(self.text), backbone, self.name)
+        require(len(ids) > 0, "soft: text holds no words")
+        return ids if self.length is None else [*np.resize(ids, self.length)]
+
+
+class FreeVectors(PromptModule):
+    """P vectors that are parameters themselves, float32 whatever the language model computes in."""
+
+    def __init__(self, vectors: Tensor, before: int, mask: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(vectors.detach().to(torch.float32).clone())
+        self.before, self.mask = before, mask
+
+    def forward(self) -> Prompt:
+        """The vectors (P, D)."""
+        return Prompt(None, self.vectors, before=self.before, mask=self.mask)
