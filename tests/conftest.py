@@ -123,6 +123,54 @@ def tiny_bert(make_bert: Callable[..., str]) -> str:
     return make_bert()
 
 
+def save_mlm(folder: Path, family: str, seed: int, **changes: Any) -> str:
+    """Write a masked language model with random weights, its head for words among them."""
+    import torch
+    import transformers
+
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+        "pad_token_id": 0,
+    }
+    if family == "DistilBert":
+        sizes["hidden_dim"] = sizes["intermediate_size"]
+    if family == "Electra":
+        sizes["embedding_size"] = 32
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=save_tokenizer(folder), **{**sizes, **changes}
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = getattr(transformers, f"{family}ForMaskedLM")(config)
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.data.mul_(4)
+            else:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def make_mlm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write a tiny masked language model: `make_mlm("Roberta", seed=1, ...)` gives its folder."""
+
+    def make(family: str = "Bert", seed: int = 0, **changes: Any) -> str:
+        return save_mlm(tmp_path_factory.mktemp("mlm"), family, seed, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_mlm(make_mlm: Callable[..., str]) -> str:
+    """The folder of a BERT like `tiny_bert` that has its head for masked words."""
+    return make_mlm()
+
+
 class Separable(NamedTuple):
     """A small, well separated problem: train and test, X (n, T, F) with T = 20, F = 2."""
 

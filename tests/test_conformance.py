@@ -61,15 +61,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "strategy": {"epochs": 30, "patience": 30, "latent": 8, "hidden": 16},
     "tuner": {
         "epochs": 3,
-        "draws": 2,
+        "draws": 3,
         "explore": 2,
         "steps": 2,
         "hidden": 8,
         "surrogate_steps": 5,
         "surrogate_hidden": 8,
+        "rounds": 2,
+        "swaps": 2,
+        "candidates": 2,
+        "vocabulary": 20,
     },
     "prompt": {"hidden": 8},
-    "head": {"epochs": 60, "hidden": 32},
+    "head": {"epochs": 60, "hidden": 32, "scores": "tied"},
 }
 """Options that make a part quick, by kind and by the option's name."""
 
@@ -92,6 +96,11 @@ def pairs() -> Iterator[tuple[str, str]]:
 
 def parts() -> list[tuple[str, str]]:
     return [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+
+
+def readout_of(head: str) -> str:
+    """What a head can read."""
+    return "mask" if heads[head].reads_mask else "pooled"
 
 
 CASES: dict[str, dict[str, Any]] = {}
@@ -117,7 +126,7 @@ for _readout in readouts:
             continue
         CASES[f"{_readout} {_scope}"] = {"readout": _readout, "scope": _scope}
 for _head in heads:
-    CASES[f"head {_head}"] = {"head": small("head", _head)}
+    CASES[f"head {_head}"] = {"head": small("head", _head), "readout": readout_of(_head)}
 for _twin in ("random", "shuffled", "none"):
     CASES[f"backbone {_twin}"] = {"backbone": _twin}
 for _combination in combinations:
@@ -263,7 +272,8 @@ def test_constant_series_are_no_division_by_zero(
     choices: dict[str, Any], head: str, tiny: dict[str, Any]
 ) -> None:
     X, y = np.full((6, 9, 2), 3.0), np.array([0, 1] * 3)
-    fitted = build({**choices, "head": small("head", head)}, tiny).fit(X, y)
+    chosen = {"head": small("head", head), "readout": readout_of(head)}
+    fitted = build({**choices, **chosen}, tiny).fit(X, y)
     np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1)
     assert np.isfinite(fitted.predict_proba(X * 2 + 1)).all()
 

@@ -48,6 +48,11 @@ class Words:
         """Whether a text is all tokens of this vocabulary, whole words or pieces of them."""
         return self.unknown is None or self.unknown not in self.encode(text)
 
+    def pieces(self, text: str) -> list[int]:
+        """Ids of the tokens that a text within a sentence is read as."""
+        # Vocabularies that mark the start of a word see it by the space.
+        return list(self._tokenizer(f" {text}", add_special_tokens=False)["input_ids"])
+
     @cached_property
     def plain(self) -> list[int]:
         """Ids of whole words of letters: no special tokens, pieces, digits or unused entries."""

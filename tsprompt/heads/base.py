@@ -67,7 +67,9 @@ class Head(Part):
             The head has no meaning with this language model or these classes.
         """
 
-    def coach(self, features: Tensor, n_classes: int, hidden: int) -> nn.Module:
+    def coach(
+        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
+    ) -> nn.Module:
         """What guides a prompt while it is trained: a module from features (b, R) to scores (b, C).
 
         Parameters
@@ -76,6 +78,8 @@ class Head(Part):
             (B, R) of the cases to learn from, under the prompt as it first is.
         hidden
             Units of a perceptron, where the head has no module of its own.
+        labels
+            (B,) class numbers of these cases.
         """
         return Coach(*standardiser(features), hidden, n_classes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ __all__ = ["Hard"]
 @dataclass
 class Hard(PromptModel):
     """Discrete prompt tokens. Alone they are random; with the tuner `search` the best draw wins."""
+
+    tuners: ClassVar[tuple[str, ...]] = ("none", "search", "trigger", "policy")
 
     draws: str = "uniform"
     """`uniform` over the vocabulary's whole words; `normal`: standard-normal values mapped to the

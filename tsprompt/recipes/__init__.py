@@ -7,13 +7,16 @@ from dataclasses import asdict
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT
+from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *SOFT, *CONTEXT, *ORIGINAL)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*OWN, *SOFT, *DISCRETE, *CONTEXT, *ORIGINAL)
+}
 
 
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:

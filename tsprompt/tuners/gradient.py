@@ -19,7 +19,7 @@ from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, memory_used
 
-__all__ = ["Gradient"]
+__all__ = ["Gradient", "TrainFeatures"]
 
 _OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
@@ -51,7 +51,7 @@ class Gradient(TrainingTuner):
         """Prompt and model of the epoch with the least loss on the held-out part."""
         module, backbone = problem.module(0), problem.reader.backbone
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
-        features = _Features(problem, first)
+        features = TrainFeatures(problem, first)
         self.gradients_: list[float] = []
         self.model_gradients_: list[float] = []
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
@@ -66,7 +66,7 @@ class Gradient(TrainingTuner):
         return [found]
 
     def _train(
-        self, module: PromptModule, trainer: MaskTrainer, features: _Features, best: Best
+        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
     ) -> None:
         backbone, stage = (
             best.backbone,
@@ -111,7 +111,9 @@ class Gradient(TrainingTuner):
         made: torch.optim.Optimizer = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
         return made
 
-    def _validate(self, module: PromptModule, trainer: MaskTrainer, features: _Features) -> float:
+    def _validate(
+        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures
+    ) -> float:
         with torch.no_grad():
             parts = features.batches(trainer.validate, self.batch)
             losses = [trainer.loss(features.of(module, part), part) * len(part) for part in parts]
@@ -147,7 +149,7 @@ def _reason(backbone: Backbone) -> str:
     )
 
 
-class _Features:
+class TrainFeatures:
     """Features of train cases under a prompt and a model that change, or can't."""
 
     def __init__(self, problem: Problem, first: Found) -> None:

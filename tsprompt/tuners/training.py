@@ -60,8 +60,8 @@ class MaskTrainer:
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)
-        learned = features[self.learn]
-        self.coach = problem.head.coach(learned, problem.n_classes, tuner.hidden).to(device)
+        learned = features[self.learn], problem.n_classes, tuner.hidden, problem.labels[learn]
+        self.coach = problem.head.coach(*learned).to(device)
 
     def loss(self, features: Tensor, cases: Tensor) -> Tensor:
         """Cross-entropy of features (b, R) of these cases (b,)."""

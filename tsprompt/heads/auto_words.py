@@ -1,0 +1,118 @@
+"""`auto-words`: the words of a class are chosen by what the model says about train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsprompt.errors import ConfigError
+from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.verbalizer import Verbalizer, minimise, spread_of
+from tsprompt.part import require, require_one_of
+
+__all__ = ["AutoWords"]
+
+_ROWS = 256
+"""Cases whose scores of the whole vocabulary exist at once."""
+
+
+@heads.register("auto-words")
+@dataclass
+class AutoWords(Verbalizer):
+    """Words for each class, from data: no name of a class is needed.
+
+    ``choice=classifier`` is the selection of label tokens of AutoPrompt (Shin et al. 2020): a
+    logistic classifier learns the classes from what the model says at the mask; then each word's
+    vector is put in its place, and the words that it takes most clearly for a class are taken.
+    ``choice=likelihood`` is that of PETAL (Schick, Schmid and Schuetze 2020): the words with the
+    largest ratio of likelihood between a class and the others, one class against the rest.
+    """
+
+    words: int = 3
+    """How many words a class gets."""
+    choice: str = "classifier"
+    """`classifier` or `likelihood`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of(self, "choice", ("classifier", "likelihood"))
+        require(self.words >= 1, "auto-words: words must be 1 or more")
+
+    def choose(
+        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
+    ) -> list[list[int]]:
+        """The whole words that speak most clearly for each class."""
+        if labels is None:
+            raise ConfigError("auto-words: words can't be chosen without labels; use label-words")
+        candidates = torch.tensor(self.met_vocabulary.plain)
+        require(
+            len(candidates) >= n_classes * self.words,
+            f"auto-words: the vocabulary has {len(candidates)} whole words, too few for "
+            f"{n_classes} classes of {self.words}; ask for fewer words",
+        )
+        rate = {"classifier": self._by_classifier, "likelihood": self._by_likelihood}[self.choice]
+        clear = rate(said.cpu(), torch.from_numpy(labels), n_classes, candidates)
+        return _best(clear, candidates.tolist(), self.words)
+
+    def _by_classifier(
+        self, said: Tensor, labels: Tensor, n_classes: int, candidates: Tensor
+    ) -> Tensor:
+        """(C, V') how far a classifier of the mask takes each word for a class."""
+        centre = said.to(torch.float64).mean(dim=0)
+        unit = spread_of(said.to(torch.float64))
+        x = (said - centre) / unit
+        size = x.shape[1]
+
+        def split(theta: Tensor) -> tuple[Tensor, Tensor]:
+            return theta[:-n_classes].unflatten(0, (size, n_classes)), theta[-n_classes:]
+
+        def loss(theta: Tensor) -> Tensor:
+            weights, bias = split(theta)
+            errors = functional.cross_entropy(x @ weights + bias, labels, reduction="sum")
+            return errors + 0.5 * weights.square().sum()
+
+        start = torch.zeros((size + 1) * n_classes, dtype=torch.float64)
+        weights, bias = split(minimise(loss, start))
+        vectors = self.met_voice.vectors[candidates.to(self.met_voice.vectors.device)].cpu()
+        return _margins((vectors - centre) / unit @ weights + bias).T
+
+    def _by_likelihood(
+        self, said: Tensor, labels: Tensor, n_classes: int, candidates: Tensor
+    ) -> Tensor:
+        """(C, V') ratios of likelihood, log q / (1 - q), of the class's cases to the others'."""
+        counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
+        # Each case of a class counts 1, those of the others as much together (Schick et al., 3.2).
+        signs = -(counts / (len(labels) - counts).clamp(min=1)).repeat(len(labels), 1)
+        signs[torch.arange(len(labels)), labels] = 1.0
+        total = torch.zeros(n_classes, len(candidates), dtype=torch.float64)
+        for rows, sign in zip(said.split(_ROWS), signs.split(_ROWS), strict=True):
+            scores = self.met_voice.scores(rows).cpu().to(torch.float64)
+            chances = scores.log_softmax(dim=1)[:, candidates]
+            odds = chances - torch.log1p(-chances.exp().clamp(max=1 - 1e-12))
+            total += sign.to(torch.float64).T @ odds
+        return total
+
+
+def _margins(scores: Tensor) -> Tensor:
+    """How far each score (V', C) exceeds the others: the log odds, which don't saturate."""
+    others = [
+        scores[:, [other for other in range(scores.shape[1]) if other != own]].logsumexp(dim=1)
+        for own in range(scores.shape[1])
+    ]
+    return scores - torch.stack(others, dim=1)
+
+
+def _best(clear: Tensor, candidates: list[int], count: int) -> list[list[int]]:
+    """The `count` clearest words of each class, none twice; classes take turns."""
+    orders = [iter(own.argsort(descending=True, stable=True).tolist()) for own in clear]
+    taken: set[int] = set()
+    chosen: list[list[int]] = [[] for _ in orders]
+    for _ in range(count):
+        for own, order in zip(chosen, orders, strict=True):
+            word = next(one for one in order if one not in taken)
+            taken.add(word)
+            own.append(candidates[word])
+    return chosen

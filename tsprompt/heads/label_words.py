@@ -1,0 +1,50 @@
+"""`label-words`: a class is the word, or the words, that stand for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
+
+__all__ = ["LabelWords"]
+
+
+@heads.register("label-words")
+@dataclass
+class LabelWords(Verbalizer):
+    """The verbalizer of PET (Schick and Schuetze 2021): each class is told by words given for it.
+
+    The words are the names of the classes (a number is a word too; of a name of several pieces, the
+    first is taken), unless others are given.
+    """
+
+    words: str | None = None
+    """``calm|mild/soft|wild`` for the classes in sorted order, or by name, ``1:calm|2:mild/soft``;
+    None: the names of the classes."""
+    fitted: bool = True
+    """Fit a temperature and a bias for each class on train; false: take the words' scores as they
+    are, and learn nothing from labels."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.words = spell_words(self.words)
+
+    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+        """Find the voice, and the words of the classes in the vocabulary."""
+        super().meet(backbone, classes)
+        self.met_ids = words_of_classes(self.words, classes, backbone.words, self.name)
+
+    def choose(
+        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
+    ) -> list[list[int]]:
+        """Those that are given."""
+        return self.met_ids
+
+    @property
+    def learns(self) -> bool:
+        """As it is asked for."""
+        return self.fitted

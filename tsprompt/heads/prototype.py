@@ -1,0 +1,217 @@
+"""`prototype`: each class has a prototype, learned by contrast; the nearest one wins."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsprompt.backbones import Backbone
+from tsprompt.heads.base import Head, Labels, heads, hold_out, standardiser
+from tsprompt.part import require
+from tsprompt.seeds import seeded_torch
+
+__all__ = ["Prototype", "contrast"]
+
+
+@heads.register("prototype")
+@dataclass
+class Prototype(Head):
+    """The prototypical verbalizer (ProtoVerb, Cui et al. 2022).
+
+    A linear map takes what is said at the mask into a small space. There, cases of one class are
+    pulled together and apart from the others' (instance to instance), and so are cases and the
+    prototype of their class (instance to prototype); likeness is the cosine. The prototypes start
+    at the means of their classes. NAdam, early stopping on a held-out part of train by its loss
+    under the prototypes.
+
+    Of several vectors of a case (several prompts, layers, or ``scope="step"``), each is mapped and
+    compared by itself, and the likenesses are averaged.
+    """
+
+    reads_mask: ClassVar[bool] = True
+    min_per_class: ClassVar[int] = 2
+
+    size: int = 64
+    """Dimensions of the space of the prototypes."""
+    temperature: float = 0.2
+    """What cosines are divided by before a softmax."""
+    learning_rate: float = 3e-3
+    """Step size of NAdam."""
+    epochs: int = 200
+    """The most passes over train."""
+    patience: int = 30
+    """Epochs without improvement after which training ends."""
+    batch: int = 64
+    """Cases in a step."""
+    validation: float = 0.25
+    """Share of train that is held out."""
+
+    def __post_init__(self) -> None:
+        counts = (self.size, self.epochs, self.patience, self.batch)
+        require(min(counts) >= 1, "prototype: counts must be 1 or more")
+        positive = min(self.temperature, self.learning_rate) > 0
+        require(positive, "prototype: temperature and learning_rate must be positive")
+        require(0 < self.validation < 1, "prototype: validation lies between 0 and 1")
+
+    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+        """Learn how many entries a hidden state has."""
+        size = getattr(backbone.model.config, "hidden_size", backbone.hidden_size)
+        self.met_size = backbone.hidden_size if backbone.passes_through else int(size)
+
+    def _vectors(self, features: Tensor) -> Tensor:
+        """(b, K, D) of features (b, K * D)."""
+        require(
+            features.shape[1] % self.met_size == 0,
+            f"prototype: there are {features.shape[1]} features, but hidden states have "
+            f"{self.met_size} entries; read the mask of one layer or of several",
+        )
+        return features.unflatten(1, (-1, self.met_size))
+
+    def module(self, features: Tensor, n_classes: int, labels: Labels | None) -> Prototypes:
+        """Map and prototypes before any training, for features (B, R) to learn from."""
+        vectors = self._vectors(features).cpu()
+        model = Prototypes(vectors, self.size, n_classes, self.temperature)
+        if labels is not None:
+            model.start(vectors, torch.from_numpy(labels))
+        return model
+
+    def fit(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> Prototype:
+        """Train with early stopping; optional features are features like others."""
+        features = features.cpu()
+        learn, validate = hold_out(labels, self.validation, seed)
+        truth, x = torch.from_numpy(labels), self._vectors(features)
+        with seeded_torch(seed):
+            model = self.module(features[learn], n_classes, labels[learn])
+            self._train(model, (x[learn], truth[learn]), (x[validate], truth[validate]))
+        return self
+
+    def _train(
+        self, model: Prototypes, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
+    ) -> None:
+        optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
+        best, waited = copy.deepcopy(model.state_dict()), 0
+        self.validation_loss_, self.epochs_run_ = float("inf"), 0
+        while self.epochs_run_ <= self.epochs and waited < self.patience:
+            with torch.no_grad():
+                scores = model(held[0])
+                loss = float(functional.cross_entropy(scores, held[1]))
+            waited += 1
+            if loss < self.validation_loss_:
+                best, waited = copy.deepcopy(model.state_dict()), 0
+                self.validation_loss_ = loss
+                hits = scores.argmax(dim=1) == held[1]
+                self.validation_accuracy_ = float(hits.double().mean())
+            for part in torch.randperm(len(train[0])).split(self.batch):
+                optimiser.zero_grad()
+                model.loss(train[0][part], train[1][part]).backward()
+                optimiser.step()
+            self.epochs_run_ += 1
+        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Softmax of the cosines with the prototypes, at the temperature."""
+        vectors = self._vectors(features.cpu())
+        with seeded_torch(0), torch.no_grad():  # an overwritten start: leave the caller's numbers
+            n_classes = len(self.weights_["prototypes"])
+            model = Prototypes(vectors[:1], self.size, n_classes, self.temperature)
+            model.load_state_dict(self.weights_)
+            chances = model(vectors).to(torch.float64).softmax(dim=1)
+        return np.asarray(chances.numpy())
+
+    def coach(
+        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
+    ) -> nn.Module:
+        """Its own map and prototypes, to be trained with the prompt by the cosines."""
+        return PrototypeCoach(self, self.module(features, n_classes, labels))
+
+    @property
+    def n_parameters(self) -> int:
+        """Entries of the map and of the prototypes."""
+        learned = ("prototypes", "project.weight")
+        return sum(int(self.weights_[key].numel()) for key in learned)
+
+    def validation_kind(self) -> str:
+        """The held-out part."""
+        return f"{self.validation:.0%} of train held out"
+
+
+class Prototypes(nn.Module):
+    """A linear map of vectors (b, K, D), and a prototype for each class."""
+
+    mean: Tensor
+    unit: Tensor
+
+    def __init__(self, vectors: Tensor, size: int, n_classes: int, temperature: float) -> None:
+        super().__init__()
+        mean, unit = standardiser(vectors.flatten(0, 1))
+        self.register_buffer("mean", mean)
+        self.register_buffer("unit", unit)
+        self.temperature = temperature
+        self.project = nn.Linear(vectors.shape[2], size, bias=False)
+        self.prototypes = nn.Parameter(torch.randn(n_classes, size))
+
+    def start(self, vectors: Tensor, labels: Tensor) -> None:
+        """Put each prototype at the mean of its class."""
+        with torch.no_grad():
+            mapped = self.map(vectors).mean(dim=1)
+            for number in labels.unique().tolist():
+                self.prototypes[number] = mapped[labels == number].mean(dim=0)
+
+    def map(self, vectors: Tensor) -> Tensor:
+        """(b, K, size), of length 1."""
+        scaled = (vectors - self.mean) / self.unit
+        return functional.normalize(self.project(scaled), dim=-1)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Scores (b, C): the mean cosine with each prototype, at the temperature."""
+        own = functional.normalize(self.prototypes, dim=1)
+        return (self.map(vectors) @ own.T).mean(dim=1) / self.temperature
+
+    def loss(self, vectors: Tensor, labels: Tensor) -> Tensor:
+        """Both contrasts (Cui et al. 2022, equations 5 and 6)."""
+        mapped = self.map(vectors)
+        alike = torch.einsum("ike,jke->ij", mapped, mapped) / mapped.shape[1]
+        to_prototypes = functional.cross_entropy(self(vectors), labels)
+        return contrast(alike / self.temperature, labels) + to_prototypes
+
+
+def contrast(alike: Tensor, labels: Tensor) -> Tensor:
+    """Instance to instance: how unlike cases (b,) of one class are, against all other cases.
+
+    Parameters
+    ----------
+    alike
+        (b, b) likeness of the cases; that of a case with itself is not looked at.
+    """
+    itself = torch.eye(len(labels), dtype=torch.bool, device=alike.device)
+    chances = alike.masked_fill(itself, float("-inf")).log_softmax(dim=1)
+    pairs = (labels[:, None] == labels) & ~itself
+    if not pairs.any():
+        return alike.sum() * 0
+    return -chances[pairs].mean()
+
+
+class PrototypeCoach(nn.Module):
+    """The same, from features."""
+
+    def __init__(self, head: Prototype, model: Prototypes) -> None:
+        super().__init__()
+        self.head, self.model = head, model
+
+    def forward(self, features: Tensor) -> Any:
+        """Scores (b, C) of features (b, R)."""
+        return self.model(self.head._vectors(features))

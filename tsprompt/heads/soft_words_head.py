@@ -1,0 +1,187 @@
+"""`soft-words-head`: trainable vectors stand for the classes, among those of the words."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsprompt.backbones import Backbone
+from tsprompt.errors import ConfigError
+from tsprompt.heads.base import Labels, heads, hold_out
+from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
+from tsprompt.part import require
+from tsprompt.seeds import seeded_torch
+
+__all__ = ["SoftWords"]
+
+
+@heads.register("soft-words-head")
+@dataclass
+class SoftWords(WordHead):
+    """The verbalizer of WARP (Hambardzumyan, Khachatrian and May 2021).
+
+    A class is a vector in the space of the words' vectors, and its score the product of it and what
+    is said at the mask. The vectors start as those of the classes' words, where they have any, and
+    are trained, NAdam, early stopping on a held-out part of train. What is said is taken from its
+    mean over train, in units of one spread, so that they don't first learn what all cases share.
+    """
+
+    min_per_class: ClassVar[int] = 2
+
+    words: str | None = None
+    """Words to start from, as of `label-words`; None: the names of the classes, or, if these are no
+    words of the vocabulary, random vectors."""
+    learning_rate: float = 2e-2
+    """Step size of NAdam, in units of the spread of the words' vectors."""
+    epochs: int = 300
+    """The most passes over train."""
+    patience: int = 30
+    """Epochs without improvement after which training ends."""
+    batch: int = 32
+    """Cases in a step."""
+    validation: float = 0.25
+    """Share of train that is held out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.words = spell_words(self.words)
+        counts = (self.epochs, self.patience, self.batch)
+        require(min(counts) >= 1, "soft-words-head: counts must be 1 or more")
+        require(self.learning_rate > 0, "soft-words-head: learning_rate must be positive")
+        require(0 < self.validation < 1, "soft-words-head: validation lies between 0 and 1")
+
+    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+        """Find the voice, and the vectors to start from."""
+        super().meet(backbone, classes)
+        try:
+            found = words_of_classes(self.words, classes, backbone.words, self.name)
+        except ConfigError:
+            if self.words is not None:
+                raise
+            found = []
+        self.met_ids: list[list[int]] = found
+
+    def module(self, said: Tensor, n_classes: int) -> SoftLabels:
+        """Label vectors before any training, and the scale of what is said (B, E) about train."""
+        vectors = self.met_voice.vectors
+        typical = vectors.std()
+        if self.met_ids and n_classes == len(self.met_ids):
+            own = [vectors[torch.tensor(ids, device=vectors.device)] for ids in self.met_ids]
+            start = torch.stack([one.mean(dim=0) for one in own])
+        else:
+            start = typical.cpu() * torch.randn(n_classes, vectors.shape[1])
+        return SoftLabels(said.cpu(), start.cpu(), float(typical))
+
+    def fit(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> SoftWords:
+        """Train with early stopping; optional features are features like others."""
+        learn, validate = hold_out(labels, self.validation, seed)
+        with torch.no_grad():
+            said = self.say(features).cpu()
+        truth = torch.from_numpy(labels)
+        with seeded_torch(seed):
+            model = self.module(said[learn], n_classes)
+            self._train(model, (said[learn], truth[learn]), (said[validate], truth[validate]))
+        self.voice_hash_ = self.met_voice.weights_hash
+        self.words_ = self._near(self.label_vectors_)
+        return self
+
+    def _train(
+        self, model: SoftLabels, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
+    ) -> None:
+        optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
+        best, waited, self.validation_loss_, self.epochs_run_ = model.learned(), 0, float("inf"), 0
+        while self.epochs_run_ <= self.epochs and waited < self.patience:
+            with torch.no_grad():
+                scores = model(held[0])
+                loss = float(functional.cross_entropy(scores, held[1]))
+            waited += 1
+            if loss < self.validation_loss_:
+                best, waited, self.validation_loss_ = model.learned(), 0, loss
+                hits = scores.argmax(dim=1) == held[1]
+                self.validation_accuracy_ = float(hits.double().mean())
+            for part in torch.randperm(len(train[0])).split(self.batch):
+                optimiser.zero_grad()
+                functional.cross_entropy(model(train[0][part]), train[1][part]).backward()
+                optimiser.step()
+            self.epochs_run_ += 1
+        self.label_vectors_, self.centre_, self.scale_ = best
+
+    def _near(self, vectors: Tensor) -> list[str]:
+        """The word of the vocabulary whose vector is nearest to that of each class."""
+        words = functional.normalize(self.met_voice.vectors, dim=1)
+        near = functional.normalize(vectors.to(words.device), dim=1) @ words.T
+        return [self.met_vocabulary.word(int(one)) for one in near.argmax(dim=1)]
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Softmax of the classes' scores."""
+        with torch.no_grad():
+            said = self.say(features).cpu()
+        scores = (said - self.centre_) @ self.label_vectors_.T * self.scale_
+        return np.asarray(scores.to(torch.float64).softmax(dim=1).numpy())
+
+    def coach(
+        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
+    ) -> nn.Module:
+        """Label vectors of its own, to be trained with the prompt."""
+        with torch.no_grad():
+            said = self.say(features)
+        return SoftCoach(self, self.module(said, n_classes))
+
+    @property
+    def n_parameters(self) -> int:
+        """Entries of the label vectors."""
+        return int(self.label_vectors_.numel())
+
+    def validation_kind(self) -> str:
+        """The held-out part."""
+        return f"{self.validation:.0%} of train held out"
+
+
+class SoftLabels(nn.Module):
+    """A vector for each class; scores (b, C) of what is said (b, E)."""
+
+    centre: Tensor
+
+    def __init__(self, said: Tensor, start: Tensor, typical: float) -> None:
+        super().__init__()
+        self.typical = typical
+        self.labels = nn.Parameter(start / typical)
+        self.register_buffer("centre", said.mean(dim=0))
+        first = (said - self.centre) @ start.T
+        self.scale = float(1 / spread_of(first))
+
+    def forward(self, said: Tensor) -> Tensor:
+        """Scores (b, C)."""
+        vectors = self.labels * self.typical
+        return (said - self.centre) @ vectors.T * self.scale
+
+    def learned(self) -> tuple[Tensor, Tensor, float]:
+        """Label vectors (C, E), the centre (E,), and the scale of scores."""
+        vectors = self.labels.detach() * self.typical
+        return copy.deepcopy(vectors), self.centre, self.scale
+
+
+class SoftCoach(nn.Module):
+    """The same, from features."""
+
+    def __init__(self, head: WordHead, model: SoftLabels) -> None:
+        super().__init__()
+        self.head, self.model = head, model
+
+    def forward(self, features: Tensor) -> Any:
+        """Scores (b, C) of features (b, R)."""
+        return self.model(self.head.say(features))

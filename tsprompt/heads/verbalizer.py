@@ -1,0 +1,427 @@
+"""What the heads share that read the mask as words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsprompt.backbones import Backbone
+from tsprompt.backbones.base import Words
+from tsprompt.backbones.voice import VOICES, Voice, voice_of
+from tsprompt.errors import BackboneError
+from tsprompt.heads.base import Head, Labels
+from tsprompt.part import require, require_one_of
+from tsprompt.seeds import generator
+
+__all__ = ["Answer", "Verbalizer", "WordHead", "minimise", "spell_words", "words_of_classes"]
+
+_FOLDS = 10
+"""Parts of train, each judged by what was learned without it."""
+_STEPS = 200
+"""The most steps of a solver."""
+
+
+@dataclass
+class WordHead(Head):
+    """A head that hears what the model says at the mask through a voice of the model's.
+
+    The features are K vectors of D entries side by side: one with ``scope="series"`` and one
+    prompt, S with ``scope="step"``, more with several prompts or layers. Each is an answer to the
+    same question, so their scores are averaged, as those of several prompts are in PET (Schick and
+    Schuetze 2021).
+    """
+
+    reads_mask: ClassVar[bool] = True
+
+    scores: str = "model"
+    """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
+    embeddings times what it says, for models that have no such head."""
+
+    def __post_init__(self) -> None:
+        require_one_of(self, "scores", tuple(VOICES))
+
+    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+        """Find the voice."""
+        self.met_voice: Voice = voice_of(backbone, self.scores)
+        self.met_vocabulary: Words = backbone.words
+        self.met_classes = list(classes)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` gave; another head for words than that of the fit is refused."""
+        if state["voice_hash_"] != self.met_voice.weights_hash:
+            raise BackboneError(
+                f"the head for words of {self.met_voice.backbone.name} is not the one that the "
+                "model was fitted with; install the same backbone, or fit again"
+            )
+        super().restore(state)
+
+    def say(self, features: Tensor) -> Tensor:
+        """What the voice makes of features (b, K * D): the mean over K, (b, E).
+
+        Scores are linear in it, so they are the mean of the scores of the K vectors.
+        """
+        size = self.met_voice.size
+        require(
+            features.shape[1] % size == 0,
+            f"{self.name}: there are {features.shape[1]} features, but the states that become "
+            f"words have {size} entries each; read the mask of one layer or of several",
+        )
+        return self.met_voice.say(features.unflatten(1, (-1, size))).mean(dim=1)
+
+    def _check_classes(self, n_classes: int) -> None:
+        require(
+            n_classes == len(self.met_classes),
+            f"{self.name}: a prompt's task has {n_classes} classes of its own, which have no "
+            f"names, and so no words; the data have {len(self.met_classes)}. Use a combination "
+            "that leaves the classes as they are",
+        )
+
+    def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
+        return [[self.met_vocabulary.word(one) for one in own] for own in ids]
+
+
+# --- which words stand for a class ---
+
+
+def spell_words(words: Any) -> str | None:
+    """The option `words` as text, whether it was given as text, list or dict."""
+    if words is None or isinstance(words, str):
+        return words
+    if isinstance(words, Mapping):
+        return "|".join(f"{key}:{_several(value)}" for key, value in words.items())
+    if isinstance(words, (list, tuple)):
+        return "|".join(map(_several, words))
+    return str(words)
+
+
+def _several(words: Any) -> str:
+    return "/".join(map(str, words)) if isinstance(words, (list, tuple)) else str(words)
+
+
+def words_of_classes(
+    words: str | None, classes: Sequence[str], vocabulary: Words, part: str
+) -> list[list[int]]:
+    """Ids of the words that stand for each class.
+
+    Parameters
+    ----------
+    words
+        ``calm|mild|wild``, in the order of the classes, or ``1:calm|2:mild/soft``, by name; words
+        of one class are separated by ``/``. None: a class is its own name, or, if that is no single
+        word of the vocabulary, its first piece.
+
+    Raises
+    ------
+    ConfigError
+        Something is no word of the vocabulary, a class has none, or two classes share one.
+    """
+    given = [[name] for name in classes] if words is None else _parse(words, classes, part)
+    found: list[list[int]] = []
+    lacking: list[str] = []
+    for own in given:
+        pieces = [_known(vocabulary.pieces(word), vocabulary) for word in own]
+        lacking += [
+            word
+            for word, ids in zip(own, pieces, strict=True)
+            if not ids or (words is not None and len(ids) > 1)
+        ]
+        found.append([ids[0] for ids in pieces if ids])
+    derived = "; give words that are, by words=one|another|..., in the order of the classes"
+    require(
+        not lacking,
+        f"{part}: {', '.join(map(repr, lacking))} "
+        + ("are no words" if len(lacking) > 1 else "is no word")
+        + f" of the model's vocabulary{derived if words is None else '; give others'}",
+    )
+    _check_distinct(found, classes, vocabulary, part)
+    return found
+
+
+def _known(ids: list[int], vocabulary: Words) -> list[int]:
+    """Nothing, if the model would read one of them as unknown."""
+    return [] if any(one in vocabulary.special for one in ids) else ids
+
+
+def _parse(words: str, classes: Sequence[str], part: str) -> list[list[str]]:
+    items = [item.strip() for item in words.split("|")]
+    if all(":" in item for item in items):
+        pairs = dict(item.rsplit(":", 1) for item in items)
+        unknown = [name for name in pairs if name not in classes]
+        require(not unknown, f"{part}: words name classes that there are not: {', '.join(unknown)}")
+        absent = [name for name in classes if name not in pairs]
+        require(not absent, f"{part}: words name none for the classes {', '.join(absent)}")
+        items = [pairs[name] for name in classes]
+    require(
+        len(items) == len(classes),
+        f"{part}: words={words!r} are for {len(items)} classes, but there are {len(classes)}: "
+        f"{', '.join(classes)}; separate classes by | and words of one class by /",
+    )
+    split = [[one.strip() for one in item.split("/") if one.strip()] for item in items]
+    require(all(split), f"{part}: words={words!r} leave a class without a word")
+    return split
+
+
+def _check_distinct(
+    found: list[list[int]], classes: Sequence[str], vocabulary: Words, part: str
+) -> None:
+    owner: dict[int, str] = {}
+    for name, own in zip(classes, found, strict=True):
+        for one in own:
+            other = owner.setdefault(one, name)
+            require(
+                other == name,
+                f"{part}: {vocabulary.word(one)!r} would stand for the classes {other} and {name}; "
+                "give each its own word, by words=one|another|..., in the order of the classes",
+            )
+
+
+# --- from scores of words to probabilities of classes ---
+
+
+@dataclass
+class Answer:
+    """How scores of M words become scores of C classes."""
+
+    ids: list[list[int]]
+    """The words of each class."""
+    prior: Tensor
+    """(M,) what is taken off the score of each word."""
+    weights: Tensor
+    """(M,) share of each word in its class."""
+    scale: Tensor
+    """(C,) inverse temperatures."""
+    bias: Tensor
+    """(C,)."""
+
+    @property
+    def flat(self) -> Tensor:
+        """(M,) all words."""
+        return torch.tensor([one for own in self.ids for one in own])
+
+    def sums(self) -> Tensor:
+        """(M, C): adds up the words of each class."""
+        return self.weights[:, None] * members(self.ids).to(self.weights)
+
+    def classes(self, scores: Tensor) -> Tensor:
+        """Scores (b, C) of classes from scores (b, M) of words."""
+        sums = (scores.to(self.prior.dtype) - self.prior) @ self.sums()
+        return self.scale * sums + self.bias
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Answer:
+        """The same elsewhere."""
+        moved = (one.to(device, dtype) for one in (self.prior, self.weights, self.scale, self.bias))
+        return Answer(self.ids, *moved)
+
+
+def members(ids: Sequence[Sequence[int]]) -> Tensor:
+    """(M, C): 1 where a word stands for a class."""
+    own = torch.tensor([number for number, words in enumerate(ids) for _ in words])
+    return functional.one_hot(own, len(ids)).to(torch.float64)
+
+
+@dataclass
+class Verbalizer(WordHead):
+    """Classes are told by the scores of words that stand for them.
+
+    A class's score is the weighted mean of those of its words. What is learned on top, a
+    temperature and a bias for each class, is fitted by maximum a posteriori with standard-normal
+    priors; a temperature is positive, so that a word can't come to speak against its class.
+    """
+
+    calibrate: bool = True
+    """Take off each word's mean score over train, so that words that the model always prefers
+    don't outvote the others (Zhao et al. 2021; the mean over train as in Hu et al. 2022)."""
+
+    weighs: ClassVar[bool] = False
+    """Whether the words of a class get learned weights."""
+
+    def choose(self, said: Tensor, labels: Labels | None, n_classes: int, seed: int) -> Any:
+        """The words of each class, ids, by what is said (B, E) about train."""
+        raise NotImplementedError
+
+    @property
+    def learns(self) -> bool:
+        """Whether the labels of train are used."""
+        return True
+
+    def learn(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Answer:
+        """Choose words and fit what is fitted, by what is said (B, E) about train."""
+        answer = self._unfitted(said, self.choose(said, labels, n_classes, seed))
+        if not self.learns:
+            return answer
+        return fit_answer(
+            answer, self._score(said, answer.flat), torch.from_numpy(labels), weighs=self.weighs
+        )
+
+    def _unfitted(self, said: Tensor, ids: list[list[int]]) -> Answer:
+        inside = members(ids)
+        flat = torch.tensor([one for own in ids for one in own])
+        mean = self._score(said, flat).mean(dim=0)
+        ones = torch.ones(len(ids), dtype=torch.float64)
+        return Answer(
+            ids=ids,
+            prior=mean if self.calibrate else torch.zeros_like(mean),
+            weights=(inside / inside.sum(dim=0)).sum(dim=1),
+            scale=ones,
+            bias=torch.zeros_like(ones),
+        )
+
+    def _score(self, said: Tensor, ids: Tensor) -> Tensor:
+        return self.met_voice.scores(said, ids).cpu().to(torch.float64)
+
+    def fit(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> Verbalizer:
+        """Learn from train; optional features are features like others."""
+        self._check_classes(n_classes)
+        with torch.no_grad():
+            said = self.say(features).cpu()
+        answer = self.learn(said, labels, n_classes, seed)
+        if self.learns or self.calibrate:
+            scores = self._unseen(said, labels, n_classes, seed)
+        else:
+            scores = answer.classes(self._score(said, answer.flat))
+        truth = torch.from_numpy(labels)
+        self.validation_loss_ = float(functional.cross_entropy(scores, truth))
+        self.validation_accuracy_ = float((scores.argmax(dim=1) == truth).double().mean())
+        self.voice_hash_ = self.met_voice.weights_hash
+        self.ids_, self.words_ = answer.ids, self._names(answer.ids)
+        self.prior_, self.weights_ = answer.prior, answer.weights
+        self.scale_, self.bias_ = answer.scale, answer.bias
+        return self
+
+    def _unseen(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Tensor:
+        """Scores (B, C) of each case by what was learned without it."""
+        order = generator(seed, self.name, "folds").permutation(len(labels))
+        order = order[np.argsort(labels[order], kind="stable")]
+        self.folds_ = min(_FOLDS, len(labels))
+        scores = torch.zeros(len(labels), n_classes, dtype=torch.float64)
+        for number in range(self.folds_):
+            held = np.sort(order[number :: self.folds_])
+            rest = np.setdiff1d(np.arange(len(labels)), held)
+            answer = self.learn(said[rest], labels[rest], n_classes, seed)
+            scores[held] = answer.classes(self._score(said[held], answer.flat))
+        return scores
+
+    @property
+    def answer(self) -> Answer:
+        """What it has learned."""
+        return Answer(self.ids_, self.prior_, self.weights_, self.scale_, self.bias_)
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Softmax of the classes' scores."""
+        answer = self.answer
+        with torch.no_grad():
+            scores = answer.classes(self._score(self.say(features), answer.flat))
+        return np.asarray(scores.softmax(dim=1).numpy())
+
+    def coach(
+        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
+    ) -> nn.Module:
+        """The scores of its own words, as they are under the first prompt, and, where it learns
+        any, temperatures and biases to be trained."""
+        self._check_classes(n_classes)
+        with torch.no_grad():
+            said = self.say(features).cpu()
+            answer = self._unfitted(said, self.choose(said, labels, n_classes, 0))
+            scores = answer.classes(self._score(said, answer.flat))
+        spread = spread_of(scores)
+        if self.learns:
+            answer.scale /= spread
+            answer.bias = -(scores.mean(dim=0) / spread)
+        return WordCoach(self, answer, learns=self.learns)
+
+    @property
+    def n_parameters(self) -> int:
+        """Temperatures and biases, and weights of words, if they are learned."""
+        if not self.learns:
+            return 0
+        return self.scale_.numel() + self.bias_.numel() + self.weighs * self.weights_.numel()
+
+    def validation_kind(self) -> str:
+        """Cross-validation, or, where nothing is learned, train."""
+        if not (self.learns or self.calibrate):
+            return "train, from which nothing was learned"
+        return f"{self.folds_}-fold cross-validation"
+
+
+class WordCoach(nn.Module):
+    """Scores of classes through their words, for a prompt that is being trained."""
+
+    def __init__(self, head: WordHead, answer: Answer, *, learns: bool) -> None:
+        super().__init__()
+        device = head.met_voice.vectors.device
+        self.head, self.answer = head, answer.to(device, torch.float32)
+        self.sharpness = nn.Parameter(torch.zeros_like(answer.scale, dtype=torch.float32), learns)
+        self.shift = nn.Parameter(torch.zeros_like(answer.bias, dtype=torch.float32), learns)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scores (b, C) of features (b, R)."""
+        said = self.head.say(features)
+        scores = self.answer.classes(self.head.met_voice.scores(said, self.answer.flat))
+        return scores * self.sharpness.exp() + self.shift
+
+
+def spread_of(scores: Tensor) -> Tensor:
+    """One standard deviation for scores (B, C) about the mean of each class; 1 if there is none."""
+    spread = (scores - scores.mean(dim=0)).square().mean().sqrt()
+    return spread if spread > 1e-6 * (1 + scores.abs().max()) else spread.new_ones(())
+
+
+def fit_answer(answer: Answer, words: Tensor, labels: Tensor, *, weighs: bool) -> Answer:
+    """Fit temperatures, biases, and perhaps shares of words, to scores (B, M) of words."""
+    inside = members(answer.ids)
+    raw = answer.classes(words)
+    spread = spread_of(raw)
+    centre = words.mean(dim=0)
+    n_words, n_classes = inside.shape
+    start = torch.zeros(2 * n_classes + weighs * n_words, dtype=torch.float64)
+
+    def parts(theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scale, bias = theta[:n_classes].exp() / spread, theta[n_classes : 2 * n_classes]
+        if not weighs:
+            return scale, bias, answer.weights
+        powers = answer.weights * theta[2 * n_classes :].exp()
+        return scale, bias, powers / (inside @ (powers @ inside))
+
+    def loss(theta: Tensor) -> Tensor:
+        scale, bias, weights = parts(theta)
+        scores = scale * ((words - centre) @ (weights[:, None] * inside)) + bias
+        chances = functional.cross_entropy(scores, labels, reduction="sum")
+        return chances + 0.5 * theta.square().sum()
+
+    scale, bias, weights = parts(minimise(loss, start))
+    sums = weights[:, None] * inside
+    # The words were centred for the fit: what that took off goes into the bias.
+    bias = bias - scale * ((centre - answer.prior) @ sums)
+    return Answer(answer.ids, answer.prior, weights, scale, bias)
+
+
+def minimise(loss: Any, start: Tensor) -> Tensor:
+    """Where a smooth function of a vector is least, by L-BFGS (Liu and Nocedal 1989)."""
+    theta = start.clone().requires_grad_(True)
+    solver = torch.optim.LBFGS(
+        [theta], max_iter=_STEPS, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        value: Tensor = loss(theta)
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        solver.step(closure)
+    return theta.detach()

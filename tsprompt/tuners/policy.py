@@ -1,0 +1,151 @@
+"""`policy`: a small network learns to write prompts that are rewarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tsprompt import progress
+from tsprompt.part import require
+from tsprompt.seeds import derive, generator, seeded_torch
+from tsprompt.template import Prompt
+from tsprompt.tuners.base import Found, Problem, Tuner, tuners
+
+__all__ = ["Policy", "Writer"]
+
+_Reward = Callable[[tuple[int, ...]], float]
+
+
+@tuners.register("policy")
+@dataclass
+class Policy(Tuner):
+    """Prompts written by a policy that is rewarded, after RLPrompt (Deng et al. 2022).
+
+    A small network writes the words of a prompt one after the other, each by those before it. The
+    reward of a prompt is the head's validation loss on train, with its sign turned, as z-scores
+    within a round. The policy follows the gradient of the expected reward (REINFORCE, Williams
+    1992) with a bonus for entropy; RLPrompt itself uses soft Q-learning, whose optimum is the same
+    kind of policy, and a frozen language model as the trunk of the policy, where this one is a GRU
+    over word embeddings. The prompt with the best reward wins. A prompt that is written again is
+    not run again.
+    """
+
+    rounds: int = 10
+    """How often the policy learns."""
+    batch: int = 6
+    """Prompts that are written in a round."""
+    vocabulary: int = 200
+    """Whole words that it may use, drawn at random."""
+    entropy: float = 0.01
+    """Weight of the entropy of a word's distribution, beside z-scored rewards."""
+    learning_rate: float = 1e-2
+    """Step size of Adam."""
+    hidden: int = 64
+    """Units of the network."""
+
+    def __post_init__(self) -> None:
+        require(min(self.rounds, self.hidden) >= 1, "policy: rounds and hidden must be 1 or more")
+        require(self.batch >= 2, "policy: batch must be 2 or more, for rewards to differ")
+        require(self.vocabulary >= 2, "policy: vocabulary must be 2 or more")
+        require(self.entropy >= 0, "policy: entropy must be 0 or more")
+        require(self.learning_rate > 0, "policy: learning_rate must be positive")
+
+    def find(self, problem: Problem) -> list[Found]:
+        """The prompt with the best reward."""
+        first = problem.draw(0)
+        best: list[tuple[float, Found]] = []
+
+        def reward(words: tuple[int, ...]) -> float:
+            prompt = Prompt(torch.tensor(words), before=first.before, mask=first.mask)
+            found = problem.read(prompt, f"prompt {len(self.rewards_) + 1}")
+            gained = -problem.validation_loss(found)
+            if not best or gained > best[0][0]:
+                best[:] = [(gained, found)]
+            return gained
+
+        backbone = problem.reader.backbone
+        rng = generator(problem.seed, "policy's words", problem.member)
+        plain = backbone.words.plain
+        ids = torch.from_numpy(rng.permutation(plain)[: self.vocabulary])
+        with seeded_torch(derive(problem.seed, "tuner", problem.member)):
+            writer = Writer(backbone.embed(ids).cpu(), self.hidden)
+            self.learn(writer, ids, len(first), reward)
+        return [best[0][1]]
+
+    def learn(self, writer: Writer, ids: Tensor, slots: int, reward: _Reward) -> None:
+        """Train a writer by the rewards of prompts of P words out of `ids` (V',)."""
+        self.means_: list[float] = []
+        self.rewards_: dict[str, float] = {}
+        optimiser = torch.optim.Adam(writer.parameters(), lr=self.learning_rate)
+        for number in range(self.rounds):
+            chosen, log_chances, entropies = writer.write(self.batch, slots)
+            rewards = torch.tensor([self._rewarded(ids[one], reward) for one in chosen])
+            self.means_.append(float(rewards.mean()))
+            spread = rewards.std(correction=0)
+            scores = (rewards - rewards.mean()) / spread.clamp(min=1e-8)
+            gained = (scores * log_chances).mean() + self.entropy * entropies.mean()
+            optimiser.zero_grad()
+            (-gained).backward()
+            optimiser.step()
+            progress.report("writing prompts", number + 1, self.rounds)
+
+    def _rewarded(self, words: Tensor, reward: _Reward) -> float:
+        key = " ".join(map(str, words.tolist()))
+        if key not in self.rewards_:
+            self.rewards_[key] = reward(tuple(words.tolist()))
+        return self.rewards_[key]
+
+    def report(self) -> dict[str, float]:
+        """How the mean reward of a round has changed, and how many prompts were run."""
+        return {
+            "distinct prompts": float(len(self.rewards_)),
+            "mean reward of the first round": self.means_[0],
+            "mean reward of the last round": self.means_[-1],
+            "best reward": max(self.rewards_.values()),
+        }
+
+
+class Writer(nn.Module):
+    """Writes prompts word by word: a GRU over the words so far, and a score for each next word."""
+
+    vectors: Tensor
+
+    def __init__(self, vectors: Tensor, hidden: int) -> None:
+        super().__init__()
+        scaled = vectors.to(torch.float32)
+        self.register_buffer("vectors", (scaled - scaled.mean(dim=0)) / scaled.std().clamp(1e-8))
+        self.start = nn.Parameter(torch.zeros(vectors.shape[1]))
+        self.cell = nn.GRUCell(vectors.shape[1], hidden)
+        self.score = nn.Linear(hidden, len(vectors))
+        with torch.no_grad():  # at first all words are about equally likely
+            self.score.weight.mul_(0.1)
+            self.score.bias.zero_()
+
+    def write(self, count: int, slots: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw prompts.
+
+        Returns
+        -------
+        words
+            (count, slots) places in the vocabulary of the writer.
+        log_chances
+            (count,) of the whole prompts.
+        entropies
+            (count,) of the words' distributions, mean over slots.
+        """
+        state = self.start.new_zeros(count, self.cell.hidden_size)
+        last = self.start.expand(count, -1)
+        words, chances, entropies = [], [], []
+        for _ in range(slots):
+            state = self.cell(last, state)
+            logs = self.score(state).log_softmax(dim=1)
+            word = torch.multinomial(logs.detach().exp(), 1)
+            words.append(word)
+            chances.append(logs.gather(1, word)[:, 0])
+            entropies.append(-(logs.exp() * logs).sum(dim=1))
+            last = self.vectors[word[:, 0]]
+        mean = torch.stack(entropies).mean(dim=0)
+        return torch.cat(words, dim=1), torch.stack(chances).sum(dim=0), mean

@@ -1,0 +1,190 @@
+"""`trigger`: words of the prompt are swapped where the gradient promises most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tsprompt import progress
+from tsprompt.part import require
+from tsprompt.prompts import PromptModule
+from tsprompt.seeds import derive, seeded_torch
+from tsprompt.template import Prompt
+from tsprompt.tuners.base import Found, Problem, tuners
+from tsprompt.tuners.gradient import TrainFeatures
+from tsprompt.tuners.training import MaskTrainer, TrainingTuner
+
+__all__ = ["Trigger", "first_order"]
+
+
+@tuners.register("trigger")
+@dataclass
+class Trigger(TrainingTuner):
+    """The trigger search of AutoPrompt (Shin et al. 2020).
+
+    For a random slot of the prompt, the gradient of the loss at its embedding says, to first order,
+    what each whole word of the vocabulary would change. The words that promise the largest fall
+    are tried; the true loss on the same batch of train decides, and a swap that does not lower it
+    is not made. After each round of swaps the head's coach learns what train says under the new
+    prompt. The prompt with the least loss on a held-out part of train wins.
+    """
+
+    epochs: int = 10
+    """The most rounds of swaps."""
+    patience: int = 4
+    """Rounds without improvement on the held-out part after which the search ends."""
+    swaps: int = 5
+    """Slots that are tried in a round."""
+    candidates: int = 8
+    """Words that are tried for a slot: each costs a run of the model over the batch."""
+    batch: int = 32
+    """Train cases on which a swap is judged."""
+    coach_steps: int = 50
+    """Steps by which the coach learns after each round."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        counts = (self.swaps, self.candidates, self.batch)
+        require(min(counts) >= 1, "trigger: counts must be 1 or more")
+        require(self.coach_steps >= 0, "trigger: coach_steps must be 0 or more")
+
+    def find(self, problem: Problem) -> list[Found]:
+        """The prompt with the least loss on the held-out part."""
+        found = problem.read(problem.draw(0), f"prompt {problem.member + 1}")
+        with seeded_torch(derive(problem.seed, "tuner", problem.member)):
+            return [self._find(problem, found)]
+
+    def _find(self, problem: Problem, found: Found) -> Found:
+        trainer = MaskTrainer(problem, self, found.features)
+        features = TrainFeatures(problem, found)
+        self.losses_: list[float] = []
+        """Held-out loss of the first prompt and after each round."""
+        self.tried_: list[list[float]] = []
+        """Loss on its batch before and after each swap that was tried, and whether it was made."""
+        self._teach(trainer, found)
+        best, least, waited = found, self._validate(trainer, found), 0
+        self.losses_.append(least)
+        for number in range(self.epochs):
+            prompt = self._round(problem, found.reading.prompt, trainer, features)
+            if not prompt.equals(found.reading.prompt):
+                found = problem.read(prompt, f"round {number + 1}")
+                self._teach(trainer, found)
+            loss = self._validate(trainer, found)
+            self.losses_.append(loss)
+            best, least, waited = (found, loss, 0) if loss < least else (best, least, waited + 1)
+            progress.report("swapping words", number + 1, self.epochs)
+            if waited >= self.patience:
+                break
+        progress.report("swapping words", self.epochs, self.epochs)
+        return best
+
+    def _round(
+        self, problem: Problem, prompt: Prompt, trainer: MaskTrainer, features: TrainFeatures
+    ) -> Prompt:
+        """The prompt after some swaps, each judged on a batch of its own."""
+        for _ in range(self.swaps):
+            batch = features.batches(trainer.learn, self.batch)[0]
+            prompt = self._swap(problem, prompt, trainer, features, batch)
+        return prompt
+
+    def _swap(
+        self,
+        problem: Problem,
+        prompt: Prompt,
+        trainer: MaskTrainer,
+        features: TrainFeatures,
+        batch: Tensor,
+    ) -> Prompt:
+        """Try the most promising words for one slot."""
+        backbone = problem.reader.backbone
+        module = Written(prompt, prompt.fill(backbone))
+        loss = trainer.loss(features.of(module, batch), batch)
+        (gradient,) = torch.autograd.grad(loss, module.vectors)
+        slot = int(torch.randint(len(prompt), ()))
+        assert prompt.ids is not None  # the prompts that list this tuner are words
+        plain = torch.tensor(backbone.words.plain, device=backbone.device)
+        plain = plain[plain != prompt.ids[slot].to(plain.device)]
+        tried = [
+            prompt_with(prompt, slot, word)
+            for word in first_order(
+                gradient[slot], backbone.embed(plain), plain, self.candidates
+            ).tolist()
+        ]
+        before = float(loss.detach())
+        losses = [self._loss(problem, one, trainer, features, batch) for one in tried]
+        least = min(losses)
+        self.tried_.append([before, least, float(least < before)])
+        return tried[losses.index(least)] if least < before else prompt
+
+    def _loss(
+        self,
+        problem: Problem,
+        prompt: Prompt,
+        trainer: MaskTrainer,
+        features: TrainFeatures,
+        batch: Tensor,
+    ) -> float:
+        with torch.no_grad():
+            module = Written(prompt, prompt.fill(problem.reader.backbone))
+            module.requires_grad_(False)
+            return float(trainer.loss(features.of(module, batch), batch))
+
+    def _teach(self, trainer: MaskTrainer, found: Found) -> None:
+        """Let the coach learn from what train says under a prompt; the model is not run."""
+        parameters = [one for one in trainer.coach.parameters() if one.requires_grad]
+        if not parameters:
+            return
+        optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
+        for _ in range(self.coach_steps):
+            part = trainer.learn[torch.randperm(len(trainer.learn))[: self.batch]]
+            optimiser.zero_grad()
+            trainer.loss(found.features[part], part).backward()
+            optimiser.step()
+
+    def _validate(self, trainer: MaskTrainer, found: Found) -> float:
+        with torch.no_grad():
+            return float(trainer.loss(found.features[trainer.validate], trainer.validate))
+
+    def report(self) -> dict[str, float]:
+        """How many swaps were tried and made, and what they brought."""
+        return {
+            "swaps tried": float(len(self.tried_)),
+            "swaps made": sum(made for _, _, made in self.tried_),
+            "first prompt's held-out loss": self.losses_[0],
+            "best prompt's held-out loss": min(self.losses_),
+            "last prompt's held-out loss": self.losses_[-1],
+        }
+
+
+class Written(PromptModule):
+    """A prompt of words whose embeddings take gradients."""
+
+    def __init__(self, prompt: Prompt, vectors: Tensor) -> None:
+        super().__init__()
+        self.written = prompt
+        self.vectors = nn.Parameter(vectors.clone())
+
+    def forward(self) -> Prompt:
+        """The same words."""
+        now = self.written
+        return Prompt(now.ids, self.vectors, before=now.before, mask=now.mask)
+
+
+def prompt_with(prompt: Prompt, slot: int, word: int) -> Prompt:
+    """The same prompt with another word in one slot."""
+    assert prompt.ids is not None
+    ids = prompt.ids.clone()
+    ids[slot] = word
+    return Prompt(ids, before=prompt.before, mask=prompt.mask)
+
+
+def first_order(gradient: Tensor, vectors: Tensor, ids: Tensor, count: int) -> Tensor:
+    """The `count` ids (V',) whose vectors (V', D), by the gradient (D,), lower the loss the most.
+
+    The loss changes, to first order, by the product of the gradient and the change of the
+    embedding; the old embedding adds the same to all (Shin et al. 2020, equation 2).
+    """
+    promised = vectors.to(gradient.dtype) @ gradient
+    return ids[promised.argsort(stable=True)[:count]]
