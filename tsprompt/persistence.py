@@ -266,6 +266,7 @@ def _rebuild(
         prompt = Prompt(**{"ids": None, **one["prompt"]})
         context = contexts.build(parts.context)
         context.restore(one["context"])
+        readout.listen(backbone, context.word_ids)
         reading = Reading(tokenizer, prompt, readout, tuple(one["layers"]), context)
         classifier.readings_.append(reading)
     classifier.classes_ = classes

@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import Part, require, several
+from tsprompt.backbones.voice import VOICES, voice_of
+from tsprompt.errors import BackboneError
+from tsprompt.part import Part, require, require_one_of, several
 from tsprompt.registry import Registry
 from tsprompt.sorting import sort_rows
 
@@ -78,7 +80,10 @@ class Readout(Part):
         return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
 
     def listen(self, backbone: Backbone, words: Tensor | None) -> None:
-        """Get to know the words (Q,) that the context brings, before `fit`."""
+        """Get to know the words (Q,) that the context brings, before `fit` and after `restore`.
+
+        What is kept of them is in attributes whose names start with ``met_``.
+        """
 
     def fit(self, data: Tensor) -> Readout:
         """Learn from tokens (n, N', D) of train what pooling needs."""
@@ -104,21 +109,36 @@ class Mask(Readout):
 class WordScores(Readout):
     """What the model says of the context's words at the mask: Q scores, at each layer that is read.
 
-    A score is the inner product of the hidden state at the mask and the embedding of the word, the
-    output layer of a BERT with tied embeddings (Press and Wolf 2017), without its transform.
+    They are the scores that a masked language model has for these words, before the softmax; with
+    `tied`, the inner products of the state at the mask and the embeddings of the words.
     """
 
     reads_words: ClassVar[bool] = True
 
+    scores: str = "tied"
+    """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
+    embeddings times what it says, for models that have no such head."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of(self, "scores", tuple(VOICES))
+
     def listen(self, backbone: Backbone, words: Tensor | None) -> None:
-        """Keep the embeddings (Q, D) of the words."""
+        """Find the voice, and keep the ids (Q,) of the words."""
         assert words is not None, "the parts have been checked"
-        self.vectors_ = backbone.embed(words).cpu()
+        self.met_voice, self.met_words = voice_of(backbone, self.scores), words
+        known = getattr(self, "voice_hash_", self.met_voice.weights_hash)
+        if known != self.met_voice.weights_hash:
+            raise BackboneError(
+                f"the head for words of {backbone.name} is not the one that the model was fitted "
+                "with; install the same backbone, or fit again"
+            )
+        self.voice_hash_ = known
 
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * M * Q)."""
-        scores = mask @ self.vectors_.to(mask.device).T
-        return scores.flatten(1) / self.vectors_.shape[1] ** 0.5
+        voice = self.met_voice
+        return voice.scores(voice.say(mask), self.met_words).flatten(1)
 
 
 @readouts.register("pooled")
