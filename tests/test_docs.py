@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tsprompt.baselines import baselines
+from tsprompt.contexts import contexts
 from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
@@ -64,6 +65,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("prompts.md", [*prompts, *tuners]),
         ("heads.md", [*heads, *readouts]),
         ("recipes.md", RECIPES),
+        ("in-context.md", contexts),
         ("baselines.md", baselines),
     ],
 )
