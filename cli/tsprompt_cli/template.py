@@ -28,7 +28,13 @@ def legend() -> Text:
     return Text.assemble(*parts, ("(~word: the nearest word to a vector)", "dim"))
 
 
-_LEGEND = (("prompt", "prompt"), ("data", "data"), ("mask", "[MASK]"), ("frame", "[CLS] [SEP]"))
+_LEGEND = (
+    ("prompt", "prompt"),
+    ("data", "data"),
+    ("context", "context"),
+    ("mask", "[MASK]"),
+    ("frame", "[CLS] [SEP]"),
+)
 
 
 def template_text(slots: Sequence[Slot], *, full: bool = False) -> Text:
