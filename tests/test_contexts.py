@@ -535,3 +535,19 @@ def test_as_many_tokens_are_counted_as_are_read(
             spy = Spy(backbone, patch)
             reader.features(reading, ragged)
             assert reader.tokens_run == sum(map(len, spy.rows)) > 0
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("recipe", ["demonstrations", "in-context", "cpt"])
+def test_odd_cases_are_read_too(tiny: dict[str, Any], ragged: Any, recipe: str) -> None:
+    """All alike; of one timestep; three times as long as any in train; by a model of no layers."""
+    X, y = np.full((6, 9, 2), 3.0), np.array([0, 1] * 3)
+    alike = PromptClassifier(**tiny, recipe=recipe).fit(X, y)
+    assert np.isfinite(alike.predict_proba(X * 2 + 1)).all()
+    plain = {**tiny, "backbone": f"none:{tiny['backbone']}"}
+    for options in (tiny, plain):
+        fitted = PromptClassifier(**options, recipe=recipe).fit(ragged.X, ragged.y)
+        odd = [ragged.X_test[0][:1], np.concatenate([ragged.X_test[0]] * 3)]
+        together = fitted.predict_proba(odd)
+        alone = np.concatenate([fitted.predict_proba([one]) for one in odd])
+        np.testing.assert_allclose(alone, together, atol=1e-4)
