@@ -107,6 +107,94 @@ def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
     return str(folder)
 
 
+FAMILIES: dict[str, dict[str, Any]] = {
+    "roberta": {"max_position_embeddings": 130, "pad_token_id": 1},
+    "mpnet": {"max_position_embeddings": 130, "pad_token_id": 1},
+    "gpt2": {"max_position_embeddings": 128},
+    "bart": {
+        "d_model": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 64,
+        "decoder_ffn_dim": 64,
+        "max_position_embeddings": 128,
+        "scale_embedding": True,
+        "decoder_start_token_id": 3,
+    },
+    "t5": {
+        "d_model": 32,
+        "d_kv": 16,
+        "d_ff": 64,
+        "num_layers": 2,
+        "num_decoder_layers": 2,
+        "num_heads": 2,
+        "decoder_start_token_id": 0,
+    },
+    "vit": {"image_size": 32, "patch_size": 8, "num_channels": 3},
+}
+"""Options of tiny models, by what transformers calls them."""
+SPECIALS: dict[str, dict[str, str]] = {
+    "gpt2": {"bos_token": "[CLS]", "eos_token": "[SEP]"},
+    "t5": {"pad_token": "[PAD]", "eos_token": "[SEP]"},
+}
+"""Special tokens of those that have others than BERT."""
+
+
+def save_family(folder: Path, kind: str, seed: int = 0, **changes: Any) -> str:
+    """Write a tiny model of another kind, with random weights and a tokenizer of words."""
+    import torch
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+    general = {
+        "vocab_size": save_tokenizer(folder),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
+    if kind in SPECIALS:
+        file = str(folder / "tokenizer.json")
+        for one in folder.glob("*token*_config.json"):
+            one.unlink()
+        PreTrainedTokenizerFast(
+            tokenizer_file=file, unk_token="[UNK]", **SPECIALS[kind]
+        ).save_pretrained(folder)
+    if kind == "vit":
+        for one in folder.iterdir():
+            one.unlink()
+    options = {"vocab_size": general["vocab_size"]} if "d_model" in FAMILIES[kind] else general
+    config = AutoConfig.for_model(kind, **{**options, **FAMILIES[kind], **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(config)
+        for parameter in model.parameters():
+            # As for BERT: layers shall differ, and biases shall matter.
+            if parameter.ndim == 2 and kind != "t5":
+                parameter.data.mul_(4)
+            elif parameter.ndim == 1:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def make_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """A tiny model of another kind: `make_family("gpt2", seed=1, ...)` gives its folder. Without
+    changes it is written once."""
+    written: dict[str, str] = {}
+
+    def make(kind: str, seed: int = 0, **changes: Any) -> str:
+        if seed or changes:
+            return save_family(tmp_path_factory.mktemp(kind), kind, seed, **changes)
+        if kind not in written:
+            written[kind] = save_family(tmp_path_factory.mktemp(kind), kind)
+        return written[kind]
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Write another tiny BERT: `make_bert(seed=1, num_hidden_layers=4, ...)` gives its folder."""

@@ -170,15 +170,21 @@ def test_other_families_have_the_right_number_of_positions(
     assert load_backbone(other.name, 1, **CPU).run(embeddings(1, 9, 32), (1,))[0].isfinite().all()
 
 
-def test_a_model_that_is_no_encoder_with_a_mask_is_refused(tmp_path: Path, tiny_bert: str) -> None:
+def test_a_model_without_a_mask_or_with_other_weights_than_it_says_is_refused(
+    tmp_path: Path, tiny_bert: str
+) -> None:
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
     file = folder / "tokenizer_config.json"
     settings = json.loads(file.read_text())
     file.write_text(json.dumps({k: v for k, v in settings.items() if k != "mask_token"}))
     with pytest.raises(BackboneError, match=r"has no mask_token; .*BERT-family"):
         load_backbone(str(folder), **CPU)
+    file.write_text(json.dumps(settings))
     (folder / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
-    with pytest.raises(BackboneError, match="not a BERT-family encoder"):
+    with pytest.raises(BackboneError, match=r"no weights for .* and \d+ more; it is another model"):
+        load_backbone(str(folder), **CPU)
+    (folder / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(BackboneError, match="is a clip model, of no family that tsprompt can run"):
         load_backbone(str(folder), **CPU)
 
 

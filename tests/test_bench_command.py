@@ -72,7 +72,7 @@ def test_the_plan_of_make_bench_small_is_one() -> None:
         ("sets = ['A']\nmethods = ['ridge', 'ridge']", "two methods"),
         ("sets = ['A']\nseeds = 0", "seeds: 0 is no whole number of 1 or more"),
         ("sets = ['A']\nresamples = [-1]", "resamples: -1"),
-        ("sets = ['A']\nshots = [0]", "shots: 0"),
+        ("sets = ['A']\nshots = [-1]", "shots: -1"),
         ("sets = ['A']\n[methods]\na = 3", "methods.a is a table"),
         ("sets = ['A']\n[methods.a]\nkind = 'baseline'", "kind is model or ablation"),
         ("sets = ['A']\n[methods.a]\nheads = 'mlp'", "heads"),

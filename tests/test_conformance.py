@@ -13,7 +13,7 @@ import inspect
 import itertools
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,14 +153,33 @@ for _recipe in RECIPES:
     CASES[f"recipe {_recipe}"] = {"recipe": _recipe}
 
 
+VIT: dict[str, Any] = {"prompt": "none"}
+"""What a tokenizer of images needs: a ViT as the backbone, and no words."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _vit(make_family: Callable[..., str]) -> None:
+    VIT["backbone"] = make_family("vit")
+
+
+def makes_images(changes: dict[str, Any]) -> bool:
+    """Whether the tokenizer of a case does."""
+    recipe = RECIPES[changes.get("recipe", "default")].settings
+    return bool(tokenizers.build(changes.get("tokenizer", recipe.tokenizer)).makes == "images")
+
+
 def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> PromptClassifier:
     """The classifier of one case."""
     options = {**tiny, **changes, "random_state": seed}
+    if makes_images(changes):
+        options |= VIT
     if "recipe" in changes:
         chosen = RECIPES[changes["recipe"]].settings
         options["head"] = small("head", chosen.head)
+        if chosen.combination != "concatenate":
+            options["n_prompts"] = 3
         if chosen.tuner:
-            options["tuner"] = small("tuner", chosen.tuner)
+            options["tuner"] = small("tuner", chosen.tuner.partition(":")[0])
     if "backbone" in changes:
         options["backbone"] = f"{changes['backbone']}:{tiny['backbone']}"
     return PromptClassifier(**options)
@@ -172,7 +191,7 @@ def is_random(fitted: PromptClassifier) -> bool:
     draws = [chosen.prompt.draw(4, fitted.reader_.backbone, generator(seed)) for seed in (0, 1)]
     return (
         not draws[0].equals(draws[1])
-        or not chosen.tokenizer.discrete
+        or not (chosen.tokenizer.discrete or chosen.tokenizer.makes == "images")
         or chosen.head.name != "ridge"
         or chosen.strategy.n_parameters > 0
     )

@@ -61,7 +61,7 @@ def make(
     own = chosen.drawn(cases, labels, np.random.default_rng(10 + member))
     filled = plan.slots(length, fitted.max_steps_)
     drawn = model.draw(filled, backbone, np.random.default_rng(1))
-    reading = Reading(fitted, drawn, readouts.build("mask"), LAYERS, own)
+    reading = Reading(fitted, drawn, readouts.build("mask"), LAYERS, context=own)
     reader.prepare(reading)
     return reader, reading
 

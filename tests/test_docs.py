@@ -21,6 +21,7 @@ from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
+from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners
@@ -64,6 +65,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("strategies.md", strategies),
         ("prompts.md", [*prompts, *tuners]),
         ("heads.md", [*heads, *readouts]),
+        ("verbalizers.md", [name for name in heads if heads[name].reads_mask]),
+        ("discrete-prompts.md", [recipe.name for recipe in DISCRETE]),
         ("recipes.md", RECIPES),
         ("in-context.md", contexts),
         ("baselines.md", baselines),

@@ -38,7 +38,7 @@ HEAVY = {
 
 LAYERS = (
     {"errors"},
-    {"registry", "part", "seeds", "progress", "recipes", "data", "files"},
+    {"registry", "part", "seeds", "progress", "recipes", "data", "files", "given"},
     {"backbones", "preprocessing", "distinct", "sorting", "readouts", "heads"},
     {"template", "tokenizers", "combinations", "regimes"},
     {"strategies", "prompts"},
@@ -46,6 +46,7 @@ LAYERS = (
     {"reading"},
     {"tuners"},
     {"parts"},
+    {"members"},
     {"persistence"},
     {"classifier"},
 )
@@ -212,7 +213,7 @@ def test_only_the_loader_loads_models() -> None:
         for module, file in FILES.items()
         if any(call in file.read_text(encoding="utf-8") for call in calls)
     ]
-    assert users == ["tsprompt.backbones.load"]
+    assert users == ["tsprompt.backbones.load", "tsprompt.backbones.voice"]
 
 
 def test_nothing_is_unpickled() -> None:

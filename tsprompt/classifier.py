@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -21,8 +21,10 @@ from tsprompt.backbones import load_backbone
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
-from tsprompt.errors import InputError, notice
+from tsprompt.errors import ConfigError, InputError, notice
+from tsprompt.given import Given
 from tsprompt.heads import Head
+from tsprompt.members import Columns, Members, Views
 from tsprompt.parts import Parts, make_reader
 from tsprompt.preprocessing import Preprocessing
 from tsprompt.prompts import PromptModel
@@ -30,10 +32,10 @@ from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.recipes import Settings, resolve
 from tsprompt.regimes import Regime
-from tsprompt.seeds import derive, generator
+from tsprompt.seeds import derive
 from tsprompt.strategies import Strategy
-from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.tuners import Problem, Tuner
+from tsprompt.tokenizers import Tokenizer
+from tsprompt.tuners import Tuner
 
 __all__ = ["PromptClassifier"]
 
@@ -135,7 +137,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> PromptClassifier:
+    def fit(
+        self, X: Any, y: Any, *, unlabelled: Any = None, development: Any = None
+    ) -> PromptClassifier:
         """Learn from train.
 
         Parameters
@@ -144,31 +148,71 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             (B, T, F) numbers, or a list of B arrays (T_i, F). NaN and inf count as missing.
         y
             (B,) labels.
+        unlabelled
+            Further cases (U, T, F) without labels, for a combination that has a use for them
+            (`distil`). Scales and tokenizers are learned from X alone.
+        development
+            A pair: cases (V, T, F) and their labels (V,). Heads and tuners that would hold out a
+            part of train validate on these instead; nothing else learns from them.
 
         Raises
         ------
         InputError
             X or y can't be used: wrong shape, one class, too few cases of a class.
         ConfigError
-            The choices are unknown or contradict each other.
+            The choices are unknown or contradict each other, or the combination has no use for
+            unlabelled cases.
         BackboneError
             The language model can't be had.
         """
+        parts = Parts.build(self._settings())
+        if unlabelled is not None and not parts.combination.uses_unlabelled:
+            raise ConfigError(
+                f"the combination {parts.combination.name!r} has no use for unlabelled cases; "
+                'leave them out, or use combination="distil"'
+            )
+        given = Given.of(X, y, unlabelled, development)
+        self._check_counts(given, parts.head)
+        return self._fit_given(parts, given)
+
+    def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
+        """Fit without a single label: only scales, vocabularies and quantiles are learned.
+
+        Parameters
+        ----------
+        X
+            Cases (U, T, F) without labels.
+        classes
+            (C,) the labels that there are.
+
+        Raises
+        ------
+        ConfigError
+            The head, the tuner or the combination must learn from cases with labels.
+        """
+        parts = Parts.build(self._settings())
+        parts.check_zero_shot()
+        return self._fit_given(parts, Given.without_labels(X, classes))
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether `fit` takes cases without labels."""
+        return Parts.build(self._settings()).combination.uses_unlabelled
+
+    def _fit_given(self, parts: Parts, given: Given) -> PromptClassifier:
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
         if hasattr(self, "readings_"):
             del self.readings_
-        parts = Parts.build(self._settings())
-        cases = as_cases(X)
-        self.classes_, labels = _encode(y, len(cases))
-        self._check_counts(labels, parts.head)
+        self.classes_ = given.classes
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
-            self._fit(parts, cases, labels, seed)
+            self._fit(parts, given, seed)
         self.costs_["fit_seconds"] = time.perf_counter() - started
         return self
 
-    def _fit(self, parts: Parts, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
+    def _fit(self, parts: Parts, given: Given, seed: int) -> None:
+        cases = given.train
         self.n_features_in_ = cases.n_features
         self.parts_ = parts
         if parts.scope == "step" and parts.preprocessing.length is None:
@@ -181,85 +225,51 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 )
         layers = parts.choose_layers()
         backbone = load_backbone(
-            parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
+            parts.backbone,
+            max(layers),
+            derive(seed, "backbone"),
+            self.device,
+            self.dtype,
+            answers=parts.reads_answer,
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
         names = [str(one) for one in self.classes_]
         parts.head.meet(backbone, names)
-        prepared = parts.preprocessing.fit(cases).transform(cases)
-        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
-        parts.context.meet(
-            backbone, names, (prepared, labels), derive(seed, "context"), parts.head.class_words
-        )
+        prepared = self._prepare(given, seed)
+        train = prepared.train, prepared.labels[: prepared.learn]
+        parts.context.meet(backbone, names, train, derive(seed, "context"), parts.head.class_words)
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
-        parts.train.check(parts.tuner.name, len(tasks))
-        fitted = self._fit_tokenizers(prepared, len(tasks), seed)
-        readings: list[Reading] = []
-        members: list[int] = []
-        trained = 0
-        features = Columns(len(tasks) * parts.tuner.n_found)
-        for member, (task, tokenizer) in enumerate(zip(tasks, fitted, strict=True)):
-            problem = Problem(
-                member=member,
-                cases=prepared,
-                labels=task.labels,
-                n_classes=task.n_classes,
-                reader=self.reader_,
-                tokenizer=tokenizer,
-                prompt=parts.prompt,
-                readout=parts.readout,
-                head=parts.head,
-                slots=parts.strategy.slots(self.reader_.length, tokenizer.max_steps_),
-                layers=layers,
-                seed=seed,
-                context=parts.context.drawn(prepared, labels, generator(seed, "context", member)),
-                tunes_prompt=parts.train.tunes_prompt,
-            )
-            for found in parts.tuner.find(problem):
-                readings.append(found.reading)
-                features.append(found.features)
-                members.append(member)
-                trained += found.trained
-        self.reader_.forget()
-        width = features.joined.shape[1] // len(readings)
-        evidence = Evidence(
-            features=features.joined,
-            members=members,
-            tasks=tasks,
-            labels=labels,
-            n_classes=len(self.classes_),
-            optional=torch.cat([reading.readout.optional(width) for reading in readings]),
-        )
-        self._fit_heads(evidence, seed, trained)
+        members = Members(parts, self.reader_, prepared, layers, seed)
+        readings, evidence = members.read()
+        self._fit_heads(evidence, seed, members.trained)
         self.readings_ = readings
 
-    def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:
-        """One tokenizer draw for each prompt; all have the same steps."""
-        parts, reader = self.parts_, self.reader_
-        room = reader.room(parts.tokenizer.width(cases.n_features), parts.context)
-        fitted = []
-        for member in range(count):
-            tokenizer = tokenizers.build(parts.tokenizer)
-            rng = generator(seed, "tokenizer", member)
-            tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng, member=member)
-            fitted.append(tokenizer)
-        longest, steps = int(cases.lengths.max()), parts.tokenizer.steps
-        if room is not None and room < min(longest, steps or longest):
-            notice(
-                f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
-                f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"
-            )
-        return fitted
+    def _prepare(self, given: Given, seed: int) -> Given:
+        """The same, preprocessed, and as the strategy wants it; both learn from train alone."""
+        parts, train = self.parts_, given.train
+        prepared = parts.preprocessing.fit(train).transform(train)
+        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+        if given.development:
+            extra = given.cases[given.learn :]
+            extra = parts.preprocessing.transform(extra, argument="development")
+            prepared = Cases([*prepared, *parts.strategy.transform(extra)])
+        free = given.unlabelled
+        if free is not None:
+            free = parts.preprocessing.transform(free, argument="unlabelled")
+            free = parts.strategy.transform(free)
+        return dataclasses.replace(given, cases=prepared, unlabelled=free)
 
     def _fit_heads(self, evidence: Evidence, seed: int, trained: int) -> None:
         """`trained`: numbers that were trained before the heads are."""
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
         combination.fit(evidence, parts.head, derive(seed, "head"))
         self.seed_ = seed
-        chances = combination.probabilities(evidence.features)
+        train_accuracy = float("nan")
+        if len(evidence.labels):
+            chances = combination.probabilities(evidence.features)
+            train_accuracy = float((chances.argmax(axis=1) == evidence.labels).mean())
         self.scores_ = {
-            "train_accuracy": float((chances.argmax(axis=1) == evidence.labels).mean()),
+            "train_accuracy": train_accuracy,
             "validation_accuracy": combination.validation_accuracy_,
             "validation_loss": combination.validation_loss_,
         }
@@ -273,7 +283,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "trainable_parameters": trainable,
             "total_parameters": trainable + model,
         }
-        self.report_ = {**parts.strategy.report(), **parts.tuner.report()}
+        self.report_ = {
+            **parts.strategy.report(),
+            **parts.tuner.report(),
+            **combination.report(),
+        }
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C), in the order of `classes_`.
@@ -298,9 +312,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         with self._progress():
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-            features = Columns(len(self.readings_))
+            features, views = Columns(len(self.readings_)), Views(parts.combination)
+            users = Counter(id(reading.tokenizer) for reading in self.readings_)
             for number, reading in enumerate(self.readings_, start=1):
-                features.append(self.reader_.features(reading, prepared, f"prompt {number}"))
+                seen = views.of(prepared, reading.member)
+                keep = users[id(reading.tokenizer)] > 1
+                features.append(self.reader_.features(reading, seen, f"prompt {number}", keep=keep))
+            self.reader_.forget()
             return parts.combination.probabilities(features.joined)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -333,13 +351,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
-    def _check_counts(self, labels: npt.NDArray[np.intp], head: Head) -> None:
-        if len(self.classes_) < 2:
+    def _check_counts(self, given: Given, head: Head) -> None:
+        if len(given.classes) < 2:
             raise InputError(
-                f"y has one class only ({self.classes_[0]}); a classifier needs two or more"
+                f"y has one class only ({given.classes[0]}); a classifier needs two or more"
             )
-        counts = np.bincount(labels)
-        rare = [str(self.classes_[i]) for i in np.flatnonzero(counts < head.min_per_class)]
+        # A development sample counts: what is validated on it need not be held out of train.
+        counts = np.bincount(given.labels)
+        rare = [str(given.classes[i]) for i in np.flatnonzero(counts < head.min_per_class)]
         if rare:
             raise InputError(
                 f"class {', '.join(rare)} has fewer than {head.min_per_class} training cases, but "
@@ -358,38 +377,3 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-class Columns:
-    """The features of all readings side by side, on the processor: they exist once."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._filled = count, 0
-        self.joined = torch.empty(0)
-
-    def append(self, features: torch.Tensor) -> None:
-        """The next reading's features (B, R)."""
-        rows, width = features.shape
-        if not self._filled:
-            self.joined = torch.empty(rows, self._count * width)
-        start = self._filled * width
-        self.joined[:, start : start + width] = features
-        self._filled += 1
-
-
-def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Sorted labels (C,) and class numbers (B,)."""
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) != count:
-        raise InputError(
-            f"y has shape {labels.shape}; one label for each of the {count} cases of X is needed"
-        )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError("y holds NaN or inf; remove these cases or label them")
-    if labels.dtype == object:
-        kinds = {type(label) for label in labels}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"y mixes labels of several types ({names}); convert them to one")
-    classes, numbers = np.unique(labels, return_inverse=True)
-    return classes, numbers.astype(np.intp)

@@ -7,7 +7,7 @@ C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,12 @@ class Cases(Sequence[FloatArray]):
         if self._block is not None:
             return Cases(self._block[index])
         return Cases([self._series[i] for i in index])
+
+    def map(self, change: Callable[[FloatArray], FloatArray]) -> Cases:
+        """The cases that `change` makes of values (b, T, F) of one length."""
+        if self._block is not None:
+            return Cases(change(self._block))
+        return Cases([change(one[None])[0] for one in self._series])
 
     @property
     def n_features(self) -> int:
@@ -120,6 +126,16 @@ class Dataset:
     """Where it was found: `bundled`, `data-dir` or `download`."""
     sha256: dict[str, str] = field(default_factory=dict)
     """File name -> hash of the file's bytes."""
+    development: Split | None = None
+    """Cases with labels for validation alone, where train was cut down to a few shots."""
+    unlabelled: Cases | None = None
+    """What was left of train then; the labels are gone."""
+
+    @property
+    def timesteps(self) -> int:
+        """T of the longest case that a fit learns its scales from."""
+        cases = self.train.cases if len(self.train) else self.unlabelled
+        return int(cases.lengths.max()) if cases else 0
 
     @property
     def classes(self) -> list[str]:

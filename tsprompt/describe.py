@@ -23,9 +23,11 @@ class Slot:
     """One position of a template."""
 
     kind: str
-    """`cls`, `prompt`, `data`, `mask`, `sep`, or `context` for its words."""
+    """`cls`, `prompt`, `data`, `mask` or `sep`; `context` for its words; `answer`, where the answer
+    is read elsewhere than at the mask, and `frame`, a mask at which it is not."""
     text: str
-    """The word of a prompt token (`~word`: the nearest one to a vector); `x7`: step 7."""
+    """The word of a prompt token (`~word`: the nearest one to a vector; `v3`: vector 3, where there
+    are no words); `x7`: step 7."""
     tokens: int = 1
     """Positions that it takes."""
 
@@ -113,7 +115,7 @@ def describe(classifier: PromptClassifier) -> dict[str, Any]:
 
 
 def _prepared(classifier: PromptClassifier) -> Cases:
-    """What the strategy makes of a case of one timestep, the tokenizer's input."""
+    """What the strategy makes of a case of one timestep."""
     one = Cases(np.zeros((1, 1, classifier.n_features_in_), np.float32))
     return classifier.parts_.strategy.transform(one)
 
@@ -125,8 +127,9 @@ def _latent(classifier: PromptClassifier) -> int | None:
 
 
 def _width(classifier: PromptClassifier, reading: Reading) -> int:
-    """W. The strategy may give the tokenizer other features than it was given."""
-    return reading.tokenizer.width(_prepared(classifier).n_features)
+    """W. The strategy and the combination may give the tokenizer other features than train's."""
+    seen = classifier.parts_.combination.view(_prepared(classifier), reading.member)
+    return reading.tokenizer.width(seen.n_features)
 
 
 def _pairs(classifier: PromptClassifier, reading: Reading) -> list[tuple[str, str]]:
@@ -153,7 +156,7 @@ def _template(classifier: PromptClassifier, reading: Reading, prompt: Prompt) ->
     reader = classifier.reader_
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
     used = reader.strategy.slots(reader.length, steps) if len(prompt) else 0
-    return reader.strategy.template(steps, _width(classifier, reading), used, prompt)
+    return reader.template(steps, _width(classifier, reading), used, prompt)
 
 
 def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
@@ -162,6 +165,8 @@ def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
         return [backbone.words.word(int(number)) for number in prompt.ids]
     if not len(prompt):
         return []
+    if not len(backbone.words):
+        return [f"v{number + 1}" for number in range(len(prompt))]
     return [f"~{backbone.words.word(one)}" for one in backbone.nearest_words(prompt.fill(backbone))]
 
 
@@ -169,7 +174,7 @@ def _features(classifier: PromptClassifier, reading: Reading) -> int:
     """R of one reading: the readout is asked with zeros."""
     reader = classifier.reader_
     tokens = reading.tokenizer.max_steps_ * _width(classifier, reading)
-    layers, size = len(reading.layers), reader.backbone.hidden_size
+    layers, size = len(reading.layers), reader.backbone.state_size
     if reader.scope == "step":
         tokens = reading.tokenizer.max_steps_
     data = torch.zeros(1, layers, tokens, size)

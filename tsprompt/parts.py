@@ -10,10 +10,10 @@ import torch
 
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
-from tsprompt.backbones.load import total_layers
+from tsprompt.backbones.load import input_of, total_layers
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
-from tsprompt.errors import ConfigError
+from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.part import Part
 from tsprompt.preprocessing import Preprocessing, preprocessings
@@ -28,6 +28,19 @@ from tsprompt.tuners import Tuner, tuners
 __all__ = ["Parts", "make_reader"]
 
 _BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
+
+_SUPPLY = {
+    "words": "",
+    "images": ". The tokenizer 'image' needs a vision transformer (ViT): where the hub can be "
+    "reached, it is downloaded; else give the folder of one that save_pretrained wrote, "
+    "backbone=FOLDER. For a backbone of words, use the recipe default",
+}
+"""What to do if there is no backbone that reads what a tokenizer makes."""
+_REMEDY = {
+    "words": "use a tokenizer of words (kernels, patches, bins, digits), or a ViT as the backbone",
+    "images": "use the tokenizer image, or a backbone of words (minilm)",
+}
+"""What to do instead, by what the backbone reads."""
 
 
 @dataclass
@@ -102,11 +115,40 @@ class Parts:
                 f"the readout {self.readout.name!r} reads the words that a context brings, and "
                 f"context={self.context.name!r} brings none; use one of: {', '.join(named)}"
             )
+        self.combination.check(self.head, self.n_prompts)
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "
                 f'needs readout="mask", not {self.readout.name!r}'
             )
+
+    def check_zero_shot(self) -> None:
+        """See that nothing here learns from labelled cases.
+
+        Raises
+        ------
+        ConfigError
+            Something does; the text says what, and what does not.
+        """
+        needy = [
+            f"{kind} {part.name!r}"
+            for kind, part, needs in (
+                ("the head", self.head, self.head.needs_cases),
+                ("the tuner", self.tuner, self.tuner.needs_cases),
+                ("the combination", self.combination, self.combination.needs_cases),
+                ("train", self.train, self.train.tunes_model),
+            )
+            if needs
+        ]
+        if not needy:
+            return
+        able = [spec for name in heads if (spec := heads[name].without_cases)]
+        raise ConfigError(
+            f"without training cases (0 shots) nothing can be learned, but {' and '.join(needy)} "
+            f"must learn; heads that need not: {', '.join(able) or 'none'}; the tuner must be "
+            '"none", and the combination one of: '
+            + ", ".join(name for name in combinations if not combinations[name].needs_cases)
+        )
 
     def choose_layers(self) -> tuple[int, ...]:
         """Settle which of the named backbones is taken, and which of its layers are read.
@@ -119,7 +161,32 @@ class Parts:
             It has no such layer.
         """
         self.backbone = choose(self.backbone)
+        self._check_input()
         return self.readout.choose_layers(total_layers(self.backbone))
+
+    def _check_input(self) -> None:
+        """See that the backbone reads what the tokenizer makes, and what prompt and head say."""
+        try:
+            reads = input_of(self.backbone)
+        except BackboneError as error:
+            raise BackboneError(f"{error}{_SUPPLY[self.tokenizer.makes]}") from None
+        if reads != self.tokenizer.makes:
+            raise ConfigError(
+                f"the tokenizer {self.tokenizer.name!r} makes {self.tokenizer.makes}, but the "
+                f"backbone {self.backbone} reads {reads}; {_REMEDY[reads]}"
+            )
+        wordy = [part for part in (self.prompt, self.head) if part.needs_words]
+        if reads != "words" and wordy:
+            raise ConfigError(
+                f"{wordy[0].name!r} needs words, but the backbone {self.backbone} reads {reads} "
+                "and has none; use prompt=none, or a prompt of vectors drawn at random, and a "
+                "head that reads features"
+            )
+
+    @property
+    def reads_answer(self) -> bool:
+        """Whether anybody reads what stands at the mask."""
+        return self.scope == "step" or self.readout.reads_answer
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""

@@ -115,6 +115,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
     from tsprompt import __version__
 
     parts, backbone = classifier.parts_, classifier.reader_.backbone
+    known: list[Any] = []
     fitted = {
         "preprocessing": parts.preprocessing.state(),
         "strategy": parts.strategy.state(),
@@ -123,7 +124,8 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "backbone": backbone.trained_state(),
         "readings": [
             {
-                "tokenizer": reading.tokenizer.state(),
+                "member": reading.member,
+                "tokenizer": _once(reading.tokenizer, known),
                 "prompt": reading.prompt.state(),
                 "readout": reading.readout.state(),
                 "layers": list(reading.layers),
@@ -146,6 +148,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
             "name": backbone.name,
             "seed": backbone.seed,
             "depth": backbone.depth,
+            "answers": backbone.family.answers,
             "dtype": backbone.dtype_name,
             "weights_hash": backbone.weights_hash,
         },
@@ -154,6 +157,13 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "report": classifier.report_,
         "state": _pack(fitted, "", tensors),
     }
+
+
+def _once(tokenizer: Any, known: list[Any]) -> Any:
+    """The state of a tokenizer; of one that another reading uses too, that reading's number."""
+    number = next((k for k, one in enumerate(known) if one is tokenizer), None)
+    known.append(tokenizer)
+    return tokenizer.state() if number is None else number
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -232,7 +242,12 @@ def _rebuild(
 ) -> PromptClassifier:
     saved = header["backbone"]
     backbone = load_backbone(
-        saved["name"], saved["depth"], saved["seed"], machine["device"], machine["dtype"]
+        saved["name"],
+        saved["depth"],
+        saved["seed"],
+        machine["device"],
+        machine["dtype"],
+        answers=saved.get("answers", True),
     )
     if backbone.weights_hash != saved["weights_hash"]:
         raise BackboneError(
@@ -259,16 +274,19 @@ def _rebuild(
     classifier.reader_ = make_reader(parts, backbone, classifier.batch_tokens)
     classifier.readings_ = []
     for one in state["readings"]:
-        tokenizer = tokenizers.build(parts.tokenizer)
-        tokenizer.restore(one["tokenizer"])
+        if isinstance(one["tokenizer"], int):
+            tokenizer = classifier.readings_[one["tokenizer"]].tokenizer
+        else:
+            tokenizer = tokenizers.build(parts.tokenizer)
+            tokenizer.restore(one["tokenizer"])
         readout = dataclasses.replace(parts.readout)
         readout.restore(one["readout"])
         prompt = Prompt(**{"ids": None, **one["prompt"]})
         context = contexts.build(parts.context)
         context.restore(one["context"])
         readout.listen(backbone, context.word_ids)
-        reading = Reading(tokenizer, prompt, readout, tuple(one["layers"]), context)
-        classifier.readings_.append(reading)
+        layers, member = tuple(one["layers"]), one.get("member", 0)
+        classifier.readings_.append(Reading(tokenizer, prompt, readout, layers, member, context))
     classifier.classes_ = classes
     classifier.n_features_in_ = header["n_features"]
     classifier.seed_ = header["seed"]

@@ -21,7 +21,6 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.strategies.base import FRAME
 from tsprompt.template import Prompt, Template, evenly
 from tsprompt.tokenizers import Tokenizer
 
@@ -51,6 +50,8 @@ class Reading:
     readout: Readout
     layers: tuple[int, ...]
     """Layers that the readout reads."""
+    member: int = 0
+    """The member of the combination that it belongs to: it sees the cases as that one does."""
     context: Context = field(default_factory=NoContext)
     """Fitted."""
 
@@ -77,27 +78,35 @@ class Reader:
         fits = context.max_steps(self.strategy, self.backbone, self.length, width)
         return fits if self.scope == "series" or fits < 1 else None
 
-    def features(self, reading: Reading, cases: Cases, stage: str = "reading") -> Tensor:
-        """(B, R) features of cases."""
-        return _Pass(self, reading, len(cases), stage).features(
-            self.tokenise(reading.tokenizer, cases)
-        )
+    def features(
+        self, reading: Reading, cases: Cases, stage: str = "reading", *, keep: bool = False
+    ) -> Tensor:
+        """(B, R) features of cases; `keep` keeps their tokens for the next reading."""
+        tokens = self.keep_tokens if keep else self.tokenise
+        return _Pass(self, reading, len(cases), stage).features(tokens(reading.tokenizer, cases))
 
     def fit_features(
-        self, reading: Reading, cases: Cases, rng: np.random.Generator, stage: str = "reading"
+        self,
+        reading: Reading,
+        cases: Cases,
+        rng: np.random.Generator,
+        stage: str = "reading",
+        learn: int | None = None,
     ) -> Tensor:
-        """Fit the reading's readout on train, and give train's features (B, R)."""
-        sample = np.zeros(len(cases), dtype=bool)
-        sample[rng.permutation(len(cases))[:_READOUT_CASES]] = True
+        """Fit the readout on the first `learn` cases, or on all; give features (B, R) of all."""
+        count = len(cases) if learn is None else learn
+        sample, learned = np.zeros((2, len(cases)), dtype=bool)
+        sample[rng.permutation(count)[:_READOUT_CASES]] = True
+        learned[:count] = True
         return _Pass(self, reading, len(cases), stage, train=True).fit_features(
-            list(self.keep_tokens(reading.tokenizer, cases)), sample
+            list(self.keep_tokens(reading.tokenizer, cases)), sample, learned
         )
 
     def tokenise(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Tokens of all cases; those of equal length come together."""
         cost = 8 if tokenizer.discrete else 4 * self.backbone.hidden_size
         for index, values in cases.groups():
-            steps = -(-values.shape[1] // tokenizer.patch_length(values.shape[1]))
+            steps = tokenizer.steps_of(values.shape[1])
             rows = max(1, _CHUNK_BYTES // (steps * tokenizer.width(values.shape[2]) * cost))
             for start in range(0, len(index), rows):
                 part = slice(start, start + rows)
@@ -135,6 +144,11 @@ class Reader:
             return own[torch.from_numpy(place).to(own.device)]
         return vectors[: self.strategy.slots(self.length, steps)]
 
+    def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
+        """S steps of W tokens and P slots as the strategy lays them out, in the model's frame."""
+        template = self.strategy.template(steps, width, slots, prompt)
+        return template.framed(self.backbone.family.frame)
+
     def read(
         self,
         rows: Tensor,
@@ -148,6 +162,9 @@ class Reader:
     ) -> Said:
         """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
 
+        Where the model answers elsewhere than at a mask, its answer takes that place; (r, N', 0, D)
+        where nobody reads it and it would take layers of its own.
+
         Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
         `beside` (r, K) is what the context has chosen for the rows.
         """
@@ -159,13 +176,14 @@ class Reader:
             said = (prompt, vectors) if prompted else (Prompt(None), vectors[:0])
             return self._lay_out(tokens, nowhere, *said, context)
 
+        answer = self.backbone.answer(template)
         parts, data, mask = [], [], []
         for part, embeddings, shift in context.join(query, beside, write, self.backbone):
             states = self.backbone.run(embeddings, layers, prompt.deep)
-            at = template.mask + shift
             parts.append(part)
             data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
-            mask.append(_pick_positions(states, slice(at, at + 1)))
+            at = slice(answer.start + shift, answer.stop + shift)
+            mask.append(_pick_positions(states, at))
         if len(parts) == 1:
             return data[0], mask[0]
         back = torch.from_numpy(np.argsort(np.concatenate(parts))).to(query.device)
@@ -177,7 +195,7 @@ class Reader:
         """The template of rows (r, S', W[, D]), and what stands in it (r, L, D)."""
         used = self.slots(vectors, rows.shape[1], place)
         template = context.arrange(
-            self.strategy.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
+            self.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
         )
         marks = context.markers(template, self.backbone)
         return template, template.assemble(rows, used, self.backbone, marks)
@@ -196,7 +214,7 @@ class Reader:
     ) -> IntArray:
         """(r,) L of rows (r, S', W[, D]), of what fills their prompt slots (P', D) or (r, P', D),
         and of what the context has chosen (r, K)."""
-        query = FRAME + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        query = len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
         beside = _nothing(rows) if beside is None else beside
         return query + context.extra(self.strategy, self.length, rows, beside)
 
@@ -267,18 +285,21 @@ class _Pass:
     def features(self, chunks: Iterator[Chunk]) -> Tensor:
         return self._gather([self._keep(said) for chunk in chunks for said in self._say(*chunk)])
 
-    def fit_features(self, chunks: list[Chunk], sample: np.ndarray) -> Tensor:
-        """The sample is read first, and held until the readout has learned from it."""
+    def fit_features(self, chunks: list[Chunk], sample: np.ndarray, learned: np.ndarray) -> Tensor:
+        """The sample is read first, and held until the readout has learned from it. What it may
+        not learn from is read last."""
         first = [said for part in _pick(chunks, sample) for said in self._say(*part)]
         readout = self.reading.readout
         if self.series:
             readout.fit(torch.cat([data.transpose(1, 2).flatten(0, 1) for data, _ in first]))
         kept = [self._keep(said) for said in first]
-        rest = [said for part in _pick(chunks, ~sample) for said in self._say(*part)]
-        kept += [self._keep(said) for said in rest]
+        kept += self._read(chunks, learned & ~sample)
         if not self.series:
             readout.fit(torch.cat(kept))
-        return self._gather(kept)
+        return self._gather(kept + self._read(chunks, ~learned))
+
+    def _read(self, chunks: list[Chunk], chosen: np.ndarray) -> list[Tensor]:
+        return [self._keep(said) for part in _pick(chunks, chosen) for said in self._say(*part)]
 
     def _say(self, index: IntArray, tokens: Tensor) -> Iterator[Said]:
         """What the model says about the new rows among these cases, in the order of numbers."""

@@ -46,6 +46,11 @@ class Readout(Part):
     reads_words: ClassVar[bool] = False
     """Whether it needs a context that brings words."""
 
+    @property
+    def reads_answer(self) -> bool:
+        """Whether it looks at what stands at the mask."""
+        return True
+
     def __post_init__(self) -> None:
         if self.layers is not None:
             self.layers = several(self.layers)
@@ -174,6 +179,11 @@ class Pooled(Readout):
         require(self.first >= 1, "pooled: first must be 1 or more")
         require(self.segments >= 1, "pooled: segments must be 1 or more")
         require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
+
+    @property
+    def reads_answer(self) -> bool:
+        """Only as one of its pools."""
+        return "mask" in self.pools
 
     def default_layers(self, total: int) -> tuple[int, ...]:
         """The first ones."""

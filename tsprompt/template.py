@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.families.base import FRAME
 from tsprompt.data import IntArray
 
 __all__ = ["Prompt", "Template", "evenly"]
@@ -58,6 +59,18 @@ class Prompt:
         ids = None if self.ids is None else self.ids.cpu()
         return Prompt(ids, vectors, cut(self.deep), self.before, self.mask)
 
+    def part(self, number: int, count: int) -> Prompt:
+        """The `number`-th of `count` equally long parts; the mask's place shrinks with it."""
+        size = len(self) // count
+        slots = slice(number * size, (number + 1) * size)
+        return Prompt(
+            None if self.ids is None else self.ids[slots],
+            None if self.vectors is None else self.vectors[slots],
+            self.deep,
+            self.before // count,
+            self.mask // count,
+        )
+
     def equals(self, other: Prompt) -> bool:
         """Whether the model would say the same under both."""
         mine, others = self.settled(), other.settled()
@@ -75,7 +88,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Template:
-    """Positions of the slots. `[CLS]` is at 0, `[SEP]` at length - 1."""
+    """Positions of the slots. `[CLS]` is at 0; `[SEP]`, if there is one, at length - 1."""
 
     prompt: IntArray
     """(P,) positions of the prompt slots."""
@@ -83,13 +96,36 @@ class Template:
     """(S, W) positions of the data tokens."""
     mask: int
     """Position of `[MASK]`."""
+    frame: tuple[str, ...] = FRAME
+    """Which of the slots `cls`, `mask` and `sep` there are."""
     markers: IntArray = field(default_factory=lambda: np.empty(0, np.intp))
     """(M,) positions of words that a context puts between the others."""
 
     @property
     def length(self) -> int:
         """L, all positions."""
-        return 3 + self.prompt.size + self.data.size + self.markers.size
+        return len(self.frame) + self.prompt.size + self.data.size + self.markers.size
+
+    @property
+    def _framing(self) -> dict[str, int]:
+        """Positions of the slots of the frame."""
+        places = {"cls": 0, "mask": self.mask, "sep": self.length - 1}
+        return {kind: places[kind] for kind in self.frame}
+
+    def framed(self, frame: tuple[str, ...]) -> Template:
+        """The same with these slots of the frame alone; the others close up.
+
+        `[CLS]` must be among them; where `[MASK]` is not, it has the position -1.
+        """
+        if frame == self.frame:
+            return self
+        gone = np.array([at for kind, at in self._framing.items() if kind not in frame])
+
+        def moved(positions: IntArray) -> IntArray:
+            return positions - (positions[..., None] > gone).sum(axis=-1)
+
+        mask = int(moved(np.array(self.mask))) if "mask" in frame else -1
+        return Template(moved(self.prompt), moved(self.data), mask, frame)
 
     @classmethod
     def from_order(cls, order: IntArray, width: int) -> Template:
@@ -124,6 +160,7 @@ class Template:
             prompt=moved(self.prompt),
             data=moved(self.data),
             mask=int(moved(np.array(self.mask))),
+            frame=self.frame,
             markers=before + np.searchsorted(order, before),
         )
 
@@ -144,8 +181,8 @@ class Template:
         data = tokens if tokens.is_floating_point() else backbone.embed(tokens)
         words = backbone.words
         out = data.new_empty(len(data), self.length, backbone.hidden_size)
-        fixed = torch.tensor([words.cls, words.mask, words.sep])
-        out[:, [0, self.mask, self.length - 1]] = backbone.embed(fixed)
+        fixed = torch.tensor([getattr(words, kind) for kind in self.frame])
+        out[:, list(self._framing.values())] = backbone.embed(fixed)
         out[:, evenly(self.data.ravel())] = data.flatten(1, 2)
         out[:, evenly(self.prompt)] = prompt
         if markers is not None:
@@ -155,10 +192,16 @@ class Template:
     def words(
         self, tokens: Tensor, prompt: list[str], backbone: Backbone, markers: Sequence[str] = ()
     ) -> list[tuple[str, str]]:
-        """(slot kind, text) of every position, for one case's tokens (S, W) or (S, W, D)."""
+        """(slot kind, text) of every position, for one case's tokens (S, W) or (S, W, D).
+
+        The position where the answer is read is of the kind `answer`, unless it is the mask; if the
+        model says it at a place of its own, that is one more position. A mask at which nothing is
+        read is of the kind `frame`.
+        """
         text = [("", "")] * self.length
-        for position, kind in ((0, "cls"), (self.mask, "mask"), (self.length - 1, "sep")):
-            text[position] = (kind, f"[{kind.upper()}]")
+        for kind, position in self._framing.items():
+            text[position] = (kind, backbone.words.word(getattr(backbone.words, kind)))
+        self._show_answer(text, backbone)
         for position, word in zip(self.prompt, prompt, strict=True):
             text[position] = ("prompt", word)
         for position, word in zip(self.markers, markers, strict=True):
@@ -169,6 +212,19 @@ class Template:
                 shown = backbone.words.word(int(tokens[step, k])) if discrete else f"x{step + 1}"
                 text[position] = ("data", shown)
         return text
+
+    def _show_answer(self, text: list[tuple[str, str]], backbone: Backbone) -> None:
+        """Say in the (kind, text) of all positions where the answer is read."""
+        where = backbone.answer(self)
+        if where == slice(self.mask, self.mask + 1):
+            return
+        if "mask" in self.frame:
+            text[self.mask] = ("frame", text[self.mask][1])
+        for position in range(where.start, where.stop):
+            if position == self.length:
+                text.append(("answer", backbone.first_word))
+            else:
+                text[position] = ("answer", text[position][1])
 
 
 def evenly(positions: IntArray) -> slice | Tensor:

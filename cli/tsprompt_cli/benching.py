@@ -76,7 +76,8 @@ class Wanted:
         str,
         typer.Option(
             metavar="K,K,...",
-            help="Cut train down to K cases of each class; `all` is all of train.",
+            help="Cut train down to K cases of each class, as `fit --shots` does; `all` is all of "
+            "train.",
             rich_help_panel=_WHAT,
         ),
     ] = "all"

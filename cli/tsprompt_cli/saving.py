@@ -71,7 +71,8 @@ def details(data: Dataset, record: Record) -> dict[str, Any]:
         "data_sha256": dict(data.sha256),
         "n_train": len(data.train),
         "seed": record.seed,
-        "timesteps": int(data.train.cases.lengths.max()),
+        "shots": record.shots,
+        "timesteps": data.timesteps,
         "test": {
             "cases": len(data.test),
             "accuracy": record.accuracy,

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsprompt.data import Dataset
     from tsprompt.describe import Layout
     from tsprompt_datasets import DatasetInfo
 
-__all__ = ["data_lines", "figures", "layout_line", "plural", "reading_line", "span"]
+__all__ = [
+    "data_lines",
+    "figures",
+    "layout_line",
+    "plural",
+    "reading_line",
+    "shot_lines",
+    "span",
+]
 
 _CLASSES_SHOWN = 8
 
@@ -40,6 +49,16 @@ def data_lines(info: DatasetInfo) -> list[tuple[str, str]]:
     if info.missing:
         lines.append(("", plural(info.missing, "missing value")))
     return lines
+
+
+def shot_lines(data: Dataset) -> list[tuple[str, str]]:
+    """What is left of train after a draw of shots; nothing, if there was none."""
+    if data.development is None and data.unlabelled is None:
+        return []
+    develop = len(data.development) if data.development else 0
+    free = len(data.unlabelled) if data.unlabelled else 0
+    learn = plural(len(data.train), "case")
+    return [("shots", f"{learn} to learn from, {develop} to validate on, {free} unlabelled")]
 
 
 def layout_line(layout: Layout, timesteps: int | None = None) -> str:

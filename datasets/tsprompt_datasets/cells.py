@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from tsprompt.data import Dataset, Split
 from tsprompt.errors import ConfigError, notice
@@ -28,30 +29,50 @@ def load_cell(cell: Cell, data_dir: str | None = None, *, download: bool = True)
     """
     dataset = load_dataset(cell.dataset, data_dir=data_dir, download=download)
     dataset = resample_dataset(dataset, cell.resample)
-    return few_shot(dataset, cell.shots, cell.seed) if cell.shots else dataset
+    return dataset if cell.shots is None else few_shot(dataset, cell.shots, cell.seed)
 
 
 def few_shot(dataset: Dataset, shots: int, seed: int) -> Dataset:
-    """Keep `shots` cases of each class of train, drawn at random; test is as it was.
+    """Cut train down to `shots` cases of each class, drawn at random; test is as it was.
 
-    A class that has no more than these keeps all of them, and a notice says so.
+    Of what is left, another `shots` cases of each class are the development sample (Gao et al.
+    2021), by which those validate that would else hold out a part of the few; the rest is
+    unlabelled. Cases to learn from come first: a class that has fewer than twice `shots` gets fewer
+    or no cases in the development sample, and one that has fewer than `shots` keeps all of them; a
+    notice says so. With 0 shots train is empty and all of it is unlabelled.
 
     Raises
     ------
     ConfigError
-        `shots` is below 1.
+        `shots` is negative.
     """
-    if shots < 1:
-        raise ConfigError(f"shots is {shots}; it must be 1 or more")
+    if shots < 0:
+        raise ConfigError(f"shots is {shots}; it must be 0 or more")
     train, rng = dataset.train, np.random.default_rng([seed, shots])
-    kept, fewer = [], []
-    for label in dataset.classes:
-        own = rng.permutation(np.flatnonzero(train.labels == label))
-        kept.append(own[:shots])
-        if len(own) < shots:
-            fewer.append(f"{label} ({len(own)})")
+    drawn = {
+        str(label): rng.permutation(np.flatnonzero(train.labels == label))
+        for label in dataset.classes
+    }
+    _tell(dataset.name, "train", {label: len(own) for label, own in drawn.items()}, shots)
+    spare = {label: max(len(own) - shots, 0) for label, own in drawn.items()}
+    _tell(dataset.name, "train left for development", spare, shots)
+    learn, develop, rest = (
+        np.sort(np.concatenate([own[part] for own in drawn.values()]))
+        for part in (slice(shots), slice(shots, 2 * shots), slice(2 * shots, None))
+    )
+    return dataclasses.replace(
+        dataset,
+        train=_part(train, learn),
+        development=_part(train, develop) if len(develop) else None,
+        unlabelled=train.cases.take(rest) if len(rest) else None,
+    )
+
+
+def _part(split: Split, index: npt.NDArray[np.intp]) -> Split:
+    return Split(split.cases.take(index), split.labels[index])
+
+
+def _tell(name: str, what: str, counts: dict[str, int], shots: int) -> None:
+    fewer = [f"{label} ({count})" for label, count in counts.items() if count < shots]
     if fewer:
-        notice(f"{dataset.name}: fewer than {shots} cases of train in: {', '.join(fewer)}")
-    index = np.sort(np.concatenate(kept))
-    few = Split(train.cases.take(index), train.labels[index])
-    return dataclasses.replace(dataset, train=few)
+        notice(f"{name}: fewer than {shots} cases of {what} in: {', '.join(fewer)}")

@@ -7,64 +7,25 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
+from tsprompt.backbones.families import Family
+from tsprompt.backbones.words import Words
+
+if TYPE_CHECKING:
+    from tsprompt.backbones.families.image import Picture
+    from tsprompt.template import Template
+
 __all__ = ["Backbone", "Words", "fingerprint"]
 
 
-class Words:
-    """The vocabulary of a backbone: ids to words, words to ids, and the special ones."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: dict[str, int] = tokenizer.get_vocab()
-        self._words = {number: word for word, number in self._ids.items()}
-        self.cls = int(tokenizer.cls_token_id)
-        self.sep = int(tokenizer.sep_token_id)
-        self.mask = int(tokenizer.mask_token_id)
-        self.unknown: int | None = tokenizer.unk_token_id
-        self.special = frozenset(map(int, tokenizer.all_special_ids))
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def word(self, number: int) -> str:
-        """The word of an id, as the vocabulary spells it."""
-        return self._words.get(number, f"<{number}>")
-
-    def id(self, word: str) -> int | None:
-        """The id of a word, or None if it is not one token of this vocabulary."""
-        return self._ids.get(word)
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text's tokens, without special ones around it."""
-        return [int(one) for one in self._tokenizer.encode(text, add_special_tokens=False)]
-
-    def knows(self, text: str) -> bool:
-        """Whether a text is all tokens of this vocabulary, whole words or pieces of them."""
-        return self.unknown is None or self.unknown not in self.encode(text)
-
-    def pieces(self, text: str) -> list[int]:
-        """Ids of the tokens that a text within a sentence is read as."""
-        # Vocabularies that mark the start of a word see it by the space.
-        return list(self._tokenizer(f" {text}", add_special_tokens=False)["input_ids"])
-
-    @cached_property
-    def plain(self) -> list[int]:
-        """Ids of whole words of letters: no special tokens, pieces, digits or unused entries."""
-        return sorted(
-            number
-            for word, number in self._ids.items()
-            if number not in self.special and word.lstrip("Ġ▁").isalpha()
-        )
-
-
 class Backbone:
-    """N frozen transformer layers of a BERT-family encoder, of which only `depth` are loaded.
+    """N frozen transformer layers, of which only `depth` are loaded. What is special to a family of
+    models (encoder, decoder, encoder-decoder, image) is in `family`.
 
     Its parameters never take gradients and it stays in evaluation mode. Gradients do flow through
     it to its inputs, if those ask for them. See `tsprompt.backbones.tuned` for one that is trained.
@@ -76,9 +37,9 @@ class Backbone:
         name: str,
         seed: int,
         model: nn.Module,
-        tokenizer: Any,
+        family: Family,
+        words: Words,
         layers: int,
-        depth: int,
         positions: int,
         device: torch.device,
         dtype: torch.dtype,
@@ -88,8 +49,9 @@ class Backbone:
         self.seed = seed
         self.layers = layers
         """N, the number of layers of the whole model."""
-        self.depth = depth
+        self.depth = family.depth
         """How many of them are loaded."""
+        self.family = family
         self.positions = positions
         """The most tokens that it can read at once."""
         self.device = device
@@ -99,17 +61,22 @@ class Backbone:
         self.learns = False
         """Whether gradients flow to its own parameters now."""
         self._checkpoint = False
-        self.words = Words(tokenizer)
+        self.words = words
         self.weights_hash = fingerprint(model)
         self.model = model.to(device=device, dtype=dtype).requires_grad_(False).eval()
-        embeddings = model.get_input_embeddings().weight  # type: ignore[operator]
-        self.word_vectors: Tensor = embeddings.detach().to(torch.float32)
-        """(V, D) word embeddings, float32."""
+        self.word_vectors: Tensor = family.word_vectors(self.model)
+        """(V, D) word embeddings as they enter the model, float32."""
 
     @property
     def hidden_size(self) -> int:
-        """D, the size of a hidden state."""
+        """D, the size of an embedding and, but for a few models, of a hidden state."""
         return int(self.word_vectors.shape[1])
+
+    @property
+    def state_size(self) -> int:
+        """The size of a hidden state; small ELECTRAs and ALBERTs widen their embeddings."""
+        config: Any = self.model.config
+        return self.hidden_size if self.passes_through else int(config.hidden_size)
 
     @property
     def n_parameters(self) -> int:
@@ -139,7 +106,9 @@ class Backbone:
         """Hidden states (B, L, D) of embeddings (B, L, D), for each layer, in the model's dtype.
 
         Layer 0 is what enters the first layer; layer k is what the k-th one puts out. Without
-        layers (`none`) it is the embeddings themselves, in their own dtype.
+        layers (`none`) it is the embeddings themselves, in their own dtype. An encoder-decoder
+        gives (B, L + 1, D): what its decoder says first is the last position. `answer` tells where
+        to read.
 
         Parameters
         ----------
@@ -147,14 +116,31 @@ class Backbone:
             (N, 2, P', D) keys and values for N layers, which each attends to besides its own.
         """
         if self.passes_through:
-            return [embeddings] * len(layers)
+            return [self.family.entering(embeddings, self.word_vectors)] * len(layers)
         prompt_learns = embeddings.requires_grad or (deep is not None and deep.requires_grad)
         learns = self.learns or prompt_learns
         with torch.inference_mode(not learns), self._saving_memory(deep), self._hearing(deep):
-            said = self.model(inputs_embeds=embeddings.to(self.dtype), output_hidden_states=True)
-            # Of no layers at all, what enters the first is the last.
-            states = said.hidden_states or (said.last_hidden_state,)
-            return [states[layer] for layer in layers]
+            return self.family.run(self.model, embeddings.to(self.dtype), layers)
+
+    def answer(self, template: Template) -> slice:
+        """Where in what `run` gives the answer to a template stands: one position, or none where
+        the model was loaded without what says it."""
+        return self.family.answer(template)
+
+    @property
+    def first_word(self) -> str:
+        """The word that a decoder beside the encoder starts with."""
+        return self.words.word(self.family.start)
+
+    @property
+    def picture(self) -> Picture:
+        """The images that it reads; only of a model that reads images."""
+        return self.family.picture
+
+    def patches(self, images: Tensor) -> Tensor:
+        """Embeddings (b, S, D), float32, of the patches of images (b, C, H, W) with colours in
+        [0, 1]; only of a model that reads images."""
+        return self.family.patches(self.model, images)
 
     def check_deep(self) -> None:
         """See that it can be given keys and values for each layer.
@@ -250,13 +236,8 @@ class Backbone:
 
     @cached_property
     def model_layers(self) -> list[nn.Module]:
-        """The layers that are loaded, from the first on."""
-        stacks = [
-            list(one)
-            for one in self.model.modules()
-            if isinstance(one, nn.ModuleList) and len(one) == self.depth
-        ]
-        return stacks[0] if stacks else []
+        """The layers that read the data, from the first on."""
+        return self.family.model_layers(self.model)
 
     @property
     def dtype_name(self) -> str:

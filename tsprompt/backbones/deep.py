@@ -21,7 +21,8 @@ _NAME = "tsprompt_deep"
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 """What modules of attention call the number of their heads, in one model or another."""
 _SAID = threading.local()
-"""In each thread, the keys and values that are said `to` each module: batches run side by side."""
+"""In each thread, the keys and values that are said `to` each module, and which modules `heard`:
+batches run side by side."""
 
 
 def _attend(
@@ -36,6 +37,12 @@ def _attend(
     said = getattr(_SAID, "to", {}).get(module)
     if said is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    _SAID.heard.add(module)
+    if said[0].shape[::2] != key.shape[1::2]:
+        raise ConfigError(
+            f"deep prompts: {said[0].shape[0]} heads of {said[0].shape[2]} entries don't fit the "
+            f"model's own, {key.shape[1]} of {key.shape[3]}; use prompt-tuning, or another backbone"
+        )
     rows, own = len(key), key.shape[2]
     keys, values = (one.to(key.dtype).expand(rows, -1, -1, -1) for one in said)
     extra = keys.shape[2]
@@ -51,6 +58,10 @@ def _attend(
         seen = attention_mask.new_zeros(*attention_mask.shape[:-1], extra)
         seen = seen if attention_mask.is_floating_point() else ~seen
         attention_mask = torch.cat([seen, attention_mask], dim=-1)
+    bias = options.pop("position_bias", None)
+    if bias is not None:
+        # T5's positions are distances between tokens: a prompt that is no token is at none.
+        options["position_bias"] = nn.functional.pad(bias, (extra, 0))
     key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
     return sdpa_attention_forward(
         module, query, key, value, attention_mask, is_causal=False, **options
@@ -80,13 +91,22 @@ def check(model: nn.Module, layers: list[nn.Module], name: str) -> None:
     ConfigError
         They can't.
     """
-    config: Any = model.config
-    if not getattr(model, "_supports_attention_backend", False):
-        raise ConfigError(
-            f"deep prompts: {config.model_type} models have an attention of their own, which can't "
-            "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
-        )
-    _self_attentions(layers, name)
+    _checked(model, layers, name)
+
+
+def _checked(model: nn.Module, layers: list[nn.Module], name: str) -> list[nn.Module]:
+    modules = _self_attentions(layers, name)
+    if not _takes_attention(model):
+        raise _deaf(model, name)
+    return modules
+
+
+def _deaf(model: nn.Module, name: str) -> ConfigError:
+    kind = getattr(model.config, "model_type", name)
+    return ConfigError(
+        f"deep prompts: {kind} models have an attention of their own, which can't be given further "
+        "keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT, GPT-2, BART, T5 or ViT"
+    )
 
 
 @contextmanager
@@ -98,15 +118,26 @@ def attending(model: nn.Module, layers: list[nn.Module], deep: Tensor, name: str
     ConfigError
         The model's attention can't be given more keys.
     """
-    check(model, layers, name)
-    config: Any = model.config
+    modules = _checked(model, layers, name)
+    # The stacks of a T5 have a configuration each.
+    config: Any = getattr(modules[0], "config", model.config)
     # It stays: without a prompt it does what the usual one does.
     config._attn_implementation = _NAME
     heads = int(config.num_attention_heads)
-    before = getattr(_SAID, "to", {})
+    before: tuple[Any, Any] = getattr(_SAID, "to", {}), getattr(_SAID, "heard", set())
     split = deep.unflatten(-1, (heads, -1)).transpose(2, 3)
-    _SAID.to = dict(zip(_self_attentions(layers, name), split.unbind(0), strict=True))
+    _SAID.to, _SAID.heard = dict(zip(modules, split.unbind(0), strict=True)), set()
     try:
         yield
+        if len(_SAID.heard) < len(modules):
+            raise _deaf(model, name)
     finally:
-        _SAID.to = before
+        to, heard = before
+        # What a layer heard in a block of its own, the block around it has heard too.
+        _SAID.to, _SAID.heard = to, heard | _SAID.heard
+
+
+def _takes_attention(model: nn.Module) -> bool:
+    """Whether the attention function can be replaced, as far as the model says."""
+    flags = ("_supports_attention_backend", "_supports_sdpa")
+    return any(getattr(model, flag, False) for flag in flags)

@@ -6,7 +6,7 @@ import copyreg
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -14,10 +14,18 @@ from torch import nn
 
 from tsprompt.backbones.base import Backbone, local_folder
 from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
+from tsprompt.backbones.families import FAMILIES, Family
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.seeds import generator, seeded_torch
 
-__all__ = ["load_backbone", "native_bfloat16", "pick_device", "pick_dtype", "total_layers"]
+__all__ = [
+    "input_of",
+    "load_backbone",
+    "native_bfloat16",
+    "pick_device",
+    "pick_dtype",
+    "total_layers",
+]
 
 
 def load_backbone(
@@ -26,6 +34,8 @@ def load_backbone(
     seed: int = 0,
     device: str = "auto",
     dtype: str = "auto",
+    *,
+    answers: bool = True,
 ) -> Backbone:
     """Load the first `depth` layers of a backbone, frozen, in evaluation mode.
 
@@ -41,49 +51,59 @@ def load_backbone(
         `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, ...
     dtype
         `auto` (bfloat16 where the processor has it natively, else float32), `float32`, `bfloat16`.
+    answers
+        Whether the answer is read. Where it is not, an encoder-decoder is loaded without decoder.
 
     Raises
     ------
     BackboneError
-        There is no such model here, its weights are not the expected ones, or it is no encoder
-        with a mask token.
+        There is no such model here, its weights are not the expected ones, or it is of no family
+        that tsprompt can run.
     ConfigError
         The device or dtype is not available.
     """
     place = pick_device(device)
     number = pick_dtype(dtype, place)
     twin, _ = split_name(name)
-    # The pretrained model is the same whatever the seed: don't load it once for each.
-    return _load(name, depth, seed if twin in ("random", "shuffled") else 0, str(place), number)
+    # The pretrained model is the same whatever the seed, and mostly whoever reads the answer: don't
+    # load it once for each.
+    seed = seed if twin in ("random", "shuffled") else 0
+    answers = answers or not _about(name)[1].answers_apart
+    return _load(name, depth, seed, str(place), number, answers=answers)
 
 
 def _again(backbone: Backbone) -> tuple[Any, ...]:
     """A copy, in this process or another, loads the weights instead of carrying them along."""
     place = (str(backbone.device), backbone.dtype_name)
-    return load_backbone, (backbone.name, backbone.depth, backbone.seed, *place)
+    again = partial(load_backbone, answers=backbone.family.answers)
+    return again, (backbone.name, backbone.depth, backbone.seed, *place)
 
 
 copyreg.pickle(Backbone, _again)
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, depth: int | None, seed: int, device: str, dtype: torch.dtype) -> Backbone:
+def _load(
+    name: str, depth: int | None, seed: int, device: str, dtype: torch.dtype, *, answers: bool
+) -> Backbone:
     twin, base = split_name(name)
-    source, config, tokenizer = _describe(base)
-    layers = int(config.num_hidden_layers)
+    source, config, vocabulary = _describe(base)
+    kind = _family(config, base)
+    layers = kind.layers(config)
     depth = 0 if twin == "none" else layers if depth is None else depth
     if depth > layers:
         raise ConfigError(f"the backbone {name} has {layers} layers; layer {depth} was asked for")
-    config.num_hidden_layers = depth
-    model = _build(twin, source, config, base, seed)
+    family = kind(config, depth, answers=answers)
+    words = family.words(vocabulary, base)
+    model = _build(twin, source, config, family, base, seed=seed)
     return Backbone(
         name=name,
         seed=seed,
         model=model,
-        tokenizer=tokenizer,
+        family=family,
+        words=words,
         layers=0 if twin == "none" else layers,
-        depth=depth,
-        positions=_positions(model, config),
+        positions=family.positions(model, config),
         device=torch.device(device),
         dtype=dtype,
         passes_through=twin == "none",
@@ -91,41 +111,71 @@ def _load(name: str, depth: int | None, seed: int, device: str, dtype: torch.dty
 
 
 @lru_cache
+def _about(name: str) -> tuple[int, type[Family]]:
+    """N, and the family, without loading weights."""
+    twin, base = split_name(name)
+    _, config, _ = _describe(base)
+    kind = _family(config, base)
+    return 0 if twin == "none" else kind.layers(config), kind
+
+
 def total_layers(name: str) -> int:
     """N, the number of layers of a backbone, without loading its weights."""
-    twin, base = split_name(name)
-    return 0 if twin == "none" else int(_describe(base)[1].num_hidden_layers)
+    return _about(name)[0]
+
+
+def input_of(name: str) -> str:
+    """What a backbone reads, `words` or `images`, without loading its weights."""
+    return _about(name)[1].reads
 
 
 def _describe(base: str) -> tuple[str, Any, Any]:
-    """Where a backbone lies, its configuration and its tokenizer."""
-    from transformers import AutoConfig, AutoTokenizer
+    """Where a backbone lies, its configuration, and its tokenizer; of a model of images, how these
+    are prepared."""
+    from transformers import AutoConfig
 
     folder = BUNDLED[base].path() if base in BUNDLED else local_folder(base)
     source = str(folder or base)
     local = folder is not None or base in cached()
     if not local:
         _ask_hub(base)
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
     with _quiet_transformers():
         try:
-            config = AutoConfig.from_pretrained(source, **options)
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            config = AutoConfig.from_pretrained(
+                source, trust_remote_code=False, local_files_only=local
+            )
+            kind = _family(config, base)
+            kind.check(config, base)
+            vocabulary = _VOCABULARIES[kind.reads](source, local)
         except (OSError, ValueError, KeyError) as error:
             raise _absent(base, folder is not None, error) from None
-    if config.is_encoder_decoder or not hasattr(config, "num_hidden_layers"):
-        raise BackboneError(f"{base} is a {config.model_type} model, not a BERT-family encoder")
-    missing = [
-        kind
-        for kind in ("cls_token", "sep_token", "mask_token")
-        if getattr(tokenizer, kind, None) is None
-    ]
-    if missing:
-        raise BackboneError(
-            f"the vocabulary of {base} has no {' and no '.join(missing)}; tsprompt needs a "
-            "BERT-family encoder (BERT, RoBERTa, MPNet, ELECTRA, DistilBERT, ...)"
-        )
-    return source, config, tokenizer
+    return source, config, vocabulary
+
+
+def _family(config: Any, base: str) -> type[Family]:
+    for kind in FAMILIES:
+        if kind.claims(config):
+            return kind
+    raise BackboneError(
+        f"{base} is a {config.model_type} model, of no family that tsprompt can run: encoders "
+        "(BERT, RoBERTa, ...), decoders (GPT-2, ...), encoder-decoders (BART, T5, ...), and ViT"
+    )
+
+
+def _tokenizer(source: str, local: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=local)
+
+
+def _preparation(source: str, local: bool) -> dict[str, Any]:
+    from transformers.models.auto.image_processing_auto import get_image_processor_config
+
+    return dict(get_image_processor_config(source, local_files_only=local))
+
+
+_VOCABULARIES = {"words": _tokenizer, "images": _preparation}
+"""What is read beside the configuration, by what a family reads."""
 
 
 def _ask_hub(base: str) -> None:
@@ -138,34 +188,40 @@ def _ask_hub(base: str) -> None:
         raise _absent(base, False, error) from None
 
 
-def _build(twin: str | None, source: str, config: Any, base: str, seed: int) -> nn.Module:
+def _build(
+    twin: str | None, source: str, config: Any, family: Family, base: str, *, seed: int
+) -> nn.Module:
     from transformers import AutoModel
 
     with _quiet_transformers():
         if twin == "random":
             with seeded_torch(seed):
                 model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
-            return _without_pooler(model.to(torch.float32))
+            model = model.to(torch.float32)
+            family.trim(model)
+            return model
         try:
-            model = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 source,
                 config=config,
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,
+                output_loading_info=True,
             )
         except Exception as error:  # whatever a damaged or partial download makes the loader raise
             raise _absent(base, local_folder(source) is not None, error) from None
-    model = _without_pooler(model)
+    family.trim(model)
+    # What a file lacks is drawn at random by transformers.
+    lacking = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    if lacking:
+        raise BackboneError(
+            f"{base} can't be loaded: its file holds no weights for {lacking[0]}"
+            f"{f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''}; it is another model "
+            "than its config.json says, or damaged"
+        )
     if twin == "shuffled":
         _shuffle(model, seed)
-    return model
-
-
-def _without_pooler(model: nn.Module) -> nn.Module:
-    # Never run, and freshly initialised where the file lacks it: it must not enter the hash.
-    if hasattr(model, "pooler"):
-        setattr(model, "pooler", None)  # noqa: B010  (to mypy a module is never None)
     return model
 
 
@@ -177,13 +233,6 @@ def _shuffle(model: nn.Module, seed: int) -> None:
                 continue
             order = generator(seed, "shuffled", key).permutation(parameter.numel())
             parameter.copy_(parameter.flatten()[torch.from_numpy(order)].view_as(parameter))
-
-
-def _positions(model: nn.Module, config: Any) -> int:
-    """The longest input. RoBERTa's family counts positions from behind its padding id."""
-    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return int(config.max_position_embeddings) - (0 if padding is None else padding + 1)
 
 
 def _absent(base: str, exists: bool, error: BaseException) -> BackboneError:

@@ -23,7 +23,7 @@ from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.surroundings import commit, hardware, versions
 from tsprompt.data import Dataset
-from tsprompt.errors import TspromptError, TspromptNotice
+from tsprompt.errors import ConfigError, InputError, TspromptError, TspromptNotice
 from tsprompt.scores import score
 
 if TYPE_CHECKING:
@@ -106,8 +106,13 @@ def run_cell(
         return failed(cell, f"{type(error).__name__}: {error}", trace=trace), None
 
 
-def check(methods: Iterable[Method]) -> None:
+def check(methods: Iterable[Method], *, zero_shot: bool = False) -> None:
     """See that all methods can be built and their language models be had: before the first run.
+
+    Parameters
+    ----------
+    zero_shot
+        See also that none of them must learn from cases.
 
     Raises
     ------
@@ -123,7 +128,10 @@ def check(methods: Iterable[Method]) -> None:
         if method.kind == "baseline":
             baselines.build(method.settings["baseline"]).check()
         else:
-            Parts.build(method.resolved()).choose_layers()
+            parts = Parts.build(method.resolved())
+            if zero_shot:
+                parts.check_zero_shot()
+            parts.choose_layers()
 
 
 def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:
@@ -164,7 +172,7 @@ def measure(
     with _noting() as notes:
         stage("fitting")
         started = time.perf_counter()
-        classifier.fit(train.cases, train.labels)
+        _fit(classifier, dataset)
         fit_seconds = time.perf_counter() - started
         about = _about(classifier)
         stage("predicting")
@@ -192,6 +200,23 @@ def measure(
     return record, Predictions(test.labels, predicted, chances, classes)
 
 
+def _fit(classifier: Any, dataset: Dataset) -> None:
+    """Fit on train, and hand over what few shots have left of it to whom it is of use."""
+    train, development = dataset.train, dataset.development
+    extra = None if development is None else (development.cases, development.labels)
+    if not hasattr(classifier, "fit_zero_shot"):
+        if not len(train):
+            raise ConfigError("a baseline needs training cases; give 1 shot or more")
+        classifier.fit(train.cases, train.labels)
+    elif len(train):
+        free = dataset.unlabelled if classifier.uses_unlabelled else None
+        classifier.fit(train.cases, train.labels, unlabelled=free, development=extra)
+    else:
+        if dataset.unlabelled is None:
+            raise InputError(f"{dataset.name} has no case of train to learn the scales from")
+        classifier.fit_zero_shot(dataset.unlabelled, np.array(dataset.classes))
+
+
 def _about(classifier: Any) -> dict[str, Any]:
     """Figures of the fit."""
     if not hasattr(classifier, "reader_"):
@@ -205,8 +230,8 @@ def _about(classifier: Any) -> dict[str, Any]:
         }
     backbone, costs = classifier.reader_.backbone, classifier.costs_
     return {
-        "train_accuracy": classifier.scores_["train_accuracy"],
-        "validation_accuracy": classifier.scores_["validation_accuracy"],
+        "train_accuracy": _known(classifier.scores_["train_accuracy"]),
+        "validation_accuracy": _known(classifier.scores_["validation_accuracy"]),
         "validation": classifier.parts_.combination.validation_kind(),
         "report": dict(classifier.report_),
         "options": classifier.parts_.specs(full=True),
@@ -218,6 +243,11 @@ def _about(classifier: Any) -> dict[str, Any]:
         "device": str(backbone.device),
         "dtype": str(backbone.dtype).removeprefix("torch."),
     }
+
+
+def _known(figure: float) -> float | None:
+    """None of what there was no case for."""
+    return None if np.isnan(figure) else figure
 
 
 def _tokens(classifier: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Cell:
     resample: int = 0
     """Which draw of train and test; 0 is the archive's own."""
     shots: int | None = None
-    """Cases of train for each class, where train is cut down."""
+    """Cases of train for each class, where train is cut down; 0: none has a label."""
 
 
 def twins(model: Method, backbone: str) -> list[Method]:

@@ -60,7 +60,7 @@ class Plan:
         for value, what, least in (
             ([self.seeds], "seeds", 1),
             (self.resamples, "resamples", 0),
-            ([one for one in self.shots if one is not None], "shots", 1),
+            ([one for one in self.shots if one is not None], "shots", 0),
         ):
             for one in value:
                 if not isinstance(one, int) or one < least:

@@ -56,7 +56,7 @@ class ResultsFolder:
         method = cell.method.name
         if cell.seed != cell.resample:
             method += f", run {cell.seed - cell.resample}"
-        if cell.shots:
+        if cell.shots is not None:
             method += f", {cell.shots} shots"
         return f"{file_name(method)}/Predictions/{cell.dataset}/testResample{cell.resample}.csv"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +25,35 @@ combinations: Registry[Combination] = Registry("combination", "tsprompt.combinat
 
 @dataclass(frozen=True)
 class Task:
-    """What one prompt is to tell apart."""
+    """What one member, a prompt with its tokenizer, is to tell apart: groups of classes."""
 
-    labels: Labels
-    """(B,) class numbers."""
-    n_classes: int
+    groups: tuple[int, ...]
+    """(C,) for each class the number that it has in this task; -1: its cases take no part."""
+
+    @classmethod
+    def whole(cls, n_classes: int) -> Task:
+        """Each class is told from all others."""
+        return cls(tuple(range(n_classes)))
+
+    @property
+    def n_classes(self) -> int:
+        """How many groups there are."""
+        return max(self.groups) + 1
+
+    def labels(self, labels: Labels) -> Labels:
+        """(B,) numbers in this task of cases with these class numbers (B,), or -1."""
+        return np.array(self.groups, dtype=np.intp)[labels]
 
 
 @dataclass
 class Evidence:
-    """What all prompts make the model say about train."""
+    """What all prompts make the model say about train, and about what else there is to learn from.
+
+    A case's features under all readings stand side by side; each reading has as many.
+    """
 
     features: Tensor
-    """(B, R) of all readings, side by side; each has as many."""
+    """(B, R) of train."""
     members: list[int]
     """For each reading the member of the ensemble that it belongs to."""
     tasks: list[Task]
@@ -49,12 +65,67 @@ class Evidence:
     """bool (R,): features that a set may do better without."""
     unlabelled: Tensor | None = None
     """(U, R) features of cases without a label."""
+    development: tuple[Tensor, Labels] | None = None
+    """Features (V, R) and class numbers (V,) of cases that only validation may ask."""
 
     @property
     def blocks(self) -> list[slice]:
         """The columns of each reading."""
         width = self.features.shape[1] // len(self.members)
         return [slice(k * width, (k + 1) * width) for k in range(len(self.members))]
+
+    def columns(self, member: int) -> slice:
+        """The columns of all readings of one member."""
+        own = [block for block, one in zip(self.blocks, self.members, strict=True) if one == member]
+        return slice(own[0].start, own[-1].stop)
+
+    def fit_head(
+        self,
+        head: Head,
+        seed: int,
+        columns: slice = slice(None),
+        *,
+        task: Task | None = None,
+        rows: Labels | None = None,
+    ) -> Head:
+        """A fresh head, fitted on some columns.
+
+        Parameters
+        ----------
+        task
+            What it is to tell apart; only cases that take part are seen. None: all classes.
+        rows
+            The cases of train that it sees; None: all.
+        """
+        task = task or Task.whole(self.n_classes)
+        chosen = np.arange(len(self.labels)) if rows is None else rows
+        chosen = chosen[task.labels(self.labels[chosen]) >= 0]
+        return head.fresh().learn(
+            _pick(self.features[:, columns], chosen),
+            task.labels(self.labels[chosen]),
+            task.n_classes,
+            seed,
+            self.optional[columns],
+            development=self.validating(columns, task),
+        )
+
+    def validating(self, columns: slice, task: Task | None = None) -> tuple[Tensor, Labels] | None:
+        """The development sample as one head sees it: these columns, and the cases of its task."""
+        if self.development is None:
+            return None
+        features, labels = self.development
+        numbers = labels if task is None else task.labels(labels)
+        chosen = np.flatnonzero(numbers >= 0)
+        if not len(chosen):
+            return None
+        return _pick(features[:, columns], chosen), numbers[chosen]
+
+
+def _pick(features: Tensor, rows: Labels) -> Tensor:
+    """Some rows of features; no copy, if it is all of them."""
+    if len(rows) == len(features):
+        return features
+    return features[torch.from_numpy(rows).to(features.device)]
 
 
 @dataclass
@@ -65,15 +136,49 @@ class Combination(Part):
     do on train cases that they had not learned from.
     """
 
+    uses_unlabelled: ClassVar[bool] = False
+    """Whether cases without a label are of use to it."""
+    needs_cases: ClassVar[bool] = False
+    """Whether it learns from training cases by itself, whatever its head does."""
+
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")
 
     def __post_init__(self) -> None:
         self.heads_: list[Head] = []
 
-    def tasks(self, cases: Cases, labels: Labels, n_classes: int, n_prompts: int) -> list[Task]:
-        """One for each prompt that is asked for; or as many as the combination needs."""
-        return [Task(labels, n_classes)] * n_prompts
+    def check(self, head: Head, n_prompts: int) -> None:
+        """See that it goes together with a head and a number of prompts.
+
+        Raises
+        ------
+        ConfigError
+            It does not.
+        """
+
+    def share_out(self, cases: Cases, labels: Labels, n_classes: int, n_prompts: int) -> list[Task]:
+        """One for each prompt that is asked for; or as many as the combination needs.
+
+        What it settles on here, `view` and `probabilities` may use. `cases` are train, prepared.
+        """
+        return [Task.whole(n_classes)] * n_prompts
+
+    def draw_of(self, member: int) -> int:
+        """Which draw of the tokenizer a member reads. Members with one draw and one view of the
+        cases share a tokenizer, so that their prompts alone differ, and tokens are made once."""
+        return member
+
+    def parts_of(self, members: int) -> int:
+        """Of how many parts, one for each member, a prompt consists; 1: each has its own prompt."""
+        return 1
+
+    def view(self, cases: Cases, member: int) -> Cases:
+        """What a member sees of cases (B, T, F)."""
+        return cases
+
+    def report(self) -> dict[str, Any]:
+        """Figures of the fit that belong beside the accuracy."""
+        return {}
 
     @abstractmethod
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:

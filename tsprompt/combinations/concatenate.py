@@ -21,9 +21,7 @@ class Concatenate(Combination):
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit the head."""
-        fitted = head.fresh()
-        fitted.fit(evidence.features, evidence.labels, evidence.n_classes, seed, evidence.optional)
-        self._keep([fitted])
+        self._keep([evidence.fit_head(head, seed)])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""

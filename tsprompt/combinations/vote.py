@@ -1,4 +1,4 @@
-"""`vote`: each prompt has a head of its own, and their probabilities are averaged."""
+"""`vote`: each prompt has a head of its own, and what the heads say is averaged or counted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head
+from tsprompt.part import require_one_of
 from tsprompt.seeds import derive
 
 __all__ = ["Vote"]
@@ -18,25 +19,34 @@ __all__ = ["Vote"]
 @combinations.register("vote")
 @dataclass
 class Vote(Combination):
-    """Prompt ensembling: the mean of what the heads of all prompts say (Liu et al. 2023, 5.1)."""
+    """Prompt ensembling: the heads of all prompts vote (Liu et al. 2023, section 5.1)."""
+
+    how: str = "mean"
+    """`mean` of the probabilities; `weighted`: each head by its validation accuracy (Jiang et al.
+    2020); `majority`: each head has one vote, and the mean decides between classes with as many."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of(self, "how", ("mean", "weighted", "majority"))
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit one head for each reading."""
-        heads = []
-        for number, block in enumerate(evidence.blocks):
-            one = head.fresh()
-            one.fit(
-                evidence.features[:, block],
-                evidence.labels,
-                evidence.n_classes,
-                derive(seed, "vote", number),
-                evidence.optional[block],
-            )
-            heads.append(one)
-        self._keep(heads)
+        self._keep(
+            [
+                evidence.fit_head(head, derive(seed, "vote", number), block)
+                for number, block in enumerate(evidence.blocks)
+            ]
+        )
+        self.weights_ = [one.validation_accuracy_ for one in self.heads_]
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
-        """The mean over the heads."""
+        """What the heads agree on."""
         blocks = self._blocks(features, len(self.heads_))
-        each = [one.probabilities(block) for one, block in zip(self.heads_, blocks, strict=True)]
-        return np.asarray(np.mean(each, axis=0))
+        each = np.stack([one.probabilities(x) for one, x in zip(self.heads_, blocks, strict=True)])
+        if self.how == "weighted" and sum(self.weights_) > 0:
+            return np.asarray(np.average(each, axis=0, weights=self.weights_))
+        mean = np.asarray(each.mean(axis=0))
+        if self.how != "majority":
+            return mean
+        votes = np.eye(each.shape[2])[each.argmax(axis=2)].sum(axis=0)
+        return np.asarray((votes + mean) / (len(each) + 1))

@@ -86,7 +86,7 @@ class Context(Part):
         Raises
         ------
         ConfigError
-            The vocabulary lacks a word that was asked for.
+            The vocabulary lacks a word that was asked for, or the model has no mask.
         InputError
             Train has too few cases.
         """
@@ -101,7 +101,13 @@ class Context(Part):
         """
         return strategy.max_steps(backbone.positions, length, width)
 
-    def drawn(self, cases: Cases, labels: Labels, rng: np.random.Generator) -> Context:
+    def drawn(
+        self,
+        cases: Cases,
+        labels: Labels,
+        rng: np.random.Generator,
+        part: IntArray | None = None,
+    ) -> Context:
         """A copy with random choices of its own, for one member of the ensemble.
 
         Parameters
@@ -110,13 +116,22 @@ class Context(Part):
             Train, as the tokenizer gets it.
         labels
             (B,) class numbers.
+        part
+            Which cases are read as train, and in which order, if not all: positions in train, and
+            behind its end.
         """
+        number = np.full(len(cases), -1, dtype=np.intp)
+        part = np.arange(len(cases)) if part is None else part
+        inside = part < len(cases)
+        number[part[inside]] = np.flatnonzero(inside)
         own = copy.copy(self)
-        own._fit(cases, labels, rng)
+        own._fit(cases, labels, number, rng)
         return own
 
-    def _fit(self, cases: Cases, labels: Labels, rng: np.random.Generator) -> None:
-        """Learn from train."""
+    def _fit(
+        self, cases: Cases, labels: Labels, number: IntArray, rng: np.random.Generator
+    ) -> None:
+        """Learn from train; `number` (B,) is the place at which a case is read, -1 if it is not."""
 
     def ready(self, tokenise: Tokenise, backbone: Backbone) -> None:
         """Called before anything is read: train cases that it shows can be tokenised now."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.contexts.base import Context, contexts
-from tsprompt.contexts.words import find_word, given_words, named_or_drawn
+from tsprompt.contexts.words import find_word, given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, notice
 from tsprompt.heads.base import Labels
@@ -96,6 +96,7 @@ class Colours(Context):
         spoken: list[int] | None = None,
     ) -> None:
         """As many words as there are segments or channels."""
+        needs_mask(self.name, backbone)
         count = self.segments if self.by == "segment" else train[0].n_features
         require(
             count >= 2, "colours: by=channel needs two channels or more; use by=segment for one"

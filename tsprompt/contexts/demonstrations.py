@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts
-from tsprompt.contexts.words import given_words, named_or_drawn
+from tsprompt.contexts.words import given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.base import Labels
@@ -91,7 +91,8 @@ class Demonstrations(Context):
         spoken: list[int] | None = None,
     ) -> None:
         """Words for the classes; each class needs two cases, for a case is not shown itself."""
-        counts = np.bincount(train[1], minlength=len(classes))
+        needs_mask(self.name, backbone)
+        counts = np.bincount(train[1][train[1] >= 0], minlength=len(classes))
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
         if rare:
             raise InputError(
@@ -159,14 +160,16 @@ class Demonstrations(Context):
         total: IntArray = np.array(sizes, dtype=np.intp)[beside].sum(axis=1)
         return total
 
-    def _fit(self, cases: Cases, labels: Labels, rng: np.random.Generator) -> None:
+    def _fit(
+        self, cases: Cases, labels: Labels, number: IntArray, rng: np.random.Generator
+    ) -> None:
         """Draw the pool, and the order of the demonstrations."""
         own = [
             rng.permutation(np.flatnonzero(labels == k))[: self.pool] for k in range(len(self.ids_))
         ]
         chosen = np.concatenate(own)
         taken = cases.take(chosen)
-        self.index_ = torch.from_numpy(chosen)
+        self.index_ = torch.from_numpy(number[chosen])
         self.labels_ = torch.from_numpy(labels[chosen])
         self.lengths_ = torch.from_numpy(taken.lengths)
         self.values_ = torch.from_numpy(np.concatenate(list(taken)))

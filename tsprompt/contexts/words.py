@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.families.base import FRAME
 from tsprompt.errors import ConfigError
 from tsprompt.part import require
 
-__all__ = ["find_word", "given_words", "named_or_drawn"]
+__all__ = ["find_word", "given_words", "named_or_drawn", "needs_mask"]
 
 _MARKS = ("", "Ġ", "▁")
 """What vocabularies put before a word that begins anew."""
@@ -22,6 +23,15 @@ def find_word(name: str, backbone: Backbone) -> int | None:
     found = [backbone.words.id(mark + one) for one in spellings for mark in _MARKS]
     return next(
         (one for one in found if one is not None and one not in backbone.words.special), None
+    )
+
+
+def needs_mask(part: str, backbone: Backbone) -> None:
+    """Raise `ConfigError` unless the model answers at a mask between `[CLS]` and `[SEP]`."""
+    require(
+        backbone.family.frame == FRAME,
+        f"context={part!r} puts its words around [MASK] and [SEP], and {backbone.name} is a model "
+        "without them; use an encoder such as minilm, or context='none'",
     )
 
 

@@ -41,20 +41,18 @@ class AutoWords(Verbalizer):
         require_one_of(self, "choice", ("classifier", "likelihood"))
         require(self.words >= 1, "auto-words: words must be 1 or more")
 
-    def choose(
-        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
-    ) -> list[list[int]]:
+    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
         """The whole words that speak most clearly for each class."""
         if labels is None:
             raise ConfigError("auto-words: words can't be chosen without labels; use label-words")
-        candidates = torch.tensor(self.met_vocabulary.plain)
+        candidates = torch.tensor(self.vocabulary.plain)
         require(
             len(candidates) >= n_classes * self.words,
             f"auto-words: the vocabulary has {len(candidates)} whole words, too few for "
             f"{n_classes} classes of {self.words}; ask for fewer words",
         )
         rate = {"classifier": self._by_classifier, "likelihood": self._by_likelihood}[self.choice]
-        clear = rate(said.cpu(), torch.from_numpy(labels), n_classes, candidates)
+        clear = rate(evidence, torch.from_numpy(labels), n_classes, candidates)
         return _best(clear, candidates.tolist(), self.words)
 
     def _by_classifier(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
@@ -23,8 +24,35 @@ heads: Registry[Head] = Registry("head", "tsprompt.heads")
 Labels = npt.NDArray[np.intp]
 
 
+class _Validating(Part):
+    """What a head is told to validate on, while it is fitted. No options: no dataclass."""
+
+    developed_ = False
+    """Whether the validation figures are those of a development sample."""
+    _development: tuple[Tensor, Labels] | None = None
+    _groups: Labels | None = None
+
+    def held_out(
+        self, features: Tensor, labels: Labels, share: float, seed: int
+    ) -> tuple[Tensor, Labels, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For a head that holds out: features and labels, and which of them it learns from and
+        validates on. That is a share of train, or the development sample, where there is one."""
+        if self._development is None:
+            return features, labels, *hold_out(labels, share, seed, self._groups)
+        self.developed_ = True
+        extra, numbers = self._development
+        count = len(labels)
+        both = torch.cat([features, extra.to(features.device)])
+        order = np.arange(len(both))
+        return both, np.concatenate([labels, numbers]), order[:count], order[count:]
+
+    def held_out_kind(self, share: float) -> str:
+        """What `held_out` gave to validate on, in a few words."""
+        return "development sample" if self.developed_ else f"{share:.0%} of train held out"
+
+
 @dataclass
-class Head(Part):
+class Head(_Validating):
     """Maps features (B, R) to class probabilities (B, C).
 
     After `fit`, `validation_loss_` (mean negative log-likelihood) and `validation_accuracy_` tell
@@ -40,6 +68,18 @@ class Head(Part):
     reads_mask: ClassVar[bool] = False
     """Whether features must be what the model says at the mask, at one layer: for heads that read
     it as words."""
+
+    needs_words: ClassVar[bool] = False
+    """Whether it uses the words of the language model."""
+    takes_soft: ClassVar[bool] = False
+    """Whether `fit_soft` learns from probabilities instead of labels."""
+    without_cases: ClassVar[str | None] = None
+    """The spec under which it needs no training case, where there is one."""
+
+    @property
+    def needs_cases(self) -> bool:
+        """Whether it learns from training cases; if not, it may be used zero-shot."""
+        return True
 
     @property
     def class_words(self) -> list[int] | None:
@@ -96,6 +136,51 @@ class Head(Part):
 
         `optional`, bool (R,), says which features a set may do better without; None: none of them.
         """
+
+    def fit_soft(
+        self,
+        features: Tensor,
+        chances: npt.NDArray[np.float64],
+        labels: Labels,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> Head:
+        """Learn from features (B, R) and probabilities (B, C), if the head `takes_soft`.
+
+        Parameters
+        ----------
+        labels
+            (B,) class numbers where they are known, and else -1. Validation asks these alone.
+        """
+        raise NotImplementedError(f"the head {self.name!r} can't learn from probabilities")
+
+    def learn(
+        self,
+        features: Tensor,
+        labels: Labels,
+        n_classes: int,
+        seed: int,
+        optional: Tensor | None = None,
+        *,
+        development: tuple[Tensor, Labels] | None = None,
+        groups: Labels | None = None,
+    ) -> Self:
+        """`fit`, and say what it is to validate on.
+
+        Parameters
+        ----------
+        development
+            Features (V, R) and class numbers (V,): a head that would hold out a part of train
+            validates on these instead, and learns from all of train.
+        groups
+            (B,) numbers of cases: rows of one case are never on both sides of a validation.
+        """
+        self._development, self._groups = development, groups
+        try:
+            self.fit(features, labels, n_classes, seed, optional)
+        finally:
+            self._development = self._groups = None
+        return self
 
     @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
@@ -159,12 +244,18 @@ def standardiser(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hold_out(
-    labels: Labels, share: float, seed: int
+    labels: Labels, share: float, seed: int, groups: Labels | None = None
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Split train (B,) into a part to learn from and a part to validate on, class by class.
 
-    Each class is in both parts, and so must have two cases, as `min_per_class` demands.
+    Each class is in both parts, and so must have two cases, as `min_per_class` demands. Rows of one
+    group (B,), where groups are given, stay together.
     """
+    if groups is not None:
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        parts = hold_out(labels[first], share, seed)
+        learn, validate = (np.flatnonzero(np.isin(group, part)) for part in parts)
+        return learn, validate
     order = generator(seed, "hold out").permutation(len(labels))
     validates = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):

@@ -17,6 +17,9 @@ from tsprompt.part import require
 
 __all__ = ["Knowledge"]
 
+_ROWS = 256
+"""Cases whose scores of the whole vocabulary exist at once."""
+
 
 @heads.register("knowledge")
 @dataclass
@@ -53,13 +56,19 @@ class Knowledge(Verbalizer):
         self.met_seeds = seeds
         self.met_ids = expand(seeds, self.met_voice.vectors, backbone.words.plain, self.neighbours)
 
-    def choose(
-        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
-    ) -> list[list[int]]:
+    def evidence(self, said: Tensor) -> Tensor:
+        """(B, M) what the model gives each of the expanded words, of its whole vocabulary."""
+        ids = torch.tensor([one for own in self.met_ids for one in own])
+        parts = []
+        for rows in said.split(_ROWS):
+            scores = self.met_voice.scores(rows).cpu().to(torch.float64)
+            parts.append(scores.log_softmax(dim=1)[:, ids])
+        return torch.cat(parts)
+
+    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
         """Those of the expanded words that stand the test; a class's own words always stay."""
-        flat = torch.tensor([one for own in self.met_ids for one in own])
-        chances = self._log_chances(said, flat).split([len(own) for own in self.met_ids], dim=1)
-        expected = torch.cat(chances, dim=1).logsumexp(dim=0)
+        chances = evidence.split([len(own) for own in self.met_ids], dim=1)
+        expected = evidence.logsumexp(dim=0)
         edge = expected.quantile(1 - self.keep)
         chosen, start = [], 0
         own_words = [
@@ -74,14 +83,6 @@ class Knowledge(Verbalizer):
             chosen.append([one for one, stay in zip(ids, stays.tolist(), strict=True) if stay])
             start += len(ids)
         return chosen
-
-    def _log_chances(self, said: Tensor, ids: Tensor) -> Tensor:
-        """(B, M) what the model gives each word, of its whole vocabulary."""
-        parts = []
-        for rows in said.split(256):
-            scores = self.met_voice.scores(rows).cpu().to(torch.float64)
-            parts.append(scores.log_softmax(dim=1)[:, ids])
-        return torch.cat(parts)
 
 
 def expand(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -21,6 +22,8 @@ class LabelWords(Verbalizer):
     The words are the names of the classes (a number is a word too; of a name of several pieces, the
     first is taken), unless others are given.
     """
+
+    without_cases: ClassVar[str | None] = "label-words:fitted=false"
 
     words: str | None = None
     """``calm|mild/soft|wild`` for the classes in sorted order, or by name, ``1:calm|2:mild/soft``;
@@ -43,13 +46,11 @@ class LabelWords(Verbalizer):
         """The first word of each class."""
         return [own[0] for own in self.met_ids]
 
-    def choose(
-        self, said: Tensor, labels: Labels | None, n_classes: int, seed: int
-    ) -> list[list[int]]:
+    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
         """Those that are given."""
         return self.met_ids
 
     @property
-    def learns(self) -> bool:
+    def needs_cases(self) -> bool:
         """As it is asked for."""
         return self.fitted

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.heads.base import Head, Labels, Perceptron, heads, hold_out
+from tsprompt.heads.base import Head, Labels, Perceptron, heads
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
 
@@ -62,7 +62,7 @@ class MLP(Head):
         optional: Tensor | None = None,
     ) -> MLP:
         """Train with early stopping; optional features are features like others."""
-        learn, validate = hold_out(labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
         self._learn_scale(features[torch.from_numpy(learn)].cpu())
         x, y = self._scaled(features.cpu()), torch.from_numpy(labels)
         with seeded_torch(seed):
@@ -109,5 +109,5 @@ class MLP(Head):
         return sum(int(weight.numel()) for weight in self.weights_.values())
 
     def validation_kind(self) -> str:
-        """The held-out part."""
-        return f"{self.validation:.0%} of train held out"
+        """The held-out part, or the development sample."""
+        return self.held_out_kind(self.validation)

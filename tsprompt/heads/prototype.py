@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
-from tsprompt.heads.base import Head, Labels, heads, hold_out, standardiser
+from tsprompt.heads.base import Head, Labels, heads, standardiser
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
 
@@ -92,7 +92,7 @@ class Prototype(Head):
     ) -> Prototype:
         """Train with early stopping; optional features are features like others."""
         features = features.cpu()
-        learn, validate = hold_out(labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
         truth, x = torch.from_numpy(labels), self._vectors(features)
         with seeded_torch(seed):
             model = self.module(features[learn], n_classes, labels[learn])
@@ -145,8 +145,8 @@ class Prototype(Head):
         return sum(int(self.weights_[key].numel()) for key in learned)
 
     def validation_kind(self) -> str:
-        """The held-out part."""
-        return f"{self.validation:.0%} of train held out"
+        """The held-out part, or the development sample."""
+        return self.held_out_kind(self.validation)
 
 
 class Prototypes(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,8 @@ class Ridge(Head):
     than the number of train cases allows.
     """
 
+    takes_soft: ClassVar[bool] = True
+
     low: float = -3.0
     """Smallest penalty tried, as a power of ten."""
     high: float = 5.0
@@ -69,21 +72,38 @@ class Ridge(Head):
         optional: Tensor | None = None,
     ) -> Ridge:
         """Solve; `seed` draws the cases that decide, where there are too many for all to."""
+        return self.fit_soft(features, np.eye(n_classes)[labels], labels, seed, optional)
+
+    def fit_soft(
+        self,
+        features: Tensor,
+        chances: npt.NDArray[np.float64],
+        labels: Labels,
+        seed: int,
+        optional: Tensor | None = None,
+    ) -> Ridge:
+        """The same with targets between -1 and +1 by probabilities (B, C).
+
+        The temperature is fitted to the cases whose label is known.
+        """
         features = features.cpu()
-        targets = torch.full((len(labels), n_classes), -1.0, dtype=torch.float64)
-        targets[torch.arange(len(labels)), torch.from_numpy(labels)] = 1.0
+        targets = 2 * torch.from_numpy(np.asarray(chances, dtype=np.float64)) - 1
         self.mean_, self.unit_ = standardiser(features)
         self.bias_ = targets.mean(dim=0)
-        order = torch.from_numpy(generator(seed, "ridge").permutation(len(labels)))
+        order = self._order(labels, seed)
         some = order[:_EXACT_CASES].sort().values
         gram, extra = self._products(features, some, optional)
+        groups = None if self._groups is None else self._groups[some.numpy()]
         if extra is not None:
             few = torch.isin(some, order[:_CHOICE_CASES])
             self.optional_weight_ = self._weigh(
-                gram[few][:, few], extra[few][:, few], targets[some][few]
+                gram[few][:, few],
+                extra[few][:, few],
+                targets[some][few],
+                None if groups is None else groups[few.numpy()],
             )
             gram.add_(extra, alpha=self.optional_weight_)
-        solved = _Solved(gram, targets[some], self._penalties())
+        solved = _Solved(gram, targets[some], self._penalties(), groups)
         self.penalty_ = solved.penalty
         weights = torch.ones(features.shape[1])
         if extra is not None:
@@ -92,11 +112,23 @@ class Ridge(Head):
         if len(some) < len(labels):
             dual = self._iterate(features, targets - self.bias_, weights)
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
-        self._calibrate((targets[some] - solved.residuals).numpy(), labels[some.numpy()])
+        own = labels[some.numpy()]
+        known = own >= 0
+        self._calibrate((targets[some] - solved.residuals).numpy()[known], own[known])
         self.validation_kind_ = "leave-one-out"
         if len(some) < len(labels):
             self.validation_kind_ += f" on {len(some):,} cases"
         return self
+
+    def _order(self, labels: Labels, seed: int) -> Tensor:
+        """Rows in random order; rows of one group together, those with a known label first."""
+        rng = generator(seed, "ridge")
+        if self._groups is None:
+            order = rng.permutation(len(labels))
+        else:
+            names, group = np.unique(self._groups, return_inverse=True)
+            order = np.argsort(rng.permutation(len(names))[group], kind="stable")
+        return torch.from_numpy(order[np.argsort(labels[order] < 0, kind="stable")])
 
     def _penalties(self) -> list[float]:
         return [float(one) for one in np.logspace(self.low, self.high, self.steps)]
@@ -128,12 +160,12 @@ class Ridge(Head):
                     sums[number] += own @ own.T
         return sums[0], sums[1] if len(sums) > 1 else None
 
-    def _weigh(self, base: Tensor, extra: Tensor, targets: Tensor) -> float:
+    def _weigh(self, base: Tensor, extra: Tensor, targets: Tensor, groups: Labels | None) -> float:
         """The weight of the optional features with the least leave-one-out error."""
         if len(self.weights) == 1:
             return self.weights[0]
         errors = {
-            weight: _Solved(base + weight * extra, targets, self._penalties()).error
+            weight: _Solved(base + weight * extra, targets, self._penalties(), groups).error
             for weight in self.weights
         }
         return min(errors, key=lambda weight: errors[weight])
@@ -204,12 +236,19 @@ class Ridge(Head):
 class _Solved:
     """The dual solution of one problem, at the penalty with the least leave-one-out error."""
 
-    def __init__(self, gram: Tensor, targets: Tensor, penalties: list[float]) -> None:
+    def __init__(
+        self, gram: Tensor, targets: Tensor, penalties: list[float], groups: Labels | None = None
+    ) -> None:
         centred = targets - targets.mean(dim=0)
         # Some of the cases have another mean than all, about which features are standardised.
         values, vectors = torch.linalg.eigh(_centred(gram))
         values, rotated = values.clamp(min=0), vectors.T @ centred
-        residuals = [_leave_one_out(values, vectors, rotated, penalty) for penalty in penalties]
+        residuals = [
+            _leave_one_out(values, vectors, rotated, penalty)
+            if groups is None
+            else _leave_group_out(values, vectors, rotated, penalty, groups)
+            for penalty in penalties
+        ]
         errors = [float(one.square().mean()) for one in residuals]
         best = int(np.argmin(errors))
         self.error, self.penalty, self.residuals = errors[best], penalties[best], residuals[best]
@@ -224,6 +263,24 @@ def _leave_one_out(values: Tensor, vectors: Tensor, rotated: Tensor, penalty: fl
     leverage = (vectors.square() @ shrunk) + 1 / len(vectors)
     residual = vectors @ rotated - fitted
     return residual / (1 - leverage).clamp(min=1e-9)[:, None]
+
+
+def _leave_group_out(
+    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, groups: Labels
+) -> Tensor:
+    """Residuals (B, C) of each row under the model that never saw a row of its group (B,)."""
+    shrunk = values / (values + penalty)
+    residual = vectors @ rotated - vectors @ (shrunk[:, None] * rotated)
+    out = torch.empty_like(residual)
+    for group in np.unique(groups):
+        rows = torch.from_numpy(np.flatnonzero(groups == group))
+        own = vectors[rows]
+        leverage = (own * shrunk) @ own.T + 1 / len(vectors)
+        rest = torch.eye(len(rows), dtype=own.dtype) - leverage
+        # At a small penalty twins determine each other, and nearly nothing is left of them.
+        rest += 1e-9 * torch.eye(len(rows), dtype=own.dtype)
+        out[rows] = torch.linalg.solve(rest, residual[rows])
+    return out
 
 
 def _centred(gram: Tensor) -> Tensor:

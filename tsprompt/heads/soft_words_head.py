@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.errors import ConfigError
-from tsprompt.heads.base import Labels, heads, hold_out
+from tsprompt.heads.base import Labels, heads
 from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
@@ -88,7 +88,7 @@ class SoftWords(WordHead):
         optional: Tensor | None = None,
     ) -> SoftWords:
         """Train with early stopping; optional features are features like others."""
-        learn, validate = hold_out(labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
         with torch.no_grad():
             said = self.say(features).cpu()
         truth = torch.from_numpy(labels)
@@ -124,7 +124,7 @@ class SoftWords(WordHead):
         """The word of the vocabulary whose vector is nearest to that of each class."""
         words = functional.normalize(self.met_voice.vectors, dim=1)
         near = functional.normalize(vectors.to(words.device), dim=1) @ words.T
-        return [self.met_vocabulary.word(int(one)) for one in near.argmax(dim=1)]
+        return [self.vocabulary.word(int(one)) for one in near.argmax(dim=1)]
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the classes' scores."""
@@ -147,8 +147,8 @@ class SoftWords(WordHead):
         return int(self.label_vectors_.numel())
 
     def validation_kind(self) -> str:
-        """The held-out part."""
-        return f"{self.validation:.0%} of train held out"
+        """The held-out part, or the development sample."""
+        return self.held_out_kind(self.validation)
 
 
 class SoftLabels(nn.Module):

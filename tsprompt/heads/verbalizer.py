@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -39,6 +40,7 @@ class WordHead(Head):
     """
 
     reads_mask: ClassVar[bool] = True
+    needs_words: ClassVar[bool] = True
 
     scores: str = "model"
     """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
@@ -50,8 +52,12 @@ class WordHead(Head):
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
         """Find the voice."""
         self.met_voice: Voice = voice_of(backbone, self.scores)
-        self.met_vocabulary: Words = backbone.words
         self.met_classes = list(classes)
+
+    @property
+    def vocabulary(self) -> Words:
+        """The words that the voice scores."""
+        return self.met_voice.backbone.words
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave; another head for words than that of the fit is refused."""
@@ -84,7 +90,7 @@ class WordHead(Head):
         )
 
     def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
-        return [[self.met_vocabulary.word(one) for one in own] for own in ids]
+        return [[self.vocabulary.word(one) for one in own] for own in ids]
 
 
 # --- which words stand for a class ---
@@ -242,19 +248,18 @@ class Verbalizer(WordHead):
     weighs: ClassVar[bool] = False
     """Whether the words of a class get learned weights."""
 
-    def choose(self, said: Tensor, labels: Labels | None, n_classes: int, seed: int) -> Any:
-        """The words of each class, ids, by what is said (B, E) about train."""
-        raise NotImplementedError
+    def evidence(self, said: Tensor) -> Tensor:
+        """(B, ...) what the words are chosen by, of what is said (B, E), case by case."""
+        return said
 
-    @property
-    def learns(self) -> bool:
-        """Whether the labels of train are used."""
-        return True
+    @abstractmethod
+    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
+        """The words of each class, ids, by the evidence (B, ...) of train."""
 
-    def learn(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Answer:
+    def answer_to(self, said: Tensor, evidence: Tensor, labels: Labels, n_classes: int) -> Answer:
         """Choose words and fit what is fitted, by what is said (B, E) about train."""
-        answer = self._unfitted(said, self.choose(said, labels, n_classes, seed))
-        if not self.learns:
+        answer = self._unfitted(said, self.choose(evidence, labels, n_classes))
+        if not self.needs_cases:
             return answer
         return fit_answer(
             answer, self._score(said, answer.flat), torch.from_numpy(labels), weighs=self.weighs
@@ -288,9 +293,10 @@ class Verbalizer(WordHead):
         self._check_classes(n_classes)
         with torch.no_grad():
             said = self.say(features).cpu()
-        answer = self.learn(said, labels, n_classes, seed)
-        if self.learns or self.calibrate:
-            scores = self._unseen(said, labels, n_classes, seed)
+            evidence = self.evidence(said)
+        answer = self.answer_to(said, evidence, labels, n_classes)
+        if self.needs_cases or self.calibrate:
+            scores = self._unseen(said, evidence, labels, n_classes, seed)
         else:
             scores = answer.classes(self._score(said, answer.flat))
         truth = torch.from_numpy(labels)
@@ -302,7 +308,9 @@ class Verbalizer(WordHead):
         self.scale_, self.bias_ = answer.scale, answer.bias
         return self
 
-    def _unseen(self, said: Tensor, labels: Labels, n_classes: int, seed: int) -> Tensor:
+    def _unseen(
+        self, said: Tensor, evidence: Tensor, labels: Labels, n_classes: int, seed: int
+    ) -> Tensor:
         """Scores (B, C) of each case by what was learned without it."""
         order = generator(seed, self.name, "folds").permutation(len(labels))
         order = order[np.argsort(labels[order], kind="stable")]
@@ -311,7 +319,7 @@ class Verbalizer(WordHead):
         for number in range(self.folds_):
             held = np.sort(order[number :: self.folds_])
             rest = np.setdiff1d(np.arange(len(labels)), held)
-            answer = self.learn(said[rest], labels[rest], n_classes, seed)
+            answer = self.answer_to(said[rest], evidence[rest], labels[rest], n_classes)
             scores[held] = answer.classes(self._score(said[held], answer.flat))
         return scores
 
@@ -335,24 +343,24 @@ class Verbalizer(WordHead):
         self._check_classes(n_classes)
         with torch.no_grad():
             said = self.say(features).cpu()
-            answer = self._unfitted(said, self.choose(said, labels, n_classes, 0))
+            answer = self._unfitted(said, self.choose(self.evidence(said), labels, n_classes))
             scores = answer.classes(self._score(said, answer.flat))
         spread = spread_of(scores)
-        if self.learns:
+        if self.needs_cases:
             answer.scale /= spread
             answer.bias = -(scores.mean(dim=0) / spread)
-        return WordCoach(self, answer, learns=self.learns)
+        return WordCoach(self, answer, learns=self.needs_cases)
 
     @property
     def n_parameters(self) -> int:
         """Temperatures and biases, and weights of words, if they are learned."""
-        if not self.learns:
+        if not self.needs_cases:
             return 0
         return self.scale_.numel() + self.bias_.numel() + self.weighs * self.weights_.numel()
 
     def validation_kind(self) -> str:
         """Cross-validation, or, where nothing is learned, train."""
-        if not (self.learns or self.calibrate):
+        if not (self.needs_cases or self.calibrate):
             return "train, from which nothing was learned"
         return f"{self.folds_}-fold cross-validation"
 

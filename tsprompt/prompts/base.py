@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tsprompt.backbones import Backbone
 from tsprompt.part import Part, require, require_one_of
 from tsprompt.registry import Registry
+from tsprompt.seeds import generator
 from tsprompt.template import Prompt
 
 __all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
@@ -73,6 +74,11 @@ class PromptModel(Part):
         )
         require_one_of(self, "placement", ("around", "random"))
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether it is made of words, which a model of images has not."""
+        return True
+
     def slots_of(self, backbone: Backbone, default: int) -> int:
         """How many slots it fills (for each step, with `per-step`); `default` is the strategy's.
 
@@ -86,6 +92,13 @@ class PromptModel(Part):
     @abstractmethod
     def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
         """A prompt for P slots."""
+
+    def draw_for(
+        self, member: int, number: int, slots: int, backbone: Backbone, seed: int
+    ) -> Prompt:
+        """The `number`-th draw for one member of an ensemble: each has random numbers of its own,
+        unless the prompt model says how the members' prompts hang together."""
+        return self.draw(slots, backbone, generator(seed, "prompt", member, number))
 
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """The prompt as a module, for the tuners that train it; of words that stay as they are

@@ -41,6 +41,11 @@ class DeepPrompt(PromptModel):
             "tokens of the input; leave it out",
         )
 
+    @property
+    def needs_words(self) -> bool:
+        """It is vectors from the start."""
+        return False
+
     def slots_of(self, backbone: Backbone, default: int) -> int:
         """None.
 

@@ -28,6 +28,11 @@ class NoPrompt(PromptModel):
     def __post_init__(self) -> None:
         require(self.length == 0, 'prompt "none" has no length; use prompt="hard"')
 
+    @property
+    def needs_words(self) -> bool:
+        """It has none."""
+        return False
+
     def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
         """The empty prompt."""
         return Prompt(ids=None)

@@ -47,6 +47,11 @@ class PTuning(PromptModel):
             "p-tuning: layers counts those of an LSTM or GRU; leave it out, or use encoder=lstm",
         )
 
+    @property
+    def needs_words(self) -> bool:
+        """It is vectors from the start."""
+        return False
+
     def draw(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Prompt:
         """The prompt before any training."""
         return self.module(slots, backbone, rng).prompt()

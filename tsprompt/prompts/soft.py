@@ -43,6 +43,11 @@ class Soft(PromptModel):
         else:
             require(self.text is None, f"soft: text is for init=text, and init is {self.init!r}")
 
+    @property
+    def needs_words(self) -> bool:
+        """Only to start from."""
+        return self.init != "random"
+
     def slots_of(self, backbone: Backbone, default: int) -> int:
         """With `init=text` as many as the text has tokens, unless `length` says otherwise.
 

@@ -8,6 +8,8 @@ from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT
 from tsprompt.recipes.discrete import DISCRETE
+from tsprompt.recipes.ensembles import ENSEMBLES
+from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
@@ -15,7 +17,8 @@ from tsprompt.recipes.soft import SOFT
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*OWN, *SOFT, *DISCRETE, *CONTEXT, *ORIGINAL)
+    recipe.name: recipe
+    for recipe in (*OWN, *SOFT, *DISCRETE, *ENSEMBLES, *CONTEXT, *ORIGINAL, *IMAGE)
 }
 
 

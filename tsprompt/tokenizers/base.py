@@ -45,6 +45,8 @@ class Tokenizer(Part):
     by_channel: ClassVar[bool] = False
     """Whether each token tells of one feature; the W of a step are then equally many of each, one
     feature after the other."""
+    makes: ClassVar[str] = "words"
+    """What a backbone must read: `words` (tokens in the space of the words) or `images`."""
 
     steps: int | None = None
     """The most steps of a series; None takes as many as the language model can read."""
@@ -101,6 +103,14 @@ class Tokenizer(Part):
     def patch_length(self, timesteps: int) -> int:
         """Timesteps of a step. A series longer than any in train gets longer patches, not a cut."""
         return max(self.patch_, math.ceil(timesteps / self.max_steps_))
+
+    def steps_of(self, timesteps: int) -> int:
+        """S of a series."""
+        return math.ceil(timesteps / self.patch_length(timesteps))
+
+    def crowded(self, longest: int, room: int | None) -> bool:
+        """Whether it is for lack of room that a step is more than one of `longest` timesteps."""
+        return room is not None and room < min(longest, self.steps or longest)
 
     def _fit(
         self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int

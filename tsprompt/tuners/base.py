@@ -6,12 +6,15 @@ import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
+from tsprompt.errors import ConfigError
 from tsprompt.heads import Head
-from tsprompt.heads.base import Labels
+from tsprompt.heads.base import Labels, hold_out
 from tsprompt.part import Part
 from tsprompt.prompts import PromptModel, PromptModule
 from tsprompt.prompts.base import FixedPrompt
@@ -33,14 +36,18 @@ class Found:
 
     reading: Reading
     features: Tensor
-    """(B, R) features of train."""
+    """(B, R) features of train, and of the development sample behind it."""
     trained: int = 0
     """Numbers that gradients have changed to find it: the prompt's and the language model's."""
 
 
 @dataclass
 class Problem:
-    """Train, and all that reads it, for one member of the ensemble of prompts."""
+    """Train, and all that reads it, for one member of the ensemble of prompts.
+
+    Where the classifier was given a development sample, its cases are the last of `cases`. A tuner
+    that holds out a part of train asks `split` which cases to learn from, and never sees the rest.
+    """
 
     member: int
     """Which of the prompts whose features are concatenated."""
@@ -64,11 +71,31 @@ class Problem:
     """Fitted, for this member."""
     tunes_prompt: bool = True
     """Whether training may change the prompt."""
+    learn: int | None = None
+    """How many of the cases are train, if not all: the others are the development sample."""
+    parts: int = 1
+    """Of how many parts, each read by a member of its own, the prompt consists."""
 
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member."""
-        rng = generator(self.seed, "prompt", self.member, number)
-        return self.prompt.draw(self.slots, self.reader.backbone, rng)
+        backbone = self.reader.backbone
+        if self.parts == 1:
+            return self.prompt.draw_for(self.member, number, self.slots, backbone, self.seed)
+        total = self.slots * self.parts
+        whole = self.prompt.draw_for(0, number, total, backbone, self.seed)
+        if len(whole) not in (0, total):
+            raise ConfigError(
+                f"the prompt {self.prompt.name!r} has a length of its own and can't be split into "
+                f'{self.parts} parts; use prompt="hard"'
+            )
+        return whole.part(self.member, self.parts)
+
+    def split(self, share: float, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Cases to learn from and to validate on: the development sample, or a share of train."""
+        if self.learn is None:
+            return hold_out(self.labels, share, seed)
+        order = np.arange(len(self.labels))
+        return order[: self.learn], order[self.learn :]
 
     def module(self, number: int) -> PromptModule:
         """The prompt model's trainable draw with this number, for this member; the draw as it is,
@@ -82,16 +109,21 @@ class Problem:
         """Run the language model over train under this prompt: the costly step."""
         readout = dataclasses.replace(self.readout)
         readout.listen(self.reader.backbone, self.context.word_ids)
-        reading = Reading(self.tokenizer, prompt, readout, self.layers, self.context)
+        reading = Reading(self.tokenizer, prompt, readout, self.layers, self.member, self.context)
         rng = generator(self.seed, "readout", self.member)
-        return Found(reading, self.reader.fit_features(reading, self.cases, rng, stage))
+        features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)
+        return Found(reading, features)
 
     def validation_loss(self, found: Found) -> float:
         """How well a fresh head does on train cases that it has not learned from."""
         head = self.head.fresh()
         optional = found.reading.readout.optional(found.features.shape[1])
         seed = derive(self.seed, "head")
-        head.fit(found.features, self.labels, self.n_classes, seed, optional)
+        train, labels = found.features[: self.learn], self.labels[: self.learn]
+        extra = None
+        if self.learn is not None:
+            extra = found.features[self.learn :], self.labels[self.learn :]
+        head.learn(train, labels, self.n_classes, seed, optional, development=extra)
         return head.validation_loss_
 
 
@@ -103,6 +135,11 @@ class Tuner(Part):
     def n_found(self) -> int:
         """How many prompts `find` gives."""
         return 1
+
+    @property
+    def needs_cases(self) -> bool:
+        """Whether it needs labels of train; if not, it may be used zero-shot."""
+        return True
 
     @abstractmethod
     def find(self, problem: Problem) -> list[Found]:

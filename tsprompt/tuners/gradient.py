@@ -68,10 +68,8 @@ class Gradient(TrainingTuner):
     def _train(
         self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
     ) -> None:
-        backbone, stage = (
-            best.backbone,
-            f"training {'the prompt' if _size(module) else 'the model'}",
-        )
+        backbone = best.backbone
+        stage = f"training {'the prompt' if _size(module) else 'the model'}"
         optimiser = self._optimiser(module, trainer, backbone)
         for epoch in range(self.epochs):
             largest, largest_of_model = 0.0, 0.0

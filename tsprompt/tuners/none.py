@@ -14,6 +14,11 @@ __all__ = ["NoTuner"]
 class NoTuner(Tuner):
     """No search: one pass of the language model over train."""
 
+    @property
+    def needs_cases(self) -> bool:
+        """It asks for no label."""
+        return False
+
     def find(self, problem: Problem) -> list[Found]:
         """The first draw."""
         return [problem.read(problem.draw(0), f"prompt {problem.member + 1}")]

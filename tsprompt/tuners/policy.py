@@ -33,7 +33,7 @@ class Policy(Tuner):
     not run again.
     """
 
-    rounds: int = 10
+    rounds: int = 8
     """How often the policy learns."""
     batch: int = 6
     """Prompts that are written in a round."""

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
-from tsprompt.heads.base import hold_out
 from tsprompt.part import require
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive
@@ -56,7 +55,7 @@ class MaskTrainer:
     def __init__(self, problem: Problem, tuner: TrainingTuner, features: Tensor) -> None:
         device = features.device
         seed = derive(problem.seed, "tuner", problem.member)
-        learn, validate = hold_out(problem.labels, tuner.validation, seed)
+        learn, validate = problem.split(tuner.validation, seed)
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)

@@ -31,15 +31,15 @@ class Trigger(TrainingTuner):
     prompt. The prompt with the least loss on a held-out part of train wins.
     """
 
-    epochs: int = 10
+    epochs: int = 8
     """The most rounds of swaps."""
-    patience: int = 4
+    patience: int = 3
     """Rounds without improvement on the held-out part after which the search ends."""
-    swaps: int = 5
+    swaps: int = 4
     """Slots that are tried in a round."""
-    candidates: int = 8
+    candidates: int = 6
     """Words that are tried for a slot: each costs a run of the model over the batch."""
-    batch: int = 32
+    batch: int = 24
     """Train cases on which a swap is judged."""
     coach_steps: int = 50
     """Steps by which the coach learns after each round."""

@@ -43,14 +43,36 @@ def fit(
         ),
     ] = True,
     seed: Seed = 0,
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="K",
+            help="Learn from K training cases of each class; K more of each are for validation, "
+            "the rest is unlabelled. 0: no case has a label.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="With --shots: repeat draw and fit with N seeds, from --seed on, and give mean "
+            "and spread. The first model is saved.",
+        ),
+    ] = 1,
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
     """Fit a model, score it on test, save it."""
     from tsprompt.benchmark import Method, check
+    from tsprompt.errors import ConfigError
     from tsprompt_cli.saving import check_folder
     from tsprompt_datasets import load_dataset
 
+    if seeds > 1 and shots is None:
+        raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
     spoken = chosen(form, None) is Format.TABLE
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
     laid_out = str(method.resolved()["strategy"]).partition(":")[0]
@@ -58,15 +80,17 @@ def fit(
     data = load_dataset(dataset, data_dir=data_dir)
     check_folder(folder)
     method = Method(laid_out, "model", model.recipe, method.settings)
-    check([method])
-    session = _Session(data, method, machine, seed, spoken)
+    check([method], zero_shot=shots == 0)
+    session = _Session(data, method, machine, seed, spoken=spoken, shots=shots)
     classifier, record = session.fit(folder)
     try:
         records = [record, *(session.twins(classifier) if ablations else ())]
+        records += session.repeat(records, range(seed + 1, seed + seeds))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     if spoken:
-        show("", _results(records), "", *_report(record), _next(folder, dataset, data_dir))
+        made = _results(records) if seeds == 1 else _spread(records)
+        show("", made, "", *_report(record), _next(folder, dataset, data_dir))
     else:
         show_json({"saved": str(folder), "records": [one.as_dict() for one in records]})
 
@@ -75,19 +99,42 @@ class _Session:
     """One run of the command: the model first, then its twins."""
 
     def __init__(
-        self, data: Dataset, method: Method, machine: Machine, seed: int, spoken: bool
+        self,
+        data: Dataset,
+        method: Method,
+        machine: Machine,
+        seed: int,
+        *,
+        spoken: bool,
+        shots: int | None,
     ) -> None:
-        self.data, self.method, self.machine = data, method, machine
-        self.seed, self.spoken = seed, spoken
+        self.whole, self.method, self.machine = data, method, machine
+        self.seed, self.spoken, self.shots = seed, spoken, shots
+        self.data = self._drawn(seed)
+        self._methods: dict[str, Method] = {}
+
+    def _drawn(self, seed: int) -> Dataset:
+        """The set, its train cut down to the shots."""
+        from tsprompt_datasets import few_shot
+
+        return self.whole if self.shots is None else few_shot(self.whole, self.shots, seed)
+
+    def repeat(self, records: list[Record], seeds: range) -> list[Record]:
+        """The methods of these records with other seeds, that is, other draws of the shots."""
+        return [
+            self._measure(self._methods[record.method], seed)[1]
+            for seed in seeds
+            for record in records
+        ]
 
     def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
         """Fit, score, save."""
         from tsprompt_cli.saving import details
-        from tsprompt_cli.words import data_lines
+        from tsprompt_cli.words import data_lines, shot_lines
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
-            show(grid([*data_lines(describe_dataset(self.data))]))
+            show(grid([*data_lines(describe_dataset(self.whole)), *shot_lines(self.data)]))
         classifier, record = self._measure(self.method)
         classifier.save(folder, **details(self.data, record))
         if self.spoken:
@@ -101,15 +148,17 @@ class _Session:
         methods = twins(self.method, classifier.parts_.backbone)
         return [self._measure(method)[1] for method in methods]
 
-    def _measure(self, method: Method) -> tuple[Any, Record]:
+    def _measure(self, method: Method, seed: int | None = None) -> tuple[Any, Record]:
         from tsprompt.benchmark import Cell, build, measure
         from tsprompt_cli.bars import working
 
-        cell = Cell(self.data.name, method, self.seed)
+        self._methods[method.name] = method
+        data = self.data if seed is None else self._drawn(seed)
+        cell = Cell(data.name, method, self.seed if seed is None else seed, shots=self.shots)
         with working(f"{method.name}: loading") as work:
             classifier = build(cell, self.machine.library())
             record, _ = measure(
-                classifier, cell, self.data, lambda stage: work.start(f"{method.name}: {stage}")
+                classifier, cell, data, lambda stage: work.start(f"{method.name}: {stage}")
             )
         return classifier, record
 
@@ -118,9 +167,8 @@ class _Session:
         from tsprompt_cli.words import layout_line, reading_line
 
         sizes = layout(classifier)
-        timesteps = int(self.data.train.cases.lengths.max())
         return [
-            ("layout", layout_line(sizes, timesteps)),
+            ("layout", layout_line(sizes, self.data.timesteps)),
             ("model", f"{classifier.parts_.backbone}, {reading_line(sizes)}"),
         ]
 
@@ -143,6 +191,30 @@ def _results(records: list[Record]) -> Any:
             count(record.trainable_parameters),
             count(record.total_parameters),
             style="bold" if record is records[0] else "",
+        )
+    return made
+
+
+def _spread(records: list[Record]) -> Any:
+    """Mean and standard deviation over the seeds, for each method."""
+    import numpy as np
+
+    from tsprompt.report.words import share
+
+    by_method: dict[str, list[float]] = {}
+    for record in records:
+        by_method.setdefault(record.method, []).append(record.accuracy or 0.0)
+    heads = ("mean", "sd", "least", "most", "runs")
+    seeds = sorted({record.seed for record in records})
+    title = f"Test accuracy with {records[0].shots} shots, seeds {seeds[0]} to {seeds[-1]}"
+    made = table("model", *heads, right=heads, title=title)
+    for number, (name, own) in enumerate(by_method.items()):
+        figures = (np.mean(own), np.std(own, ddof=1), min(own), max(own))
+        made.add_row(
+            name,
+            *(share(float(one)) for one in figures),
+            str(len(own)),
+            style="" if number else "bold",
         )
     return made
 

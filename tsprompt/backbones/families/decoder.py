@@ -1,0 +1,67 @@
+"""Decoders: GPT-2 and the like. The answer stands at the last token, which sees all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+from tsprompt.backbones.families.base import Family, first_of, pick
+from tsprompt.backbones.words import Words
+from tsprompt.errors import BackboneError
+
+if TYPE_CHECKING:
+    from tsprompt.template import Template
+
+__all__ = ["Decoder"]
+
+_UNBOUND = 2_048
+"""Tokens that are read at once by a decoder with no table of positions: as BLOOM was trained."""
+
+
+class Decoder(Family):
+    """``<bos> .. <eos> <eos>``; each token sees those before it (Radford et al. 2019).
+
+    There is no mask: in the slot of `[CLS]` stands the token that begins a text, in those of
+    `[MASK]` and `[SEP]` the one that ends it; where there is but one of the two, it stands for
+    both. What is said of a data token is said before the later ones are read.
+    """
+
+    name: ClassVar[str] = "decoder"
+
+    @classmethod
+    def claims(cls, config: Any) -> bool:
+        """Models that predict the next word and are not trained on masks."""
+        from transformers.models.auto import modeling_auto
+
+        kind = config.model_type
+        causal = kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        masked = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        has_layers = hasattr(config, "num_hidden_layers")
+        return has_layers and (
+            bool(getattr(config, "is_decoder", False)) or (causal and not masked)
+        )
+
+    def words(self, vocabulary: Any, base: str) -> Words:
+        """The tokens that begin and end a text."""
+        begin = first_of(vocabulary, "bos", "eos")
+        end = first_of(vocabulary, "eos", "bos")
+        if begin is None or end is None:
+            raise BackboneError(
+                f"the vocabulary of {base} has no token that begins or ends a text; tsprompt puts "
+                "it at the last place of a decoder's template, where the answer is read"
+            )
+        return Words(vocabulary, cls=begin, mask=end, sep=end)
+
+    def positions(self, model: nn.Module, config: Any) -> int:
+        """As many as its table has."""
+        return int(getattr(config, "max_position_embeddings", None) or _UNBOUND)
+
+    def answer(self, template: Template) -> slice:
+        """The last token."""
+        return slice(template.length - 1, template.length)
+
+    def run(self, model: nn.Module, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """States (B, L, D). Nothing is generated, so no keys are kept for a next token."""
+        said = model(inputs_embeds=embeddings, output_hidden_states=True, use_cache=False)
+        return pick(said, layers)

@@ -1,0 +1,61 @@
+"""`augment`: each train case is learned under several prompts, by one head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tsprompt.combinations.base import Combination, Evidence, combinations
+from tsprompt.heads import Head
+
+__all__ = ["Augment"]
+
+
+@combinations.register("augment")
+@dataclass
+class Augment(Combination):
+    """Prompt augmentation: what a case says under a paraphrase of the prompt is a further example.
+
+    All members read one draw of the tokenizer, so that a case differs from one prompt to the next
+    by the prompt alone. Train under the first prompt, the second, and so on stands row below row;
+    one head learns from all of them, and its predictions under all prompts are averaged. Rows of
+    one case are left out together wherever the head validates: they are nearly alike.
+
+    Paraphrased prompts: Jiang et al. (2020); the average over them: Liu et al. (2023).
+    """
+
+    def draw_of(self, member: int) -> int:
+        """The first draw, for all."""
+        return 0
+
+    def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
+        """Fit one head on the rows of all readings."""
+        self.count_ = len(evidence.blocks)
+        cases = np.arange(len(evidence.labels))
+        extra = None
+        if evidence.development is not None:
+            features, labels = evidence.development
+            extra = self._stacked(features), np.tile(labels, self.count_)
+        fitted = head.fresh().learn(
+            self._stacked(evidence.features),
+            np.tile(evidence.labels, self.count_),
+            evidence.n_classes,
+            seed,
+            evidence.optional[evidence.blocks[0]],
+            development=extra,
+            groups=np.tile(cases, self.count_),
+        )
+        self._keep([fitted])
+
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """The mean over all prompts."""
+        said = self.heads_[0].probabilities(self._stacked(features))
+        return np.asarray(said.reshape(self.count_, len(features), -1).mean(axis=0))
+
+    def _stacked(self, features: Tensor) -> Tensor:
+        """(K * B, R) of features (B, K * R)."""
+        return torch.cat(self._blocks(features, self.count_))

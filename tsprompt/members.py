@@ -1,0 +1,176 @@
+"""The members of an ensemble: each reads what it sees of the cases under a prompt of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from tsprompt.combinations import Combination, Evidence, Task
+from tsprompt.contexts import Context
+from tsprompt.data import Cases, IntArray
+from tsprompt.errors import notice
+from tsprompt.given import Given
+from tsprompt.heads.base import Labels
+from tsprompt.parts import Parts
+from tsprompt.reading import Reader, Reading
+from tsprompt.seeds import generator
+from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.tuners import Found, Problem
+
+__all__ = ["Columns", "Members", "Views"]
+
+
+class Members:
+    """Fits what each member reads with, and collects what all of them read."""
+
+    def __init__(
+        self, parts: Parts, reader: Reader, given: Given, layers: tuple[int, ...], seed: int
+    ) -> None:
+        """`given` is prepared by preprocessing and strategy."""
+        self.parts, self.reader, self.given = parts, reader, given
+        self.layers, self.seed = layers, seed
+        self.train = given.train
+        combination = parts.combination
+        labels = given.labels[: given.learn]
+        n_classes = len(given.classes)
+        self.tasks = combination.share_out(self.train, labels, n_classes, parts.n_prompts)
+        parts.train.check(parts.tuner.name, len(self.tasks))
+        self.views = Views(combination)
+        self.trained = 0
+        """Numbers that were trained to find the prompts."""
+
+    def read(self) -> tuple[list[Reading], Evidence]:
+        """Find all prompts; give the readings and what they make the model say."""
+        given, count = self.given, len(self.tasks) * self.parts.tuner.n_found
+        features, free = Columns(count), Columns(count)
+        readings: list[Reading] = []
+        for member, tokenizer in enumerate(self._fit_tokenizers()):
+            for found in self._find(member, tokenizer):
+                readings.append(found.reading)
+                self.trained += found.trained
+                features.append(found.features)
+                if given.unlabelled is not None:
+                    seen = self.views.of(given.unlabelled, member)
+                    stage = f"unlabelled, prompt {len(readings)}"
+                    free.append(self.reader.features(found.reading, seen, stage))
+        self.reader.forget()
+        width = features.joined.shape[1] // len(readings)
+        labelled = 0 if given.zero_shot else given.learn
+        behind = features.joined[labelled:], given.labels[labelled:]
+        evidence = Evidence(
+            features=features.joined[:labelled],
+            members=[reading.member for reading in readings],
+            tasks=self.tasks,
+            labels=given.labels[:labelled],
+            n_classes=len(given.classes),
+            optional=torch.cat([reading.readout.optional(width) for reading in readings]),
+            unlabelled=None if given.unlabelled is None else free.joined,
+            development=behind if given.development else None,
+        )
+        return readings, evidence
+
+    def _find(self, member: int, tokenizer: Tokenizer) -> Iterator[Found]:
+        """What the tuner finds for one member, with features of all cases."""
+        task, cases = self.tasks[member], self.views.of(self.given.cases, member)
+        labels = task.labels(self.given.labels)
+        part, others = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+        some = cases.take(part) if len(others) else cases
+        problem = self._problem(member, task, tokenizer, some, labels[part])
+        problem.context = self._context(member, part)
+        if self.given.development and part[-1] >= self.given.learn:
+            problem.learn = int((part < self.given.learn).sum())
+        for found in self.parts.tuner.find(problem):
+            found.reading.member = member
+            if len(others):
+                # The prompt is sought among the cases of its task; the head's input is all.
+                stage = f"prompt {member + 1}, other classes"
+                rest = self.reader.features(found.reading, cases.take(others), stage)
+                whole = rest.new_empty(len(cases), rest.shape[1])
+                whole[torch.from_numpy(part)] = found.features
+                whole[torch.from_numpy(others)] = rest
+                found.features = whole
+            yield found
+
+    def _context(self, member: int, part: IntArray) -> Context:
+        """What stands beside the cases of a member; `part`: which of all cases its task has."""
+        labels = self.given.labels[: self.given.learn]
+        rng = generator(self.seed, "context", member)
+        seen = self.views.of(self.train, member)
+        return self.parts.context.drawn(seen, labels, rng, part)
+
+    def _problem(
+        self, member: int, task: Task, tokenizer: Tokenizer, cases: Cases, labels: Labels
+    ) -> Problem:
+        parts = self.parts
+        return Problem(
+            member=member,
+            cases=cases,
+            labels=labels,
+            n_classes=task.n_classes,
+            reader=self.reader,
+            tokenizer=tokenizer,
+            prompt=parts.prompt,
+            readout=parts.readout,
+            head=parts.head,
+            slots=parts.strategy.slots(self.reader.length, tokenizer.max_steps_),
+            layers=self.layers,
+            seed=self.seed,
+            tunes_prompt=parts.train.tunes_prompt,
+            parts=parts.combination.parts_of(len(self.tasks)),
+        )
+
+    def _fit_tokenizers(self) -> list[Tokenizer]:
+        """One tokenizer for each member; all have the same steps."""
+        parts, reader = self.parts, self.reader
+        made: dict[tuple[int, int], Tokenizer] = {}
+        fitted = []
+        for member in range(len(self.tasks)):
+            seen, draw = self.views.of(self.train, member), parts.combination.draw_of(member)
+            room = reader.room(parts.tokenizer.width(seen.n_features), parts.context)
+            if (draw, id(seen)) not in made:
+                tokenizer = tokenizers.build(parts.tokenizer)
+                rng = generator(self.seed, "tokenizer", draw)
+                tokenizer.fit(seen, reader.backbone, max_steps=room, rng=rng, member=draw)
+                made[draw, id(seen)] = tokenizer
+            fitted.append(made[draw, id(seen)])
+        longest = int(seen.lengths.max())
+        if parts.tokenizer.crowded(longest, room):
+            notice(
+                f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
+                f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"
+            )
+        return fitted
+
+
+class Views:
+    """What each member sees of some cases, made once."""
+
+    def __init__(self, combination: Combination) -> None:
+        self._combination = combination
+        self._made: dict[tuple[int, int], tuple[Cases, Cases]] = {}
+
+    def of(self, cases: Cases, member: int) -> Cases:
+        """A member's view; the same object, if it is asked for again."""
+        key = id(cases), member
+        if key not in self._made:
+            self._made[key] = cases, self._combination.view(cases, member)
+        return self._made[key][1]
+
+
+class Columns:
+    """The features of all readings side by side, on the processor: they exist once."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._filled = count, 0
+        self.joined = torch.empty(0)
+
+    def append(self, features: torch.Tensor) -> None:
+        """The next reading's features (B, R)."""
+        rows, width = features.shape
+        if not self._filled:
+            self.joined = torch.empty(rows, self._count * width)
+        start = self._filled * width
+        self.joined[:, start : start + width] = features
+        self._filled += 1

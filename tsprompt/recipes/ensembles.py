@@ -1,0 +1,46 @@
+"""Several prompts: they vote, share examples, split a task or a series, or teach each other."""
+
+from __future__ import annotations
+
+from tsprompt.recipes.base import Recipe, Settings
+
+__all__ = ["ENSEMBLES"]
+
+ENSEMBLES = (
+    Recipe(
+        "ensemble",
+        "prompt ensembling: four prompts, each with a head of its own, vote",
+        "Liu et al. (2023), section 5.1",
+        Settings(combination="vote", n_prompts=4),
+    ),
+    Recipe(
+        "augment",
+        "prompt augmentation: one head learns each case under four paraphrases of a prompt",
+        "after Jiang et al. (2020) and Liu et al. (2023)",
+        Settings(combination="augment", prompt="paraphrases", n_prompts=4),
+    ),
+    Recipe(
+        "compose",
+        "prompt composition: one class against the rest for each prompt, answers joined",
+        "after PTR, Han et al. (2021); Liu et al. (2023), section 5.3",
+        Settings(combination="compose", tuner="search:draws=3"),
+    ),
+    Recipe(
+        "decompose",
+        "prompt decomposition: a prompt in four parts, each for a part of the features",
+        "after Cui et al. (2021); Liu et al. (2023), section 5.4",
+        Settings(combination="decompose", n_prompts=4),
+    ),
+    Recipe(
+        "pet",
+        "PET: four patterns label unlabelled cases softly for one classifier",
+        "Schick and Schuetze (2021)",
+        Settings(combination="distil", n_prompts=4),
+    ),
+    Recipe(
+        "ipet",
+        "iPET: the patterns also label for each other, on sets that grow",
+        "Schick and Schuetze (2021)",
+        Settings(combination="distil:generations=3", n_prompts=4),
+    ),
+)
