@@ -27,6 +27,7 @@ from tsprompt.backbones import load_backbone
 from tsprompt.backbones.base import fingerprint
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
+from tsprompt.contexts import contexts
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
 from tsprompt.part import Part
@@ -51,6 +52,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "head": heads,
     "combination": combinations,
     "regime": regimes,
+    "context": contexts,
     "baseline": baselines,
 }
 SCOPES = ("series", "step")
@@ -120,6 +122,8 @@ for _prompt, _tuner in pairs():
         }
 for _readout in readouts:
     for _scope in SCOPES:
+        if readouts[_readout].reads_words:  # with each context that brings words: see below
+            continue
         CASES[f"{_readout} {_scope}"] = {"readout": _readout, "scope": _scope}
 for _head in heads:
     CASES[f"head {_head}"] = {"head": small("head", _head), "readout": readout_of(_head)}
@@ -136,6 +140,15 @@ for _regime in regimes:
                 "prompt": small("prompt", _prompt),
                 "tuner": small("tuner", regimes[_regime]().tuner_of(prompts[_prompt].tuner)),
             }
+for _context in contexts:
+    for _strategy in ("shared", "per-step"):
+        CASES[f"context {_context} {_strategy}"] = {
+            "context": _context,
+            "strategy": _strategy,
+            "n_prompts": 2,
+        }
+    if contexts[_context].names_answers:
+        CASES[f"context {_context} by words"] = {"context": _context, "readout": "words"}
 for _recipe in RECIPES:
     CASES[f"recipe {_recipe}"] = {"recipe": _recipe}
 
@@ -239,8 +252,11 @@ def least(name: str) -> float:
 
     The recipes of the original experiments read one vector for each step at the last layer of a
     model that was never trained: there it is enough that they beat chance. An autoencoder of a
-    few epochs loses much of a case.
+    few epochs loses much of a case. Nothing is fitted in-context, and a model that was never
+    trained has not learned to copy: tests/test_contexts.py has a reader that can.
     """
+    if name == "recipe in-context":
+        return 0.0
     return 0.5 if name.startswith(("recipe original", "autoencoder")) else 0.8
 
 

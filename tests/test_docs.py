@@ -17,6 +17,7 @@ import pytest
 
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
+from tsprompt.contexts import contexts
 from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
@@ -73,6 +74,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("regimes.md", regimes),
         ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
         ("manual.md", ["manual"]),
+        ("in-context.md", contexts),
         ("baselines.md", baselines),
         ("combinations.md", combinations),
     ],

@@ -42,6 +42,7 @@ LAYERS = (
     {"backbones", "preprocessing", "distinct", "sorting", "readouts", "heads"},
     {"template", "tokenizers", "combinations", "regimes"},
     {"strategies", "prompts"},
+    {"contexts"},
     {"reading"},
     {"tuners"},
     {"parts"},

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
 from tsprompt.combinations import Combination, Evidence
+from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, notice
 from tsprompt.given import Given
@@ -46,8 +47,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     recipe
         Sets every choice below that is None; see `tsprompt list recipes -v`.
-    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination, train
+    strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination
         A part by name, by name with options (`"kernels:steps=32"`), or the part itself.
+    train, context
+        The same: what is fitted besides the head, and what stands in the input besides the data.
     n_prompts
         Prompts whose features are concatenated.
     backbone
@@ -106,6 +109,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         head: str | Head | None = None,
         combination: str | Combination | None = None,
         train: str | Regime | None = None,
+        context: str | Context | None = None,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
@@ -125,6 +129,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.head = head
         self.combination = combination
         self.train = train
+        self.context = context
         self.backbone = backbone
         self.device = device
         self.dtype = dtype
@@ -228,8 +233,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             answers=parts.reads_answer,
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
-        parts.head.meet(backbone, [str(one) for one in self.classes_])
+        names = [str(one) for one in self.classes_]
+        parts.head.meet(backbone, names)
         prepared = self._prepare(given, seed)
+        train = prepared.train, prepared.labels[: prepared.learn]
+        parts.context.meet(backbone, names, train, derive(seed, "context"), parts.head.class_words)
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         members = Members(parts, self.reader_, prepared, layers, seed)
         readings, evidence = members.read()

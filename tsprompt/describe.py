@@ -10,7 +10,7 @@ import torch
 
 from tsprompt.data import Cases
 from tsprompt.reading import Reading
-from tsprompt.template import Template
+from tsprompt.template import Prompt, Template
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
@@ -23,8 +23,8 @@ class Slot:
     """One position of a template."""
 
     kind: str
-    """`cls`, `prompt`, `data`, `mask` or `sep`; `answer`, where the answer is read elsewhere than
-    at the mask, and `frame`, a mask at which it is not."""
+    """`cls`, `prompt`, `data`, `mask` or `sep`; `context` for its words; `answer`, where the answer
+    is read elsewhere than at the mask, and `frame`, a mask at which it is not."""
     text: str
     """The word of a prompt token (`~word`: the nearest one to a vector; `v3`: vector 3, where there
     are no words); `x7`: step 7."""
@@ -77,7 +77,7 @@ def layout(classifier: PromptClassifier) -> Layout:
         width=_width(classifier, first),
         prompt_tokens=len(first.prompt),
         layer_tokens=0 if first.prompt.deep is None else first.prompt.deep.shape[2],
-        positions=_positions(classifier, first),
+        positions=len(_pairs(classifier, first)),
         readings=len(classifier.readings_),
         layers_read=first.layers,
         layers=reader.backbone.layers,
@@ -92,14 +92,7 @@ def slots(classifier: PromptClassifier, reading: Reading) -> list[Slot]:
 
     With ``scope="step"`` it reads each step alone: the template is that of the first.
     """
-    reader = classifier.reader_
-    template = _template(classifier, reading)
-    steps, width = template.data.shape
-    # A float has no word: the template then shows the number of its step.
-    tokens = torch.zeros(steps, width, 1)
-    words = _prompt_words(classifier, reading)[: template.prompt.size]
-    pairs = template.words(tokens, words, reader.backbone)
-    return _merge([Slot(kind, text) for kind, text in pairs])
+    return _merge([Slot(kind, text) for kind, text in _pairs(classifier, reading)])
 
 
 def describe(classifier: PromptClassifier) -> dict[str, Any]:
@@ -139,17 +132,31 @@ def _width(classifier: PromptClassifier, reading: Reading) -> int:
     return reading.tokenizer.width(seen.n_features)
 
 
-def _template(classifier: PromptClassifier, reading: Reading) -> Template:
+def _pairs(classifier: PromptClassifier, reading: Reading) -> list[tuple[str, str]]:
+    """Kind and text of every position, with the context's."""
+    backbone, context = classifier.reader_.backbone, reading.context
+    bare = _words(classifier, reading, Prompt(None), [])
+    words = _prompt_words(classifier, reading)
+    return context.shown(_words(classifier, reading, reading.prompt, words), bare, backbone)
+
+
+def _words(
+    classifier: PromptClassifier, reading: Reading, prompt: Prompt, words: list[str]
+) -> list[tuple[str, str]]:
+    """Kind and text of every position of the query under a prompt of these words."""
+    backbone, context = classifier.reader_.backbone, reading.context
+    template = context.arrange(_template(classifier, reading, prompt))
+    # A float has no word: the template then shows the number of its step.
+    tokens = torch.zeros(*template.data.shape, 1)
+    marks = context.marker_words(template, backbone)
+    return template.words(tokens, words[: template.prompt.size], backbone, marks)
+
+
+def _template(classifier: PromptClassifier, reading: Reading, prompt: Prompt) -> Template:
     reader = classifier.reader_
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
-    used = reader.strategy.slots(reader.length, steps)
-    return reader.template(steps, _width(classifier, reading), used, reading.prompt)
-
-
-def _positions(classifier: PromptClassifier, reading: Reading) -> int:
-    """L, and the token of a decoder beside the encoder."""
-    template = _template(classifier, reading)
-    return max(template.length, classifier.reader_.backbone.answer(template).stop)
+    used = reader.strategy.slots(reader.length, steps) if len(prompt) else 0
+    return reader.template(steps, _width(classifier, reading), used, prompt)
 
 
 def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:

@@ -22,7 +22,7 @@ class Distinct:
         return len(self._numbers)
 
     def add(self, rows: Tensor, place: IntArray) -> tuple[IntArray, IntArray]:
-        """Number rows (n, ...) that stand at places (n,).
+        """Number rows (n, ...) that stand at places (n,), or (n, K): beside what they are read.
 
         Rows are equal if all their values and their places are.
 
@@ -38,7 +38,7 @@ class Distinct:
         numbers = np.fromiter(
             (
                 self._numbers.setdefault(_key(row, at), len(self._numbers))
-                for row, at in zip(flat, place.tolist(), strict=True)
+                for row, at in zip(flat, np.ascontiguousarray(place), strict=True)
             ),
             dtype=np.intp,
             count=len(flat),
@@ -47,7 +47,7 @@ class Distinct:
         return numbers, first[distinct >= known]
 
 
-def _key(row: np.ndarray, place: int) -> bytes:
+def _key(row: np.ndarray, place: np.ndarray) -> bytes:
     digest = hashlib.sha256(row.data)
-    digest.update(place.to_bytes(8, "little"))
+    digest.update(place.tobytes())
     return digest.digest()

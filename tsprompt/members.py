@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from tsprompt.combinations import Combination, Evidence, Task
-from tsprompt.data import Cases
+from tsprompt.contexts import Context
+from tsprompt.data import Cases, IntArray
 from tsprompt.errors import notice
 from tsprompt.given import Given
 from tsprompt.heads.base import Labels
@@ -77,6 +78,7 @@ class Members:
         part, others = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
         some = cases.take(part) if len(others) else cases
         problem = self._problem(member, task, tokenizer, some, labels[part])
+        problem.context = self._context(member, part)
         if self.given.development and part[-1] >= self.given.learn:
             problem.learn = int((part < self.given.learn).sum())
         for found in self.parts.tuner.find(problem):
@@ -90,6 +92,13 @@ class Members:
                 whole[torch.from_numpy(others)] = rest
                 found.features = whole
             yield found
+
+    def _context(self, member: int, part: IntArray) -> Context:
+        """What stands beside the cases of a member; `part`: which of all cases its task has."""
+        labels = self.given.labels[: self.given.learn]
+        rng = generator(self.seed, "context", member)
+        seen = self.views.of(self.train, member)
+        return self.parts.context.drawn(seen, labels, rng, part)
 
     def _problem(
         self, member: int, task: Task, tokenizer: Tokenizer, cases: Cases, labels: Labels
@@ -119,7 +128,7 @@ class Members:
         fitted = []
         for member in range(len(self.tasks)):
             seen, draw = self.views.of(self.train, member), parts.combination.draw_of(member)
-            room = reader.room(parts.tokenizer.width(seen.n_features))
+            room = reader.room(parts.tokenizer.width(seen.n_features), parts.context)
             if (draw, id(seen)) not in made:
                 tokenizer = tokenizers.build(parts.tokenizer)
                 rng = generator(self.seed, "tokenizer", draw)

@@ -12,6 +12,7 @@ from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import input_of, total_layers
 from tsprompt.combinations import Combination, combinations
+from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.part import Part
@@ -57,6 +58,7 @@ class Parts:
     head: Head
     combination: Combination
     train: Regime
+    context: Context
     backbone: str
 
     @classmethod
@@ -82,6 +84,7 @@ class Parts:
             head=heads.build(settings["head"]),
             combination=combinations.build(settings["combination"]),
             train=regime,
+            context=contexts.build(settings["context"]),
             backbone=settings["backbone"],
         )
         parts._check()
@@ -105,6 +108,13 @@ class Parts:
                 f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
+        self.context.check(self.scope, self.strategy, self.tokenizer)
+        if self.readout.reads_words and not self.context.names_answers:
+            named = [name for name in contexts if contexts[name].names_answers]
+            raise ConfigError(
+                f"the readout {self.readout.name!r} reads the words that a context brings, and "
+                f"context={self.context.name!r} brings none; use one of: {', '.join(named)}"
+            )
         self.combination.check(self.head, self.n_prompts)
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tsprompt.backbones import load_backbone
+from tsprompt.contexts import contexts
 from tsprompt.errors import BackboneError, ModelFileError
 from tsprompt.parts import Parts, make_reader
 from tsprompt.reading import Reading
@@ -128,6 +129,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
                 "prompt": reading.prompt.state(),
                 "readout": reading.readout.state(),
                 "layers": list(reading.layers),
+                "context": reading.context.state(),
             }
             for reading in classifier.readings_
         ],
@@ -280,10 +282,11 @@ def _rebuild(
         readout = dataclasses.replace(parts.readout)
         readout.restore(one["readout"])
         prompt = Prompt(**{"ids": None, **one["prompt"]})
-        member = one.get("member", 0)
-        classifier.readings_.append(
-            Reading(tokenizer, prompt, readout, tuple(one["layers"]), member)
-        )
+        context = contexts.build(parts.context)
+        context.restore(one["context"])
+        readout.listen(backbone, context.word_ids)
+        layers, member = tuple(one["layers"]), one.get("member", 0)
+        classifier.readings_.append(Reading(tokenizer, prompt, readout, layers, member, context))
     classifier.classes_ = classes
     classifier.n_features_in_ = header["n_features"]
     classifier.seed_ = header["seed"]

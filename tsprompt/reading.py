@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
 from tsprompt.readouts import Readout
@@ -51,6 +52,8 @@ class Reading:
     """Layers that the readout reads."""
     member: int = 0
     """The member of the combination that it belongs to: it sees the cases as that one does."""
+    context: Context = field(default_factory=NoContext)
+    """Fitted."""
 
 
 @dataclass
@@ -70,9 +73,9 @@ class Reader:
     """Time that reading them took."""
     _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
 
-    def room(self, width: int) -> int | None:
+    def room(self, width: int, context: Context = NO_CONTEXT) -> int | None:
         """The most steps of W tokens that a case may have; None if there is no bound."""
-        fits = self.strategy.max_steps(self.backbone.positions, self.length, width)
+        fits = context.max_steps(self.strategy, self.backbone, self.length, width)
         return fits if self.scope == "series" or fits < 1 else None
 
     def features(
@@ -95,7 +98,7 @@ class Reader:
         sample, learned = np.zeros((2, len(cases)), dtype=bool)
         sample[rng.permutation(count)[:_READOUT_CASES]] = True
         learned[:count] = True
-        return _Pass(self, reading, len(cases), stage).fit_features(
+        return _Pass(self, reading, len(cases), stage, train=True).fit_features(
             list(self.keep_tokens(reading.tokenizer, cases)), sample, learned
         )
 
@@ -153,6 +156,9 @@ class Reader:
         prompt: Prompt,
         vectors: Tensor,
         layers: tuple[int, ...],
+        *,
+        context: Context = NO_CONTEXT,
+        beside: IntArray | None = None,
     ) -> Said:
         """Run the model on rows: data (r, N', S' * W, D) and mask (r, N', 1, D).
 
@@ -160,36 +166,94 @@ class Reader:
         where nobody reads it and it would take layers of its own.
 
         Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
+        `beside` (r, K) is what the context has chosen for the rows.
         """
+        template, query = self._lay_out(rows, place, prompt, vectors, context)
+        beside = _nothing(rows) if beside is None else beside
+
+        def write(tokens: Tensor, prompted: bool) -> tuple[Template, Tensor]:
+            nowhere = np.zeros(len(tokens), dtype=np.intp)
+            said = (prompt, vectors) if prompted else (Prompt(None), vectors[:0])
+            return self._lay_out(tokens, nowhere, *said, context)
+
+        answer = self.backbone.answer(template)
+        parts, data, mask = [], [], []
+        for part, embeddings, shift in context.join(query, beside, write, self.backbone):
+            states = self.backbone.run(embeddings, layers, prompt.deep)
+            parts.append(part)
+            data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
+            at = slice(answer.start + shift, answer.stop + shift)
+            mask.append(_pick_positions(states, at))
+        if len(parts) == 1:
+            return data[0], mask[0]
+        back = torch.from_numpy(np.argsort(np.concatenate(parts))).to(query.device)
+        return torch.cat(data)[back], torch.cat(mask)[back]
+
+    def _lay_out(
+        self, rows: Tensor, place: IntArray, prompt: Prompt, vectors: Tensor, context: Context
+    ) -> tuple[Template, Tensor]:
+        """The template of rows (r, S', W[, D]), and what stands in it (r, L, D)."""
         used = self.slots(vectors, rows.shape[1], place)
-        template = self.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
-        embeddings = template.assemble(rows, used, self.backbone)
-        states = self.backbone.run(embeddings, layers, prompt.deep)
-        data, answer = evenly(template.data.ravel()), self.backbone.answer(template)
-        return _pick_positions(states, data), _pick_positions(states, answer)
+        template = context.arrange(
+            self.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
+        )
+        marks = context.markers(template, self.backbone)
+        return template, template.assemble(rows, used, self.backbone, marks)
 
-    def positions(self, rows: Tensor, slots: Tensor) -> int:
-        """L, for rows (r, S', W[, D]) and what fills their prompt slots (P', D) or (r, P', D)."""
-        return len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+    def prepare(self, reading: Reading) -> Context:
+        """The reading's context, ready to be read with."""
+        reading.context.ready(lambda pool: self.tokenise(reading.tokenizer, pool), self.backbone)
+        return reading.context
 
-    def count(self, rows: Tensor, slots: Tensor) -> None:
-        """Add what the model has read to the tokens run. `read` does not: it may run in threads."""
+    def positions(
+        self,
+        rows: Tensor,
+        slots: Tensor,
+        context: Context = NO_CONTEXT,
+        beside: IntArray | None = None,
+    ) -> IntArray:
+        """(r,) L of rows (r, S', W[, D]), of what fills their prompt slots (P', D) or (r, P', D),
+        and of what the context has chosen (r, K)."""
+        query = len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        beside = _nothing(rows) if beside is None else beside
+        return query + context.extra(self.strategy, self.length, rows, beside)
+
+    def count(self, positions: IntArray) -> None:
+        """Add rows of L positions (r,) to the tokens run. `read` does not: it may run in
+        threads."""
         if not self.backbone.passes_through:
-            self.tokens_run += len(rows) * self.positions(rows, slots)
+            self.tokens_run += int(positions.sum())
 
-    def hidden(self, tokens: Tensor, prompt: Prompt, layers: tuple[int, ...]) -> Said:
-        """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt."""
+    def hidden(
+        self,
+        tokens: Tensor,
+        prompt: Prompt,
+        layers: tuple[int, ...],
+        context: Context = NO_CONTEXT,
+        own: IntArray | None = None,
+    ) -> Said:
+        """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt.
+
+        `context` is ready; `own` (b,) are the positions of the cases in train.
+        """
         rows, place = self.rows(tokens)
         vectors = prompt.fill(self.backbone)
         if self.scope == "series":
-            self.count(rows, self.slots(vectors, rows.shape[1], place))
-            return self.read(rows, place, prompt, vectors, layers)
+            beside = context.choose(tokens, own, self.backbone)
+            slots = self.slots(vectors, rows.shape[1], place)
+            self.count(self.positions(rows, slots, context, beside))
+            return self.read(rows, place, prompt, vectors, layers, context=context, beside=beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
         kept = rows[torch.from_numpy(new).to(rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
-        self.count(kept, self.slots(vectors, kept.shape[1], place[new]))
+        self.count(self.positions(kept, self.slots(vectors, kept.shape[1], place[new])))
         each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
+
+
+def _nothing(rows: Tensor) -> IntArray:
+    """(r, 0): nothing is chosen beside r rows."""
+    return np.zeros((len(rows), 0), dtype=np.intp)
 
 
 def _pick_positions(states: list[Tensor], where: slice | Tensor) -> Tensor:
@@ -206,8 +270,12 @@ def by_case(vectors: Tensor) -> Said:
 class _Pass:
     """One pass over cases: only distinct rows are run, and what they say is kept by number."""
 
-    def __init__(self, reader: Reader, reading: Reading, total: int, stage: str) -> None:
+    def __init__(
+        self, reader: Reader, reading: Reading, total: int, stage: str, *, train: bool = False
+    ) -> None:
         self.reader, self.reading, self.total, self.stage = reader, reading, total, stage
+        self.context = reader.prepare(reading)
+        self.train = train
         self.done = 0.0
         self.vectors = reading.prompt.fill(reader.backbone)
         self.distinct = Distinct()
@@ -238,21 +306,32 @@ class _Pass:
         start = time.perf_counter()
         reader = self.reader
         rows, place = reader.rows(tokens)
-        numbers, new = self.distinct.add(rows, place if reader.strategy.by_step else place * 0)
+        beside = _nothing(rows)
+        if self.series:
+            beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
+        at = place if reader.strategy.by_step else place * 0
+        numbers, new = self.distinct.add(rows, np.column_stack([at, beside]))
         self.numbers.append((index, numbers))
-        rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
+        rows, place, beside = rows[torch.from_numpy(new).to(rows.device)], place[new], beside[new]
         slots = reader.slots(self.vectors, rows.shape[1], place)
-        length = reader.positions(rows, slots)
+        positions = reader.positions(rows, slots, self.context, beside)
+        length = int(positions.max(initial=1))
         before, finished = self.done, 0
 
         def run(part: slice) -> Said:
             return reader.read(
-                rows[part], place[part], self.reading.prompt, self.vectors, self.reading.layers
+                rows[part],
+                place[part],
+                self.reading.prompt,
+                self.vectors,
+                self.reading.layers,
+                context=self.context,
+                beside=beside[part],
             )
 
         for said in reader.batch.run(len(rows), length, run):
+            reader.count(positions[finished : finished + len(said[1])])
             finished += len(said[1])
-            reader.count(rows[: len(said[1])], slots)
             reader.seconds += time.perf_counter() - start
             progress.report(
                 self.stage, before + len(index) * finished / max(len(rows), 1), self.total

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.part import Part, require, several
+from tsprompt.backbones import Backbone
+from tsprompt.backbones.voice import VOICES, voice_of
+from tsprompt.errors import BackboneError
+from tsprompt.part import Part, require, require_one_of, several
 from tsprompt.registry import Registry
 from tsprompt.sorting import sort_rows
 
@@ -38,6 +42,9 @@ class Readout(Part):
     what the readout uses by itself."""
     n_optional_ = 0
     """How many features, the last ones, a set may do better without."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether it needs a context that brings words."""
 
     @property
     def reads_answer(self) -> bool:
@@ -77,6 +84,12 @@ class Readout(Part):
             )
         return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
 
+    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+        """Get to know the words (Q,) that the context brings, before `fit` and after `restore`.
+
+        What is kept of them is in attributes whose names start with ``met_``.
+        """
+
     def fit(self, data: Tensor) -> Readout:
         """Learn from tokens (n, N', D) of train what pooling needs."""
         return self
@@ -94,6 +107,43 @@ class Mask(Readout):
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * M * D)."""
         return mask.flatten(1)
+
+
+@readouts.register("words")
+@dataclass
+class WordScores(Readout):
+    """What the model says of the context's words at the mask: Q scores, at each layer that is read.
+
+    They are the scores that a masked language model has for these words, before the softmax; with
+    `tied`, the inner products of the state at the mask and the embeddings of the words.
+    """
+
+    reads_words: ClassVar[bool] = True
+
+    scores: str = "tied"
+    """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
+    embeddings times what it says, for models that have no such head."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of(self, "scores", tuple(VOICES))
+
+    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+        """Find the voice, and keep the ids (Q,) of the words."""
+        assert words is not None, "the parts have been checked"
+        self.met_voice, self.met_words = voice_of(backbone, self.scores), words
+        known = getattr(self, "voice_hash_", self.met_voice.weights_hash)
+        if known != self.met_voice.weights_hash:
+            raise BackboneError(
+                f"the head for words of {backbone.name} is not the one that the model was fitted "
+                "with; install the same backbone, or fit again"
+            )
+        self.voice_hash_ = known
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """(b, N' * M * Q)."""
+        voice = self.met_voice
+        return voice.scores(voice.say(mask), self.met_words).flatten(1)
 
 
 @readouts.register("pooled")

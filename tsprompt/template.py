@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -97,11 +98,13 @@ class Template:
     """Position of `[MASK]`."""
     frame: tuple[str, ...] = FRAME
     """Which of the slots `cls`, `mask` and `sep` there are."""
+    markers: IntArray = field(default_factory=lambda: np.empty(0, np.intp))
+    """(M,) positions of words that a context puts between the others."""
 
     @property
     def length(self) -> int:
         """L, all positions."""
-        return len(self.frame) + self.prompt.size + self.data.size
+        return len(self.frame) + self.prompt.size + self.data.size + self.markers.size
 
     @property
     def _framing(self) -> dict[str, int]:
@@ -142,7 +145,28 @@ class Template:
             mask=int(np.flatnonzero(order == -2)[0]) + 1,
         )
 
-    def assemble(self, tokens: Tensor, prompt: Tensor, backbone: Backbone) -> Tensor:
+    def with_data(self, positions: IntArray) -> Template:
+        """With the data tokens at these positions (S, W) among their own."""
+        return replace(self, data=positions)
+
+    def marked(self, before: IntArray) -> Template:
+        """With a slot for a marker before each of these positions (M,), in their order."""
+        order = np.sort(before)
+
+        def moved(positions: IntArray) -> IntArray:
+            return positions + np.searchsorted(order, positions, side="right")
+
+        return Template(
+            prompt=moved(self.prompt),
+            data=moved(self.data),
+            mask=int(moved(np.array(self.mask))),
+            frame=self.frame,
+            markers=before + np.searchsorted(order, before),
+        )
+
+    def assemble(
+        self, tokens: Tensor, prompt: Tensor, backbone: Backbone, markers: Tensor | None = None
+    ) -> Tensor:
         """Fill all slots: embeddings (B, L, D).
 
         Parameters
@@ -151,6 +175,8 @@ class Template:
             Ids (B, S, W) or embeddings (B, S, W, D).
         prompt
             Vectors (P, D), the same for all rows, or (B, P, D).
+        markers
+            Vectors (M, D) of the context's words.
         """
         data = tokens if tokens.is_floating_point() else backbone.embed(tokens)
         words = backbone.words
@@ -159,9 +185,13 @@ class Template:
         out[:, list(self._framing.values())] = backbone.embed(fixed)
         out[:, evenly(self.data.ravel())] = data.flatten(1, 2)
         out[:, evenly(self.prompt)] = prompt
+        if markers is not None:
+            out[:, evenly(self.markers)] = markers
         return out
 
-    def words(self, tokens: Tensor, prompt: list[str], backbone: Backbone) -> list[tuple[str, str]]:
+    def words(
+        self, tokens: Tensor, prompt: list[str], backbone: Backbone, markers: Sequence[str] = ()
+    ) -> list[tuple[str, str]]:
         """(slot kind, text) of every position, for one case's tokens (S, W) or (S, W, D).
 
         The position where the answer is read is of the kind `answer`, unless it is the mask; if the
@@ -174,6 +204,8 @@ class Template:
         self._show_answer(text, backbone)
         for position, word in zip(self.prompt, prompt, strict=True):
             text[position] = ("prompt", word)
+        for position, word in zip(self.markers, markers, strict=True):
+            text[position] = ("context", word)
         discrete = not tokens.is_floating_point()
         for step, row in enumerate(self.data):
             for k, position in enumerate(row):

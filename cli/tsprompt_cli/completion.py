@@ -20,6 +20,7 @@ _HOMES = {
     "heads": "heads",
     "combinations": "combinations",
     "regimes": "regimes",
+    "contexts": "contexts",
     "baselines": "baselines",
     "readouts": "readouts.py",
     "preprocessings": "preprocessing.py",

@@ -181,6 +181,15 @@ class Choices:
         str | None,
         _part("regime", "regimes", "What is fitted besides the head.", "tuning-free or prompt"),
     ] = None
+    context: Annotated[
+        str | None,
+        _part(
+            "context",
+            "contexts",
+            "What stands in the input besides prompt and data.",
+            "demonstrations or colours:segments=6",
+        ),
+    ] = None
     backbone: Annotated[
         str | None,
         typer.Option(

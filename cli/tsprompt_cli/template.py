@@ -18,6 +18,7 @@ _STYLES = {
     "data": "cyan",
     "mask": "bold magenta",
     "answer": "bold magenta",
+    "context": "bold yellow",
 }
 _RUN = 5
 """Data slots in a row that are still written out."""
@@ -36,6 +37,7 @@ def legend() -> Text:
 _LEGEND = (
     ("prompt", "prompt"),
     ("data", "data"),
+    ("context", "context"),
     ("answer", "where the answer is read"),
     ("frame", "frame"),
 )

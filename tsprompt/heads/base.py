@@ -81,6 +81,11 @@ class Head(_Validating):
         """Whether it learns from training cases; if not, it may be used zero-shot."""
         return True
 
+    @property
+    def class_words(self) -> list[int] | None:
+        """The id of a word for each class, if it has met the classes and takes words for them."""
+        return None
+
     def fresh(self) -> Head:
         """A head of the same options that has learned nothing, but met what this one has met."""
         copy = dataclasses.replace(self)

@@ -41,6 +41,11 @@ class LabelWords(Verbalizer):
         super().meet(backbone, classes)
         self.met_ids = words_of_classes(self.words, classes, backbone.words, self.name)
 
+    @property
+    def class_words(self) -> list[int]:
+        """The first word of each class."""
+        return [own[0] for own in self.met_ids]
+
     def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
         """Those that are given."""
         return self.met_ids

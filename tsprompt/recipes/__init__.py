@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
+from tsprompt.recipes.context import CONTEXT
 from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.ensembles import ENSEMBLES
 from tsprompt.recipes.image import IMAGE
@@ -16,7 +17,8 @@ from tsprompt.recipes.soft import SOFT
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*OWN, *SOFT, *DISCRETE, *ENSEMBLES, *ORIGINAL, *IMAGE)
+    recipe.name: recipe
+    for recipe in (*OWN, *SOFT, *DISCRETE, *ENSEMBLES, *CONTEXT, *ORIGINAL, *IMAGE)
 }
 
 

@@ -33,6 +33,8 @@ class Settings:
     """How several prompts' features become one classifier."""
     train: str = "prompt"
     """What is fitted besides the head: the prompt, the language model, both, or neither."""
+    context: str = "none"
+    """What stands in the input besides prompt and data: labelled cases, marks of segments."""
     backbone: str = "minilm"
     """The language model; of `a|b`, the first that is on the machine."""
 

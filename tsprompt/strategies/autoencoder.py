@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class AutoEncoder(Shared):
     Training minimises the mean squared error and stops early on a part of train held out; both
     errors are reported, in units of the series' variance, for the autoencoder overfits easily.
     """
+
+    keeps_channels: ClassVar[bool] = False
 
     network: str = "conv"
     """`mlp`, `conv` or `lstm`."""

@@ -25,6 +25,8 @@ class Strategy(Part):
 
     by_step: ClassVar[bool] = False
     """Whether each step has a prompt of its own."""
+    keeps_channels: ClassVar[bool] = True
+    """Whether the tokenizer gets the features as they are."""
     default_length: ClassVar[int]
     """Prompt tokens (for each step, if `by_step`) where the prompt does not say."""
 

@@ -42,6 +42,9 @@ class Tokenizer(Part):
 
     discrete: ClassVar[bool]
     """Whether tokens are ids of the vocabulary."""
+    by_channel: ClassVar[bool] = False
+    """Whether each token tells of one feature; the W of a step are then equally many of each, one
+    feature after the other."""
     makes: ClassVar[str] = "words"
     """What a backbone must read: `words` (tokens in the space of the words) or `images`."""
 

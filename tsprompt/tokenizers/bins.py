@@ -28,6 +28,7 @@ class Bins(Tokenizer):
     """
 
     discrete: ClassVar[bool] = True
+    by_channel: ClassVar[bool] = True
 
     bins: int = 100
     """How many bins."""

@@ -32,6 +32,7 @@ class Digits(Tokenizer):
     """
 
     discrete: ClassVar[bool] = True
+    by_channel: ClassVar[bool] = True
 
     digits: int = 2
     """Digits of a value."""

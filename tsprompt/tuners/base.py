@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head
@@ -66,6 +67,8 @@ class Problem:
     """P, the prompt slots of the longest series."""
     layers: tuple[int, ...]
     seed: int
+    context: Context = field(default_factory=NoContext)
+    """Fitted, for this member."""
     tunes_prompt: bool = True
     """Whether training may change the prompt."""
     learn: int | None = None
@@ -105,7 +108,8 @@ class Problem:
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
         readout = dataclasses.replace(self.readout)
-        reading = Reading(self.tokenizer, prompt, readout, self.layers, self.member)
+        readout.listen(self.reader.backbone, self.context.word_ids)
+        reading = Reading(self.tokenizer, prompt, readout, self.layers, self.member, self.context)
         rng = generator(self.seed, "readout", self.member)
         features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)
         return Found(reading, features)

@@ -181,5 +181,6 @@ class TrainFeatures:
             return self.first.features[cases.to(self.first.features.device)]
         _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
         rows = tokens[self.row_of[cases].to(tokens.device)]
-        said = self.problem.reader.hidden(rows, now, reading.layers)
+        own = cases.cpu().numpy()
+        said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
         return reading.readout.pool(*said)

@@ -37,6 +37,7 @@ for _kind, _about in {
     "heads": "How features become probabilities.",
     "combinations": "How several prompts become one classifier.",
     "regimes": "What is fitted besides the head (`--train`).",
+    "contexts": "What stands in the input besides prompt and data.",
     "preprocessings": "How series are imputed, standardised and resampled.",
 }.items():
     _add(_kind, _about)

@@ -1,0 +1,204 @@
+"""What every context says: which words it brings, where they stand, and what else is read."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.data import Cases, IntArray
+from tsprompt.heads.base import Labels
+from tsprompt.part import Part, require
+from tsprompt.registry import Registry
+from tsprompt.strategies import Strategy
+from tsprompt.template import Template
+from tsprompt.tokenizers import Tokenizer
+
+__all__ = ["NO_CONTEXT", "Context", "NoContext", "Pairs", "Tokenise", "Write", "contexts"]
+
+contexts: Registry[Context] = Registry("context", "tsprompt.contexts")
+
+Tokenise = Callable[[Cases], Iterator[tuple[IntArray, Tensor]]]
+"""Gives the positions (b,) of cases of one length, and their tokens (b, S, W[, D])."""
+Write = Callable[[Tensor, bool], tuple[Template, Tensor]]
+"""Lays out the template of tokens (b, S, W[, D]), with the prompt or without, and fills it:
+embeddings (b, L, D)."""
+Pairs = list[tuple[str, str]]
+"""(slot kind, text) of every position."""
+
+
+@dataclass
+class Context(Part):
+    """Stands in the input besides prompt and data.
+
+    A context may put marks between the slots of the template (`arrange`, `markers`), and further
+    tokens before or behind it (`choose`, `join`).
+    """
+
+    scopes: ClassVar[tuple[str, ...]] = ("series", "step")
+    """The scopes that it has a meaning with."""
+    names_answers: ClassVar[bool] = False
+    """Whether it brings words that the mask may name."""
+
+    @property
+    def word_ids(self) -> Tensor | None:
+        """(Q,) vocabulary ids of these words, once it has met the language model."""
+        return None
+
+    def check(self, scope: str, strategy: Strategy, tokenizer: Tokenizer) -> None:
+        """See that it goes together with the other parts.
+
+        Raises
+        ------
+        ConfigError
+            It does not.
+        """
+        require(
+            scope in self.scopes,
+            f"context={self.name!r} has no meaning with scope={scope!r}, where the model reads one "
+            f"step of a case at a time; use scope={self.scopes[0]!r} or context='none'",
+        )
+
+    def meet(
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        train: tuple[Cases, Labels],
+        seed: int,
+        spoken: list[int] | None = None,
+    ) -> None:
+        """Choose its words.
+
+        Parameters
+        ----------
+        classes
+            Their names, sorted.
+        train
+            Cases, as the tokenizer gets them, and class numbers (B,).
+        spoken
+            A word for each class, by its id, if the head has words of its own.
+
+        Raises
+        ------
+        ConfigError
+            The vocabulary lacks a word that was asked for, or the model has no mask.
+        InputError
+            Train has too few cases.
+        """
+
+    def max_steps(self, strategy: Strategy, backbone: Backbone, length: int, width: int) -> int:
+        """The most steps of W tokens that a case may have, with prompts of this length.
+
+        Raises
+        ------
+        ConfigError
+            The context leaves no room for a single step.
+        """
+        return strategy.max_steps(backbone.positions, length, width)
+
+    def drawn(
+        self,
+        cases: Cases,
+        labels: Labels,
+        rng: np.random.Generator,
+        part: IntArray | None = None,
+    ) -> Context:
+        """A copy with random choices of its own, for one member of the ensemble.
+
+        Parameters
+        ----------
+        cases
+            Train, as the tokenizer gets it.
+        labels
+            (B,) class numbers.
+        part
+            Which cases are read as train, and in which order, if not all: positions in train, and
+            behind its end.
+        """
+        number = np.full(len(cases), -1, dtype=np.intp)
+        part = np.arange(len(cases)) if part is None else part
+        inside = part < len(cases)
+        number[part[inside]] = np.flatnonzero(inside)
+        own = copy.copy(self)
+        own._fit(cases, labels, number, rng)
+        return own
+
+    def _fit(
+        self, cases: Cases, labels: Labels, number: IntArray, rng: np.random.Generator
+    ) -> None:
+        """Learn from train; `number` (B,) is the place at which a case is read, -1 if it is not."""
+
+    def ready(self, tokenise: Tokenise, backbone: Backbone) -> None:
+        """Called before anything is read: train cases that it shows can be tokenised now."""
+
+    def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
+        """(r,) positions that it takes in rows (r, S, W[, D]), given what it chose (r, K)."""
+        return np.zeros(len(rows), dtype=np.intp)
+
+    # --- between the slots ---
+
+    def arrange(self, template: Template) -> Template:
+        """The template with places for its marks."""
+        return template
+
+    def markers(self, template: Template, backbone: Backbone) -> Tensor | None:
+        """Vectors (M, D) of the marks of a template that was arranged."""
+        return None
+
+    def marker_words(self, template: Template, backbone: Backbone) -> list[str]:
+        """The words of these marks."""
+        return []
+
+    # --- before and behind ---
+
+    def choose(self, tokens: Tensor, own: IntArray | None, backbone: Backbone) -> IntArray:
+        """(b, K) numbers of what is shown beside each of these cases (b, S, W[, D]).
+
+        Parameters
+        ----------
+        own
+            (b,) positions of the cases in train, if that is where they are from.
+        """
+        return np.zeros((len(tokens), 0), dtype=np.intp)
+
+    def join(
+        self, query: Tensor, beside: IntArray, write: Write, backbone: Backbone
+    ) -> Iterator[tuple[IntArray, Tensor, int]]:
+        """What the model reads: rows (r', L', D) of one length, and which of the queries they are.
+
+        Parameters
+        ----------
+        query
+            (r, L, D) filled templates.
+        beside
+            (r, K) what `choose` gave.
+
+        Yields
+        ------
+        part
+            (r',) positions of the queries.
+        rows
+            (r', L', D).
+        shift
+            By how much the query's positions have moved, those behind its first.
+        """
+        yield np.arange(len(query)), query, 0
+
+    def shown(self, query: Pairs, bare: Pairs, backbone: Backbone) -> Pairs:
+        """All positions in words, given those of the query, with its prompt and without."""
+        return query
+
+
+@contexts.register("none")
+@dataclass
+class NoContext(Context):
+    """Nothing but prompt and data."""
+
+
+NO_CONTEXT = NoContext()
+"""For whoever reads without a context."""
