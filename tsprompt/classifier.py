@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from tsprompt.regimes import Regime
 from tsprompt.seeds import derive, generator
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.transfer import choose_source, read_sources, task_vector
 from tsprompt.tuners import Problem, Tuner
 
 __all__ = ["PromptClassifier"]
@@ -51,6 +52,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     backbone
         A bundled name, a Hugging Face hub name or a local folder, or `random:`, `shuffled:` or
         `none:` and a name for the twins that an ablation needs.
+    prompt_from
+        Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), one or
+        several, also as a text joined by `+`: training starts from the prompt whose task is nearest
+        to this one, see `tsprompt.transfer`.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     dtype
@@ -77,7 +82,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     costs_
         `fit_seconds`, `lm_seconds`, `lm_tokens`, `trainable_parameters`, `total_parameters`.
     report_
-        Further figures of the fit: reconstruction errors, search losses, prompt gradients.
+        Further figures of the fit: reconstruction errors, search losses, prompt gradients, and
+        where the prompt started from.
+    task_vector_
+        (D,) what the frozen model says of train, for prompts that others may start from; or None.
     """
 
     classes_: npt.NDArray[Any]
@@ -88,6 +96,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     scores_: dict[str, float]
     costs_: dict[str, Any]
     report_: dict[str, Any]
+    task_vector_: torch.Tensor | None
 
     def __init__(
         self,
@@ -105,6 +114,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         combination: str | Combination | None = None,
         train: str | Regime | None = None,
         backbone: str | None = None,
+        prompt_from: str | Path | Sequence[str | Path] | None = None,
         device: str = "auto",
         dtype: str = "auto",
         batch_tokens: int | None = None,
@@ -124,6 +134,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.combination = combination
         self.train = train
         self.backbone = backbone
+        self.prompt_from = prompt_from
         self.device = device
         self.dtype = dtype
         self.batch_tokens = batch_tokens
@@ -174,6 +185,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     "series of different lengths are resampled to the longest of train, "
                     f"{parts.preprocessing.length} timesteps: scope='step' needs equal lengths"
                 )
+        sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
         backbone = load_backbone(
             parts.backbone, max(layers), derive(seed, "backbone"), self.device, self.dtype
@@ -185,7 +197,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         tasks = parts.combination.tasks(prepared, labels, len(self.classes_), parts.n_prompts)
         parts.train.check(parts.tuner.name, len(tasks))
-        fitted = self._fit_tokenizers(prepared, len(tasks), seed)
+        self.task_vector_ = None
+        if parts.prompt.of_vectors:
+            self.task_vector_ = task_vector(parts, self.reader_, prepared, layers)
+        chosen = choose_source(sources, self.task_vector_, parts, backbone)
+        # A prompt belongs to the tokenizer draw that it was trained with.
+        drawn = chosen.source.seed if chosen else seed
+        fitted = self._fit_tokenizers(prepared, len(tasks), drawn)
         readings: list[Reading] = []
         members: list[int] = []
         trained = 0
@@ -205,6 +223,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 layers=layers,
                 seed=seed,
                 tunes_prompt=parts.train.tunes_prompt,
+                start=chosen.source.prompt(member) if chosen else None,
             )
             for found in parts.tuner.find(problem):
                 readings.append(found.reading)
@@ -222,6 +241,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
         )
         self._fit_heads(evidence, seed, trained)
+        if chosen:
+            self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
 
     def _fit_tokenizers(self, cases: Cases, count: int, seed: int) -> list[Tokenizer]:

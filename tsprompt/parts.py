@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tsprompt.backbones import Backbone, BatchSize
@@ -12,7 +13,7 @@ from tsprompt.backbones.load import total_layers
 from tsprompt.combinations import Combination, combinations
 from tsprompt.errors import ConfigError
 from tsprompt.heads import Head, heads
-from tsprompt.part import Part
+from tsprompt.part import Part, join_texts, split_texts
 from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader
@@ -43,6 +44,8 @@ class Parts:
     combination: Combination
     train: Regime
     backbone: str
+    prompt_from: str | None = None
+    """Folders whose trained prompts are started from, as `join_texts` spells them."""
 
     @classmethod
     def build(cls, settings: dict[str, Any]) -> Parts:
@@ -68,6 +71,7 @@ class Parts:
             combination=combinations.build(settings["combination"]),
             train=regime,
             backbone=settings["backbone"],
+            prompt_from=_folders(settings.get("prompt_from")),
         )
         parts._check()
         return parts
@@ -90,6 +94,12 @@ class Parts:
                 f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
+        if self.prompt_from is not None and not self.prompt.resumes:
+            able = [name for name in prompts if prompts[name].resumes]
+            raise ConfigError(
+                f"prompt_from: the prompt {self.prompt.name!r} can't start from vectors that were "
+                f"saved; use one of: {', '.join(able)}"
+            )
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "
@@ -116,6 +126,13 @@ class Parts:
             name: one.spec(full=full) if isinstance(one, Part) else one
             for name, one in chosen.items()
         }
+
+
+def _folders(given: Any) -> str | None:
+    """One text, whatever way folders were given: a text, a path, or several of them."""
+    if isinstance(given, (str, Path)):
+        given = split_texts(given) if isinstance(given, str) else [given]
+    return join_texts(given) if given else None
 
 
 def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:

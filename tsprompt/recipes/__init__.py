@@ -9,10 +9,11 @@ from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
+from tsprompt.recipes.transfer import TRANSFER
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *SOFT, *ORIGINAL)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OWN, *SOFT, *TRANSFER, *ORIGINAL)}
 
 
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:

@@ -35,6 +35,8 @@ class Settings:
     """What is fitted besides the head: the prompt, the language model, both, or neither."""
     backbone: str = "minilm"
     """The language model; of `a|b`, the first that is on the machine."""
+    prompt_from: str | None = None
+    """Folders of trained prompts to start from, joined by `+`; None: the prompt's own start."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -61,9 +62,17 @@ class Problem:
     seed: int
     tunes_prompt: bool = True
     """Whether training may change the prompt."""
+    start: Prompt | None = None
+    """A trained prompt to start from, instead of the prompt model's draw."""
+    split: tuple[Labels, Labels] | None = None
+    """Cases to learn from (n,) and to validate on (m,), where tuners hold out a part; None: they
+    draw them."""
 
     def draw(self, number: int) -> Prompt:
-        """The prompt model's draw with this number, for this member."""
+        """The prompt model's draw with this number, for this member; the prompt to start from, if
+        there is one."""
+        if self.start is not None:
+            return self.prompt.resume(self.start, self.slots, self.reader.backbone).prompt()
         rng = generator(self.seed, "prompt", self.member, number)
         return self.prompt.draw(self.slots, self.reader.backbone, rng)
 
@@ -72,6 +81,8 @@ class Problem:
         where the prompt is to stay fixed."""
         if not self.tunes_prompt:
             return FixedPrompt(self.draw(number))
+        if self.start is not None:
+            return self.prompt.resume(self.start, self.slots, self.reader.backbone)
         rng = generator(self.seed, "prompt", self.member, number)
         return self.prompt.module(self.slots, self.reader.backbone, rng)
 
@@ -94,6 +105,9 @@ class Problem:
 @dataclass
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
+
+    pretrains: ClassVar[bool] = False
+    """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
 
     @property
     def n_found(self) -> int:

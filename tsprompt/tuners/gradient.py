@@ -19,9 +19,9 @@ from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, memory_used
 
-__all__ = ["Gradient"]
+__all__ = ["OPTIMISERS", "Features", "Gradient"]
 
-_OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
+OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
 
 @tuners.register("gradient")
@@ -45,13 +45,23 @@ class Gradient(TrainingTuner):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch >= 1, "gradient: batch must be 1 or more")
-        require_one_of(self, "optimiser", tuple(_OPTIMISERS))
+        require_one_of(self, "optimiser", tuple(OPTIMISERS))
 
     def find(self, problem: Problem) -> list[Found]:
         """Prompt and model of the epoch with the least loss on the held-out part."""
         module, backbone = problem.module(0), problem.reader.backbone
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
-        features = _Features(problem, first)
+        best = self.descend(problem, module, first)
+        if self.gradients_ and max(self.gradients_) == 0:
+            notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
+        found = best.found(problem, first)
+        found.trained = _reached(module) + backbone.n_trained
+        return [found]
+
+    def descend(self, problem: Problem, module: PromptModule, first: Found) -> Best:
+        """Train the module; `first` is what it makes the model say before that."""
+        backbone = problem.reader.backbone
+        features = Features(problem, first)
         self.gradients_: list[float] = []
         self.model_gradients_: list[float] = []
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
@@ -59,14 +69,10 @@ class Gradient(TrainingTuner):
             with backbone.learning(checkpoint=self.checkpoint):
                 best = Best(first.reading.prompt, backbone)
                 self._train(module, trainer, features, best)
-        if self.gradients_ and max(self.gradients_) == 0:
-            notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
-        found = best.found(problem, first)
-        found.trained = _reached(module) + backbone.n_trained
-        return [found]
+        return best
 
     def _train(
-        self, module: PromptModule, trainer: MaskTrainer, features: _Features, best: Best
+        self, module: PromptModule, trainer: MaskTrainer, features: Features, best: Best
     ) -> None:
         backbone, stage = (
             best.backbone,
@@ -108,10 +114,10 @@ class Gradient(TrainingTuner):
         ]
         if backbone.trained:
             groups.append({"params": [*backbone.trained.values()], "lr": backbone.trained_rate})
-        made: torch.optim.Optimizer = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
+        made: torch.optim.Optimizer = OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
         return made
 
-    def _validate(self, module: PromptModule, trainer: MaskTrainer, features: _Features) -> float:
+    def _validate(self, module: PromptModule, trainer: MaskTrainer, features: Features) -> float:
         with torch.no_grad():
             parts = features.batches(trainer.validate, self.batch)
             losses = [trainer.loss(features.of(module, part), part) * len(part) for part in parts]
@@ -147,7 +153,7 @@ def _reason(backbone: Backbone) -> str:
     )
 
 
-class _Features:
+class Features:
     """Features of train cases under a prompt and a model that change, or can't."""
 
     def __init__(self, problem: Problem, first: Found) -> None:

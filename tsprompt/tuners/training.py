@@ -56,7 +56,7 @@ class MaskTrainer:
     def __init__(self, problem: Problem, tuner: TrainingTuner, features: Tensor) -> None:
         device = features.device
         seed = derive(problem.seed, "tuner", problem.member)
-        learn, validate = hold_out(problem.labels, tuner.validation, seed)
+        learn, validate = problem.split or hold_out(problem.labels, tuner.validation, seed)
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)
