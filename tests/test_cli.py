@@ -608,3 +608,27 @@ def test_doctor() -> None:
     for said in ("minilm", "verified", "torch", "float32", "bundled", "tsai"):
         assert said in out
     assert set(json.loads(ok("doctor", "--format", "json"))) >= {"Machine", "Backbones", "Packages"}
+
+
+def test_a_template_is_short_for_the_prompts_own_option() -> None:
+    from tsprompt.errors import ConfigError
+    from tsprompt_cli.options import Choices, Model
+
+    text = "so, {series} is [MASK]"
+    assert Model(recipe="manual", template=text).settings() == {
+        "prompt": f'manual:template="{text}"'
+    }
+    words = Model(prompt="soft-words", n_prompts=2, template=text).settings()
+    assert words == {"prompt": f'soft-words:template="{text}"', "n_prompts": 2}
+    assert "template" not in Model(recipe="manual").settings()
+    with pytest.raises(ConfigError, match="--template: the prompt 'hard' has no template"):
+        Model(template=text).settings()
+    with pytest.raises(ConfigError, match=r"has no \[MASK\]"):
+        Model(recipe="manual", template="a {series}").settings()
+    with pytest.raises(ConfigError, match="--template: each recipe has a prompt of its own"):
+        Choices(template=text).settings()
+
+
+def test_the_command_says_what_a_template_lacks(cheap: list[str]) -> None:
+    said = refused("fit", "ItalyPowerDemand", "--template", "a {series} [MASK]", *cheap)
+    assert "the prompt 'hard' has no template; use --recipe manual" in said

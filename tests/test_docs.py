@@ -20,6 +20,9 @@ from tsprompt.heads import heads
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
+from tsprompt.recipes.soft import SOFT
+from tsprompt.recipes.transfer import TRANSFER
+from tsprompt.regimes import regimes
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners
@@ -64,6 +67,10 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("prompts.md", [*prompts, *tuners]),
         ("heads.md", [*heads, *readouts]),
         ("recipes.md", RECIPES),
+        ("regimes.md", regimes),
+        ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
+        ("manual.md", ["manual"]),
+        ("transfer.md", [one.name for one in TRANSFER]),
         ("baselines.md", baselines),
     ],
 )

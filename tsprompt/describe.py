@@ -46,6 +46,8 @@ class Layout:
     """W, the tokens of a step."""
     prompt_tokens: int
     """P, all prompt slots of one reading."""
+    layer_tokens: int
+    """P', prompt tokens that each layer hears besides its own."""
     positions: int
     """L, what the language model reads at once."""
     readings: int
@@ -72,6 +74,7 @@ def layout(classifier: PromptClassifier) -> Layout:
         patch=first.tokenizer.patch_,
         width=_width(classifier, first),
         prompt_tokens=len(first.prompt),
+        layer_tokens=0 if first.prompt.deep is None else first.prompt.deep.shape[2],
         positions=_template(classifier, first).length,
         readings=len(classifier.readings_),
         layers_read=first.layers,

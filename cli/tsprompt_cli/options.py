@@ -132,6 +132,16 @@ class Choices:
         str | None,
         _part("prompt", "prompts", "What fills the prompt slots.", "none or hard:length=8"),
     ] = None
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="The words of a written prompt, such as 'the pattern {series} is [MASK].': short "
+            "for the option `template` of the prompts that have one.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
     tuner: Annotated[
         str | None, _part("tuner", "tuners", "How the prompt is found.", "search:draws=20")
     ] = None
@@ -202,7 +212,32 @@ class Choices:
         choices = {**dataclasses.asdict(self), **more}
         choices.pop("recipe", None)
         choices["prompt_from"] = join_texts(self.prompt_from or ()) or None
+        if (template := choices.pop("template", None)) is not None:
+            choices["prompt"] = _with_template(self._prompt(), template)
         return {key: value for key, value in choices.items() if value is not None}
+
+    def _prompt(self) -> str | None:
+        """The prompt that is meant, where that is clear."""
+        return self.prompt
+
+
+def _with_template(prompt: str | None, template: str) -> str:
+    """The same prompt with another template."""
+    from tsprompt.errors import ConfigError
+    from tsprompt.prompts import prompts
+
+    if prompt is None:
+        raise ConfigError(
+            "--template: each recipe has a prompt of its own; say which the words are for, as in "
+            "--prompt manual"
+        )
+    part = prompts.build(prompt)
+    if "template" not in part.options():
+        raise ConfigError(
+            f"--template: the prompt {part.name!r} has no template; use --recipe manual or "
+            "--prompt manual"
+        )
+    return prompts.create(part.name, {**part.options(), "template": template}).spec()
 
 
 @dataclass(frozen=True)
@@ -218,6 +253,11 @@ class Model(Choices):
             rich_help_panel=_MODEL,
         ),
     ] = "default"
+
+    def _prompt(self) -> str:
+        from tsprompt.recipes import resolve
+
+        return str(resolve(self.recipe, {"prompt": self.prompt})["prompt"])
 
 
 @dataclass(frozen=True)

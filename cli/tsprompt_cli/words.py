@@ -51,6 +51,8 @@ def layout_line(layout: Layout, timesteps: int | None = None) -> str:
     if layout.width > 1:
         steps += f", {layout.width} tokens each"
     prompt = plural(layout.prompt_tokens, "prompt token") if layout.prompt_tokens else "no prompt"
+    if layout.layer_tokens:
+        prompt = f"{plural(layout.layer_tokens, 'prompt token')} at every layer"
     alone = ", each step read alone" if layout.scope == "step" else ""
     return f"{steps}, {prompt} → {plural(layout.positions, 'position')}{alone}"
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
+from tsprompt.errors import ConfigError
+
 __all__ = ["Backbone", "Words", "fingerprint"]
 
 
@@ -208,7 +210,16 @@ class Backbone:
         checkpoint
             Keep only what enters each layer, and run the layer again for its gradients (Chen et al.
             2016): less memory, more time, the same gradients.
+
+        Raises
+        ------
+        ConfigError
+            The model's layers can't be told apart.
         """
+        if checkpoint and not self.model_layers and not self.passes_through:
+            raise ConfigError(
+                f"checkpoint=true: the layers of {self.name} can't be told apart; leave it out"
+            )
         before = self.learns, self._checkpoint
         try:
             self.learns, self._checkpoint = bool(self.trained), checkpoint

@@ -83,6 +83,8 @@ def check(model: nn.Module, layers: list[nn.Module], name: str) -> None:
             f"deep prompts: {config.model_type} models have an attention of their own, which can't "
             "be given further keys; use prompt-tuning, or a BERT, RoBERTa, DistilBERT or GPT-2"
         )
+    if not layers:
+        raise ConfigError(f"deep prompts: the layers of {name} can't be told apart")
     _self_attentions(layers, name)
 
 

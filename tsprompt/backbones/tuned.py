@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 from typing import Any
 
 from torch import Tensor, nn
@@ -143,7 +144,9 @@ def _layernorm(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
 def _inject(backbone: TunedBackbone, config: Any, seed: int) -> list[str]:
     from peft import inject_adapter_in_model
 
-    with seeded_torch(seed):
+    with seeded_torch(seed), warnings.catch_warnings():
+        # It knows no LayerNorm by its sizes, and needs to know none.
+        warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)
         inject_adapter_in_model(config, backbone.model, _ADAPTER)
     return [name for name, _ in backbone.model.named_parameters() if _ADAPTER in name.split(".")]
 

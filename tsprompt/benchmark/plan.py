@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tsprompt.recipes import resolve
+
+if TYPE_CHECKING:
+    from tsprompt.regimes import Regime
 
 __all__ = [
     "Cell",
@@ -71,15 +74,23 @@ class Cell:
 
 
 def twins(model: Method, backbone: str) -> list[Method]:
-    """The same model with no language model and with random weights: the first things to ask."""
+    """The same model with no language model and with random weights: the first things to ask. One
+    that is fine-tuned can't do without."""
     from tsprompt.backbones.catalogue import split_name
 
     base = split_name(backbone)[1]
+    tuned = _regime(model).tunes_model
     return [
         _ablate(model, name, backbone=f"{twin}:{base}")
         for twin, name in (("none", "no LM"), ("random", "random weights"))
-        if f"{twin}:{base}" != backbone and not (twin == "none" == backbone)
+        if f"{twin}:{base}" != backbone and not (twin == "none" and (tuned or backbone == "none"))
     ]
+
+
+def _regime(model: Method) -> Regime:
+    from tsprompt.regimes import regimes
+
+    return regimes.build(model.resolved()["train"])
 
 
 def plan_methods(
@@ -120,10 +131,11 @@ def plan_methods(
 
 
 def ablations_of(model: Method) -> list[Method]:
-    """The model without its language model, its pretraining and its prompt, where it has them."""
+    """The model without its language model, its pretraining and its prompt, where it has them; one
+    that is fine-tuned can't do without a language model."""
     from tsprompt.backbones.catalogue import choose, split_name
 
-    choices = model.resolved()
+    choices, regime = model.resolved(), _regime(model)
     backbone = choose(str(choices["backbone"]))
     twin, base = split_name(backbone)
     wanted = {
@@ -131,10 +143,11 @@ def ablations_of(model: Method) -> list[Method]:
         "random weights": {"backbone": f"random:{base}"},
         "shuffled weights": {"backbone": f"shuffled:{base}"},
         # The tuner of another prompt may not know this one.
-        "no prompt": {"prompt": "none", "tuner": "none"},
+        "no prompt": {"prompt": "none", "tuner": regime.tuner_of("none")},
     }
     own = {"none": "no LM", "random": "random weights", "shuffled": "shuffled weights"}
     left_out = {own.get(twin or "")} | ({"no prompt"} if choices["prompt"] == "none" else set())
+    left_out |= {"no LM"} if regime.tunes_model else set()
     return [
         _ablate(model, f"{model.name}, {name}", **changes)
         for name, changes in wanted.items()

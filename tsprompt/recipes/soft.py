@@ -15,6 +15,9 @@ _TRAINED = Settings(
     head="mlp",
 )
 
+_BY_A_NETWORK = replace(_TRAINED, tuner="gradient:epochs=20,patience=5,learning_rate=0.001")
+"""The weights of a network bear smaller steps than vectors that are free."""
+
 SOFT = (
     Recipe(
         "manual",
@@ -45,13 +48,13 @@ SOFT = (
         "p-tuning",
         "an LSTM and a perceptron write the vectors of the prompt slots",
         "Liu et al. (2021), GPT understands, too",
-        replace(_TRAINED, prompt="p-tuning"),
+        replace(_BY_A_NETWORK, prompt="p-tuning"),
     ),
     Recipe(
         "prefix",
         "keys and values for every layer, written by a perceptron",
         "Li and Liang (2021)",
-        replace(_TRAINED, prompt="prefix"),
+        replace(_BY_A_NETWORK, prompt="prefix"),
     ),
     Recipe(
         "p-tuning-v2",
