@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
-from tsprompt.benchmark import Method, ablations_of
 from tsprompt.benchmark.cell import check
+from tsprompt.benchmark.plan import Method, ablations_of
 from tsprompt.benchmark.planfile import read_plan
 from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
 from tsprompt.part import join_texts, split_texts
@@ -54,8 +54,8 @@ def choices(tiny: dict[str, Any]) -> dict[str, Any]:
     return {**tiny, **QUICK}
 
 
-def kind_of_data(kind: str, seed: int, count: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes of slow waves, noise, or spikes."""
+def kind_of_data(kind: str, seed: int, count: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes of waves, noise, or steps from one level to another."""
     rng = np.random.default_rng(seed)
     y = np.arange(count) % 2
     time = np.linspace(0, 1, 24)
@@ -65,12 +65,13 @@ def kind_of_data(kind: str, seed: int, count: int = 16) -> tuple[np.ndarray, np.
     elif kind == "noise":
         X = rng.standard_normal((count, 24)) * (1 + y[:, None])
     else:
-        X = np.zeros((count, 24))
-        X[np.arange(count), rng.integers(2, 22, size=count)] = 5 - 10 * y
+        X = np.sign(np.arange(24) - rng.integers(4, 20, size=(count, 1)) + 0.5) * (
+            1 - 2 * y[:, None]
+        )
     return (X + 0.02 * rng.standard_normal(X.shape))[:, :, None].astype(np.float32), y
 
 
-KINDS_OF_DATA = ("waves", "noise", "spikes")
+KINDS_OF_DATA = ("waves", "noise", "steps")
 
 
 @pytest.fixture(scope="module")
@@ -308,9 +309,9 @@ def test_pretraining_without_labels_reads_no_label(choices: dict[str, Any]) -> N
 
 def test_a_pretext_prompt_does_better_than_a_random_one(choices: dict[str, Any]) -> None:
     problem = problem_of(choices, *kind_of_data("waves", 0, count=40))
-    tuner = PPT(hidden=8, pretraining_epochs=15, pretraining_patience=15)
+    tuner = PPT(hidden=8, pretraining_epochs=40, pretraining_patience=40)
     pretext = tuner.pretext(problem)
-    learner = Gradient(epochs=15, patience=15, hidden=8)
+    learner = Gradient(epochs=40, patience=40, hidden=8)
     fixed = FixedPrompt(problem.draw(0))
     first = pretext.read(fixed.prompt(), "random")
     random = learner.descend(pretext, fixed, first)
@@ -369,11 +370,10 @@ def test_cases_weigh_by_prototypes_of_their_own_and_of_other_tasks() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(20) % 2
     centre = torch.zeros(2, 6)
-    centre[0, 0], centre[1, 0] = 3.0, -3.0
+    centre[0], centre[1] = 3.0, -3.0
     features = centre[labels] + 0.1 * torch.randn(20, 6, generator=generator)
     features[0] = centre[1]  # says another class than its label
-    elsewhere = torch.zeros(20, 6)
-    elsewhere[:, 0] = 3.0  # the other task is where class 0 of this one is
+    elsewhere = torch.full((20, 6), 3.0)  # the other task is where class 0 of this one is
     elsewhere += 0.1 * torch.randn(20, 6, generator=generator)
     everything = torch.arange(20)
 
@@ -450,12 +450,17 @@ def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path
         pretrain({"a": (X, y)}, "ppt", **choices, prompt_from=saved["waves"])
     with pytest.raises(InputError, match="b: one label for each"):
         pretrain({"a": (X, y), "b": (X, y * 0)}, "transprompt", **choices)
-    longer = np.concatenate([X, X], axis=1)
+    longer = np.concatenate([X, X[:, :12]], axis=1)
     with pytest.raises(ConfigError, match="a universal one has one size"):
         pretrain(
             {"a": (X, y), "b": (longer, y)},
             "transprompt",
-            **{**choices, "strategy": "per-step", "tokenizer": "kernels:steps=30"},
+            **{
+                **choices,
+                "strategy": "per-step",
+                "prompt": "soft",
+                "tokenizer": "kernels:steps=30",
+            },
         )
 
 
@@ -551,6 +556,6 @@ def test_the_command_pretrains_and_fit_starts_from_it(
 def test_the_split_of_a_problem_is_kept(choices: dict[str, Any]) -> None:
     problem = problem_of(choices, *kind_of_data("waves", 0))
     chosen = dataclasses.replace(problem, split=(np.arange(12), np.arange(12, 16)))
-    features = torch.randn(16, 32, generator=torch.Generator().manual_seed(0))
+    features = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
     trainer = MaskTrainer(chosen, Gradient(hidden=8), features)
     assert trainer.validate.tolist() == [12, 13, 14, 15]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,6 +23,7 @@ from tsprompt.errors import ConfigError, ModelFileError
 from tsprompt.part import require, split_texts
 from tsprompt.parts import Parts
 from tsprompt.persistence import MODEL, Kind, read_header, read_tensors, unpack
+from tsprompt.preprocessing import resample
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Mask
 from tsprompt.regimes import regimes
@@ -50,8 +52,8 @@ PROMPTS = Kind(
 )
 """What `tsprompt pretrain` writes."""
 
-_TASK_CASES = 128
-"""Train cases, drawn at random, that a task vector is the mean over."""
+_TASK_CASES, _TASK_LENGTH = 128, 128
+"""Train cases, drawn at random, that a task vector is the mean over, and their timesteps."""
 _ALIKE = ("tokenizer", "strategy", "scope")
 """Settings that a prompt can't be taken out of."""
 
@@ -92,19 +94,21 @@ class Chosen:
 def task_vector(parts: Parts, reader: Reader, cases: Cases, layers: tuple[int, ...]) -> Tensor:
     """What tells this task from others (D,), at the deepest layer that is read.
 
-    The tokenizer is drawn anew from a seed that is always the same, so that the vectors of all runs
-    can be compared, and fitted on the cases. At most 128 of them are read.
+    Vectors of all sets must be comparable, so the tokenizer is drawn anew, the same for all: its
+    draws follow from a seed that never changes and from the sizes of what it is fitted on, so it is
+    fitted on 128 cases of 128 timesteps, drawn at random (again, where there are fewer) and
+    resampled. A case that is drawn twice is read once.
 
     Parameters
     ----------
     cases
         Train, prepared by the parts' preprocessing and strategy.
     """
-    rng = generator(0, "task vector")
+    drawn = np.resize(generator(0, "cases of a task").permutation(len(cases)), _TASK_CASES)
+    sample = Cases(np.concatenate([resample(cases[i][None], _TASK_LENGTH) for i in drawn]))
     tokenizer = tokenizers.build(parts.tokenizer)
     room = reader.room(tokenizer.width(cases.n_features))
-    tokenizer.fit(cases, reader.backbone, max_steps=room, rng=rng)
-    sample = cases.take(rng.permutation(len(cases))[:_TASK_CASES])
+    tokenizer.fit(sample, reader.backbone, max_steps=room, rng=generator(0, "task vector"))
     reading = Reading(tokenizer, Prompt(None), Mask(), (max(layers),))
     said = reader.features(reading, sample, "task vector")
     silent = _silence(reader.backbone, max(layers))
