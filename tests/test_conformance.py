@@ -60,6 +60,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tuner": {
         "epochs": 3,
         "draws": 2,
+        "pretraining_epochs": 2,
         "explore": 2,
         "steps": 2,
         "hidden": 8,

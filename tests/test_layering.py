@@ -46,6 +46,7 @@ LAYERS = (
     {"tuners"},
     {"parts"},
     {"persistence"},
+    {"transfer"},
     {"classifier"},
 )
 """The modules of tsprompt from the leaves up: each imports only from those above it in this list,
