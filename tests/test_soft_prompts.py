@@ -389,3 +389,27 @@ def test_other_families_hear_deep_prompts_or_say_why_not(
             prompts.build("prefix").slots_of(backbone, 16)
     finally:
         del backbone.model._supports_attention_backend
+
+
+def test_peft_is_imported_only_where_it_is_needed() -> None:
+    sources = list((Path(__file__).parents[1] / "tsprompt").rglob("*.py"))
+    using = [one for one in sources if "from peft import" in one.read_text(encoding="utf-8")]
+    assert {one.name for one in using} == {"p_tuning.py", "deep.py", "tuned.py"}
+    for source in using:
+        lines = source.read_text(encoding="utf-8").splitlines()
+        assert not any(line.startswith(("from peft", "import peft")) for line in lines)
+
+
+@pytest.mark.parametrize("prompt", ["soft", "p-tuning"])
+def test_steps_that_are_read_alone_have_trained_prompts_of_their_own(
+    prompt: str, tiny: dict[str, Any], separable: Any
+) -> None:
+    layout = {"strategy": "per-step", "scope": "step", "tokenizer": "kernels:steps=4"}
+    choices = {**tiny, **layout, "prompt": prompt, "readout": "mask"}
+    fitted = PromptClassifier(**choices, tuner=QUICK).fit(separable.X, separable.y)
+    start = PromptClassifier(**choices, tuner="none").fit(separable.X, separable.y)
+    after, before = (one.readings_[0].prompt.vectors for one in (fitted, start))
+    assert after is not None
+    assert before is not None
+    assert after.shape == (4, 32)
+    assert ((after - before).abs().sum(dim=1) > 0).all()

@@ -174,7 +174,8 @@ class Backbone:
             return nullcontext()
         from tsprompt.backbones.deep import attending  # brings transformers in
 
-        return attending(self.model, self.model_layers[layers], deep[layers], self.name)
+        own = deep[layers].to(self.device)
+        return attending(self.model, self.model_layers[layers], own, self.name)
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
