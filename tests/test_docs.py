@@ -24,6 +24,7 @@ from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.soft import SOFT
+from tsprompt.recipes.transfer import TRANSFER
 from tsprompt.regimes import regimes
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
@@ -75,6 +76,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
         ("manual.md", ["manual"]),
         ("in-context.md", contexts),
+        ("transfer.md", [one.name for one in TRANSFER]),
         ("baselines.md", baselines),
         ("combinations.md", combinations),
     ],

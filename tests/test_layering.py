@@ -48,6 +48,7 @@ LAYERS = (
     {"parts"},
     {"members"},
     {"persistence"},
+    {"transfer"},
     {"classifier"},
 )
 """The modules of tsprompt from the leaves up: each imports only from those above it in this list,

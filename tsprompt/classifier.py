@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
@@ -35,6 +36,7 @@ from tsprompt.regimes import Regime
 from tsprompt.seeds import derive
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
+from tsprompt.transfer import choose_source, read_sources, task_vector
 from tsprompt.tuners import Tuner
 
 __all__ = ["PromptClassifier"]
@@ -56,6 +58,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     backbone
         A bundled name, a Hugging Face hub name or a local folder, or `random:`, `shuffled:` or
         `none:` and a name for the twins that an ablation needs.
+    prompt_from
+        Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), one or
+        several, also as a text joined by `+`: training starts from the prompt whose task is nearest
+        to this one, see `tsprompt.transfer`.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     dtype
@@ -82,7 +88,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     costs_
         `fit_seconds`, `lm_seconds`, `lm_tokens`, `trainable_parameters`, `total_parameters`.
     report_
-        Further figures of the fit: reconstruction errors, search losses, prompt gradients.
+        Further figures of the fit: reconstruction errors, search losses, prompt gradients, and
+        where the prompt started from.
+    task_vector_
+        (D,) what the frozen model says of train, for prompts that others may start from; or None.
     """
 
     classes_: npt.NDArray[Any]
@@ -93,6 +102,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     scores_: dict[str, float]
     costs_: dict[str, Any]
     report_: dict[str, Any]
+    task_vector_: Tensor | None
 
     def __init__(
         self,
@@ -111,6 +121,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         train: str | Regime | None = None,
         context: str | Context | None = None,
         backbone: str | None = None,
+        prompt_from: str | Path | Sequence[str | Path] | None = None,
         device: str = "auto",
         dtype: str = "auto",
         batch_tokens: int | None = None,
@@ -131,6 +142,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.train = train
         self.context = context
         self.backbone = backbone
+        self.prompt_from = prompt_from
         self.device = device
         self.dtype = dtype
         self.batch_tokens = batch_tokens
@@ -223,6 +235,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     "series of different lengths are resampled to the longest of train, "
                     f"{parts.preprocessing.length} timesteps: scope='step' needs equal lengths"
                 )
+        sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
         backbone = load_backbone(
             parts.backbone,
@@ -239,9 +252,16 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         train = prepared.train, prepared.labels[: prepared.learn]
         parts.context.meet(backbone, names, train, derive(seed, "context"), parts.head.class_words)
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        members = Members(parts, self.reader_, prepared, layers, seed)
+        self.task_vector_ = None
+        if parts.prompt.of_vectors:
+            self.task_vector_ = task_vector(parts, self.reader_, prepared.train, layers)
+        chosen = choose_source(sources, self.task_vector_, parts, backbone)
+        source = chosen.source if chosen else None
+        members = Members(parts, self.reader_, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
         self._fit_heads(evidence, seed, members.trained)
+        if chosen:
+            self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
 
     def _prepare(self, given: Given, seed: int) -> Given:

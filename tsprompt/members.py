@@ -17,6 +17,7 @@ from tsprompt.parts import Parts
 from tsprompt.reading import Reader, Reading
 from tsprompt.seeds import generator
 from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.transfer import Source
 from tsprompt.tuners import Found, Problem
 
 __all__ = ["Columns", "Members", "Views"]
@@ -26,9 +27,17 @@ class Members:
     """Fits what each member reads with, and collects what all of them read."""
 
     def __init__(
-        self, parts: Parts, reader: Reader, given: Given, layers: tuple[int, ...], seed: int
+        self,
+        parts: Parts,
+        reader: Reader,
+        given: Given,
+        layers: tuple[int, ...],
+        *,
+        seed: int,
+        source: Source | None = None,
     ) -> None:
-        """`given` is prepared by preprocessing and strategy."""
+        """`given` is prepared by preprocessing and strategy; `source` is a prompt to start from."""
+        self.source = source
         self.parts, self.reader, self.given = parts, reader, given
         self.layers, self.seed = layers, seed
         self.train = given.train
@@ -118,6 +127,7 @@ class Members:
             layers=self.layers,
             seed=self.seed,
             tunes_prompt=parts.train.tunes_prompt,
+            start=self.source.prompt(member) if self.source else None,
             parts=parts.combination.parts_of(len(self.tasks)),
         )
 
@@ -131,7 +141,9 @@ class Members:
             room = reader.room(parts.tokenizer.width(seen.n_features), parts.context)
             if (draw, id(seen)) not in made:
                 tokenizer = tokenizers.build(parts.tokenizer)
-                rng = generator(self.seed, "tokenizer", draw)
+                # A prompt belongs to the tokenizer draw that it was trained with.
+                drawn = self.source.seed if self.source else self.seed
+                rng = generator(drawn, "tokenizer", draw)
                 tokenizer.fit(seen, reader.backbone, max_steps=room, rng=rng, member=draw)
                 made[draw, id(seen)] = tokenizer
             fitted.append(made[draw, id(seen)])

@@ -6,11 +6,13 @@ import dataclasses
 import json
 import re
 from abc import ABC
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from tsprompt.errors import ConfigError
+from tsprompt.registry import split_outside_quotes
 
-__all__ = ["Part", "require", "require_one_of", "several"]
+__all__ = ["Part", "join_texts", "require", "require_one_of", "several", "split_texts"]
 
 _MEANS_MORE = re.compile(r'[,+="\\]|^\s|\s$|^$|^-?\d|^(none|null|true|false)$', re.IGNORECASE)
 
@@ -62,6 +64,17 @@ def several(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def join_texts(texts: Iterable[object]) -> str:
+    """One text of several, joined by ``+`` and quoted where needed: `split_texts` parts them."""
+    return "+".join(_spell(str(one)) for one in texts)
+
+
+def split_texts(text: str) -> list[str]:
+    """The texts that `join_texts` has joined."""
+    items = [one.strip() for one in split_outside_quotes(text, "+")]
+    return [json.loads(one) if one.startswith('"') else one for one in items if one]
 
 
 def require(condition: bool, message: str) -> None:

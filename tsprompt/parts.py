@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
-from tsprompt.part import Part
+from tsprompt.part import Part, join_texts, split_texts
 from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader
@@ -60,6 +61,8 @@ class Parts:
     train: Regime
     context: Context
     backbone: str
+    prompt_from: str | None = None
+    """Folders whose trained prompts are started from, as `join_texts` spells them."""
 
     @classmethod
     def build(cls, settings: dict[str, Any]) -> Parts:
@@ -86,6 +89,7 @@ class Parts:
             train=regime,
             context=contexts.build(settings["context"]),
             backbone=settings["backbone"],
+            prompt_from=_folders(settings.get("prompt_from")),
         )
         parts._check()
         return parts
@@ -116,6 +120,12 @@ class Parts:
                 f"context={self.context.name!r} brings none; use one of: {', '.join(named)}"
             )
         self.combination.check(self.head, self.n_prompts)
+        if self.prompt_from is not None and not self.prompt.resumes:
+            able = [name for name in prompts if prompts[name].resumes]
+            raise ConfigError(
+                f"prompt_from: the prompt {self.prompt.name!r} can't start from vectors that were "
+                f"saved; use one of: {', '.join(able)}"
+            )
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "
@@ -195,6 +205,13 @@ class Parts:
             name: one.spec(full=full) if isinstance(one, Part) else one
             for name, one in chosen.items()
         }
+
+
+def _folders(given: Any) -> str | None:
+    """One text, whatever way folders were given: a text, a path, or several of them."""
+    if isinstance(given, (str, Path)):
+        given = split_texts(given) if isinstance(given, str) else [given]
+    return join_texts(given) if given else None
 
 
 def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,41 @@ from tsprompt.tokenizers import tokenizers
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
 
-__all__ = ["FORMAT", "check_target", "load", "read_header", "save"]
+__all__ = [
+    "FORMAT",
+    "MODEL",
+    "Kind",
+    "check_target",
+    "load",
+    "pack",
+    "read_header",
+    "read_tensors",
+    "save",
+    "unpack",
+    "write_folder",
+]
 
 FORMAT = 3
 """Raised when a reader of the old format could not read the new one."""
 
-_HEADER, _TENSORS = "model.json", "model.safetensors"
+_HEADER = "model.json"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a folder can hold, and how errors speak of it."""
+
+    header: str
+    tensors: str
+    format: int
+    command: str
+    """What writes it."""
+    a: str = "the model"
+    none: str = "no saved model"
+    none_there: str = "no model"
+
+
+MODEL = Kind(_HEADER, "model.safetensors", FORMAT, "fit")
 
 
 def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> Path:
@@ -57,32 +87,46 @@ def save(classifier: PromptClassifier, path: Path, details: dict[str, Any]) -> P
     ModelFileError
         `path` holds something else than a saved model, or can't be written.
     """
-    path = path.expanduser()
-    check_target(path)
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, **_describe(classifier, tensors), "details": details}
+    return write_folder(path, MODEL, header, tensors)
+
+
+def write_folder(
+    path: Path, kind: Kind, header: dict[str, Any], tensors: dict[str, Tensor]
+) -> Path:
+    """Write a header and its tensors to the folder `path`, all of it or nothing.
+
+    Raises
+    ------
+    ModelFileError
+        `path` holds something else than this kind of thing, or can't be written.
+    """
+    path = path.expanduser()
+    check_target(path, kind)
     place = path.resolve()
     partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
     try:
         try:
             partial.mkdir(parents=True)
-            save_file(tensors, partial / _TENSORS)
-            header["tensors_sha256"] = _sha256(partial / _TENSORS)
+            save_file(tensors, partial / kind.tensors)
+            header["tensors_sha256"] = _sha256(partial / kind.tensors)
             text = json.dumps(header, indent=1, allow_nan=True)
-            (partial / _HEADER).write_text(text, encoding="utf-8")
+            (partial / kind.header).write_text(text, encoding="utf-8")
             _put_in_place(partial, place)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
-            f"the model can't be written to {path} ({error}); what was there is untouched: "
+            f"{kind.a} can't be written to {path} ({error}); what was there is untouched: "
             "free some space or choose another --output"
         ) from None
     return path
 
 
-def check_target(path: Path) -> None:
-    """See that a model may take this place: it is free, or holds nothing, or just a saved model.
+def check_target(path: Path, kind: Kind = MODEL) -> None:
+    """See that a model may take this place: it is free, or holds nothing, or just a saved model
+    (or what else `kind` says).
 
     Raises
     ------
@@ -93,8 +137,8 @@ def check_target(path: Path) -> None:
     if not path.exists():
         return
     files = {one.name for one in path.iterdir()} if path.is_dir() else None
-    if files not in (set(), {_HEADER, _TENSORS}):
-        raise ModelFileError(f"{path} exists and is no saved model; choose another --output")
+    if files not in (set(), {kind.header, kind.tensors}):
+        raise ModelFileError(f"{path} exists and is {kind.none}; choose another --output")
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
@@ -122,6 +166,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "tuner": parts.tuner.state(),
         "combination": parts.combination.state(),
         "backbone": backbone.trained_state(),
+        "task_vector": classifier.task_vector_,
         "readings": [
             {
                 "member": reading.member,
@@ -155,7 +200,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "scores": classifier.scores_,
         "costs": classifier.costs_,
         "report": classifier.report_,
-        "state": _pack(fitted, "", tensors),
+        "state": pack(fitted, "", tensors),
     }
 
 
@@ -166,8 +211,8 @@ def _once(tokenizer: Any, known: list[Any]) -> Any:
     return tokenizer.state() if number is None else number
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """Read and check `model.json`.
+def read_header(path: Path, kind: Kind = MODEL) -> dict[str, Any]:
+    """Read and check `model.json`, or the header of what else `kind` says.
 
     Raises
     ------
@@ -175,19 +220,22 @@ def read_header(path: Path) -> dict[str, Any]:
         There is no model, it is truncated, or of a newer format.
     """
     try:
-        header = json.loads((path / _HEADER).read_text(encoding="utf-8"))
+        header = json.loads((path / kind.header).read_text(encoding="utf-8"))
         version = header["format"]
     except FileNotFoundError:
         raise ModelFileError(
-            f"{path} holds no model ({_HEADER} is missing); give the folder that fit wrote"
+            f"{path} holds {kind.none_there} ({kind.header} is missing); give the folder that "
+            f"{kind.command} wrote"
         ) from None
     except OSError as error:
         raise ModelFileError(f"{path} can't be read: {error}") from None
     except (ValueError, KeyError, TypeError):
-        raise ModelFileError(f"{path / _HEADER} is damaged or truncated; fit again") from None
-    if version != FORMAT:
         raise ModelFileError(
-            f"{path} has format {version}, this tsprompt reads format {FORMAT}; "
+            f"{path / kind.header} is damaged or truncated; {kind.command} again"
+        ) from None
+    if version != kind.format:
+        raise ModelFileError(
+            f"{path} has format {version}, this tsprompt reads format {kind.format}; "
             "install the tsprompt that wrote it, or a newer one"
         )
     return dict(header)
@@ -212,7 +260,7 @@ def load(
     """
     path = path.expanduser()
     header = read_header(path)
-    tensors = _read_tensors(path, header)
+    tensors = read_tensors(path, header)
     try:
         machine = {
             "device": device,
@@ -224,8 +272,15 @@ def load(
         raise ModelFileError(f"{path / _HEADER} is damaged ({error!r}); fit again") from None
 
 
-def _read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Tensor]:
-    file = path / _TENSORS
+def read_tensors(path: Path, header: dict[str, Any], kind: Kind = MODEL) -> dict[str, Tensor]:
+    """The tensors that belong to a header.
+
+    Raises
+    ------
+    ModelFileError
+        They are not there, or not as they were written.
+    """
+    file = path / kind.tensors
     try:
         if _sha256(file) != header.get("tensors_sha256"):
             raise ModelFileError(f"{file} is truncated or damaged; copy it again or fit again")
@@ -255,7 +310,7 @@ def _rebuild(
             f"({backbone.weights_hash[:12]}... instead of {saved['weights_hash'][:12]}...); "
             "install the same backbone, or fit again"
         )
-    state = _unpack(header["state"], tensors)
+    state = unpack(header["state"], tensors)
     parts = Parts.build(header["settings"])
     backbone = parts.train.prepare(backbone, derive(header["seed"], "train"))
     backbone.restore(state.get("backbone", {}))
@@ -272,6 +327,7 @@ def _rebuild(
     )
     classifier.parts_ = parts
     classifier.reader_ = make_reader(parts, backbone, classifier.batch_tokens)
+    classifier.task_vector_ = state.get("task_vector")
     classifier.readings_ = []
     for one in state["readings"]:
         if isinstance(one["tokenizer"], int):
@@ -296,30 +352,30 @@ def _rebuild(
     return classifier
 
 
-def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """Replace the tensors and arrays in a tree by their names."""
     if isinstance(value, (Tensor, np.ndarray)):
         kind = "array" if isinstance(value, np.ndarray) else "tensor"
         tensors[name] = torch.as_tensor(value).detach().cpu().contiguous().clone()
         return {kind: name}
     if isinstance(value, dict):
-        return {"dict": {key: _pack(one, f"{name}/{key}", tensors) for key, one in value.items()}}
+        return {"dict": {key: pack(one, f"{name}/{key}", tensors) for key, one in value.items()}}
     if isinstance(value, (list, tuple)):
-        return [_pack(one, f"{name}/{i}", tensors) for i, one in enumerate(value)]
+        return [pack(one, f"{name}/{i}", tensors) for i, one in enumerate(value)]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+def unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Put the tensors back."""
     if isinstance(value, list):
-        return [_unpack(one, tensors) for one in value]
+        return [unpack(one, tensors) for one in value]
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
         return tensors[value["tensor"]]
     if "array" in value:
         return tensors[value["array"]].numpy()
-    return {key: _unpack(one, tensors) for key, one in value["dict"].items()}
+    return {key: unpack(one, tensors) for key, one in value["dict"].items()}
 
 
 def _sha256(file: Path) -> str:

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from tsprompt.errors import ConfigError, near_names
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "split_outside_quotes"]
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class Registry(Generic[T]):
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 
 
-def _split(text: str, sign: str) -> list[str]:
+def split_outside_quotes(text: str, sign: str) -> list[str]:
     """Split at a sign that stands outside of quotes."""
     return re.findall(rf"(?:{_QUOTED}|[^{sign}])+", text)
 
@@ -111,13 +111,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:option=value,option=value``; ``+`` separates the items of a list value."""
     name, _, rest = spec.partition(":")
     options: dict[str, Any] = {}
-    for item in _split(rest, ","):
+    for item in split_outside_quotes(rest, ","):
         option, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(
                 f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
             )
-        several = [_parse_value(one) for one in _split(value, "+")]
+        several = [_parse_value(one) for one in split_outside_quotes(value, "+")]
         is_list = "+" in re.sub(_QUOTED, "", value)
         options[option.strip().replace("-", "_")] = several if is_list else _parse_value(value)
     return name.strip(), options

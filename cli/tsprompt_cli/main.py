@@ -18,6 +18,7 @@ from tsprompt_cli.commands import (
     fit,
     parts,
     predict,
+    pretrain,
     report,
     show,
 )
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, evaluate, predict, compare, report, show, doctor):
+for module in (fit, evaluate, predict, compare, report, show, pretrain, doctor):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.add_typer(bench.app, name="bench")
 app.add_typer(datasets.app, name="datasets")

@@ -203,10 +203,24 @@ class Choices:
         ),
     ] = None
 
+    prompt_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Start from a trained prompt: a folder that fit or pretrain wrote. Give it "
+            "several times, and the prompt of the nearest task is taken.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+
     def settings(self, **more: Any) -> dict[str, Any]:
         """The choices that were made, but for the recipe."""
+        from tsprompt.part import join_texts
+
         choices = {**dataclasses.asdict(self), **more}
         choices.pop("recipe", None)
+        choices["prompt_from"] = join_texts(self.prompt_from or ()) or None
         if (template := choices.pop("template", None)) is not None:
             choices["prompt"] = _with_template(self._prompt(), template)
         return {key: value for key, value in choices.items() if value is not None}

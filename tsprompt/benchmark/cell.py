@@ -120,9 +120,12 @@ def check(methods: Iterable[Method], *, zero_shot: bool = False) -> None:
         A choice is unknown, out of range, or contradicts another one.
     BackboneError
         A language model is not to be had.
+    ModelFileError
+        A prompt to start from is not to be had.
     """
     from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
+    from tsprompt.transfer import read_sources
 
     for method in methods:
         if method.kind == "baseline":
@@ -132,6 +135,7 @@ def check(methods: Iterable[Method], *, zero_shot: bool = False) -> None:
             if zero_shot:
                 parts.check_zero_shot()
             parts.choose_layers()
+            read_sources(parts.prompt_from)
 
 
 def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:
@@ -317,9 +321,19 @@ def _options(method: Method) -> dict[str, Any]:
     try:
         if method.kind == "baseline":
             return {"baseline": baselines.build(method.settings["baseline"]).spec(full=True)}
-        return Parts.build(method.resolved()).specs(full=True)
+        parts = Parts.build(method.resolved())
+        return {**parts.specs(full=True), **_contents(parts.prompt_from)}
     except TspromptError:  # the record will say that it can't be built
         return {}
+
+
+def _contents(folders: str | None) -> dict[str, Any]:
+    """Hashes of the prompts that are started from: other prompts make another run."""
+    if folders is None:
+        return {}
+    from tsprompt.transfer import fingerprints
+
+    return {"prompts": fingerprints(folders)}
 
 
 @contextmanager

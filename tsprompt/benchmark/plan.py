@@ -156,7 +156,9 @@ def ablations_of(model: Method) -> list[Method]:
 
 
 def _ablate(model: Method, name: str, **changes: str) -> Method:
-    return Method(name, "ablation", model.recipe, {**model.settings, **changes})
+    # A saved prompt means nothing to another language model: the twin's starts afresh.
+    kept = {key: value for key, value in model.settings.items() if key != "prompt_from"}
+    return Method(name, "ablation", model.recipe, {**kept, **changes})
 
 
 def plan_cells(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.errors import ConfigError
 from tsprompt.part import Part, require, require_one_of
 from tsprompt.registry import Registry
 from tsprompt.seeds import generator
@@ -60,6 +61,10 @@ class PromptModel(Part):
     """All tuners that can."""
     by_layer: ClassVar[bool] = False
     """Whether it stands beside the tokens of every layer, and not in slots of the input."""
+    of_vectors: ClassVar[bool] = False
+    """Whether it is made of free vectors, so that another model's training can start from it."""
+    resumes: ClassVar[bool] = False
+    """Whether its own training can start from a prompt that was saved; see `resume`."""
 
     length: int | None = None
     """Prompt tokens (for each step, with `per-step`); None: what the strategy uses."""
@@ -104,6 +109,16 @@ class PromptModel(Part):
         """The prompt as a module, for the tuners that train it; of words that stay as they are
         drawn it has no parameters."""
         return FixedPrompt(self.draw(slots, backbone, rng))
+
+    def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
+        """A trained prompt as a module, to go on from: for the prompts that say `resumes`.
+
+        Raises
+        ------
+        ConfigError
+            It is of another length or kind.
+        """
+        raise ConfigError(f"the prompt {self.name!r} can't start from one that was saved")
 
 
 def place(placement: str, slots: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.errors import ConfigError
 from tsprompt.part import require
 from tsprompt.prompts.base import PromptModel, PromptModule, prompts
 from tsprompt.seeds import seeded_torch
@@ -26,6 +27,7 @@ class DeepPrompt(PromptModel):
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
     by_layer: ClassVar[bool] = True
+    of_vectors: ClassVar[bool] = True
 
     length: int | None = 16
     """P', the tokens that each layer hears besides its own."""
@@ -107,8 +109,42 @@ class PTuningV2(DeepPrompt):
     """P-tuning v2 (Liu et al. 2022): the keys and values of all layers are parameters themselves,
     without a perceptron in between."""
 
+    tuners: ClassVar[tuple[str, ...]] = ("gradient", "ppt", "transprompt", "none")
+    resumes: ClassVar[bool] = True
+
     def _projection(self) -> dict[str, Any]:
         return {"prefix_projection": False}
+
+    def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
+        """Keys and values (N, 2, P', D) that were trained before.
+
+        Raises
+        ------
+        ConfigError
+            The saved prompt fills slots, or is for other numbers of tokens or layers.
+        """
+        deep = start.deep
+        if deep is None:
+            raise ConfigError(
+                "the prompt 'p-tuning-v2' is keys and values for every layer, and the saved one "
+                'fills slots of the input; use prompt="soft"'
+            )
+        require(
+            deep.shape[2] == self.length,
+            f"the saved prompt has {deep.shape[2]} tokens for each layer, and this one has "
+            f'{self.length}; use prompt="p-tuning-v2:length={deep.shape[2]}"',
+        )
+        require(
+            len(deep) == backbone.depth,
+            f"the saved prompt is for {len(deep)} layers, and {backbone.depth} are read here; "
+            "use the readout that it was trained with",
+        )
+        with seeded_torch(0):  # what it draws is overwritten
+            encoder: Any = self._encoder(backbone)
+        if len(deep):
+            with torch.no_grad():
+                encoder.embedding.weight.copy_(deep.permute(2, 0, 1, 3).flatten(1))
+        return _Layers(encoder, int(self.length or 0), backbone.depth).to(backbone.device)
 
 
 class _Layers(PromptModule):

@@ -29,6 +29,7 @@ class PTuning(PromptModel):
 
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
+    of_vectors: ClassVar[bool] = True
 
     encoder: str = "lstm"
     """`lstm`; `gru` in its place; or `mlp`: three layers, each slot by itself."""

@@ -15,7 +15,7 @@ from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
 from tsprompt.prompts.words import encode_words
 from tsprompt.template import Prompt
 
-__all__ = ["FreeVectors", "Soft"]
+__all__ = ["FreeVectors", "Soft", "resume_vectors"]
 
 
 @prompts.register("soft")
@@ -24,7 +24,9 @@ class Soft(PromptModel):
     """One trainable vector for each slot: prompt tuning (Lester et al. 2021)."""
 
     tuner: ClassVar[str] = "gradient"
-    tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
+    tuners: ClassVar[tuple[str, ...]] = ("gradient", "ppt", "transprompt", "none")
+    of_vectors: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     init: str = "vocabulary"
     """Where training starts: at `random` vectors as large as word embeddings, at random words of
@@ -70,6 +72,10 @@ class Soft(PromptModel):
         vectors = self._start(slots, backbone, rng)
         return FreeVectors(vectors, *place(self.placement, slots, rng))
 
+    def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
+        """Vectors (P, D) that were trained before, placed as they were."""
+        return resume_vectors(self.name, start, slots, backbone)
+
     def _start(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Tensor:
         if self.init == "random":
             drawn = rng.standard_normal((slots, backbone.hidden_size))
@@ -84,6 +90,29 @@ class Soft(PromptModel):
         ids = encode_words(str(self.text), backbone, self.name)
         require(len(ids) > 0, "soft: text holds no words")
         return ids if self.length is None else [*np.resize(ids, self.length)]
+
+
+def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> FreeVectors:
+    """The vectors of a trained prompt as a module, if they fill the P slots of the prompt `name`.
+
+    Raises
+    ------
+    ConfigError
+        They are keys and values for every layer, or for another number of slots.
+    """
+    require(
+        start.vectors is not None and start.deep is None,
+        f"the prompt {name!r} fills slots of the input, and the saved one is keys and values for "
+        'every layer; use prompt="p-tuning-v2"',
+    )
+    vectors = start.fill(backbone)
+    require(
+        len(vectors) == slots,
+        f"the saved prompt has {len(vectors)} vectors, and this model has {slots} prompt slots; "
+        "give the prompt the length that it was trained with, as in "
+        f'prompt="soft:length={len(vectors)}" (with per-step also the same number of steps)',
+    )
+    return FreeVectors(vectors, start.before, start.mask)
 
 
 class FreeVectors(PromptModule):

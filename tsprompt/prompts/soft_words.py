@@ -10,7 +10,7 @@ import numpy as np
 from tsprompt.backbones import Backbone
 from tsprompt.prompts.base import PromptModule, prompts
 from tsprompt.prompts.manual import Manual
-from tsprompt.prompts.soft import FreeVectors
+from tsprompt.prompts.soft import FreeVectors, resume_vectors
 from tsprompt.template import Prompt
 
 __all__ = ["SoftWords"]
@@ -24,8 +24,14 @@ class SoftWords(Manual):
 
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
+    of_vectors: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """The embeddings (P, D) of the words, to start from."""
         start: Prompt = self.draw(slots, backbone, rng)
         return FreeVectors(start.fill(backbone), start.before, start.mask)
+
+    def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
+        """Vectors (P, D) that were trained before, placed as they were."""
+        return resume_vectors(self.name, start, slots, backbone)

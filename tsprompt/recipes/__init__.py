@@ -13,12 +13,22 @@ from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
+from tsprompt.recipes.transfer import TRANSFER
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (*OWN, *SOFT, *DISCRETE, *ENSEMBLES, *CONTEXT, *ORIGINAL, *IMAGE)
+    for recipe in (
+        *OWN,
+        *DISCRETE,
+        *SOFT,
+        *TRANSFER,
+        *ENSEMBLES,
+        *CONTEXT,
+        *IMAGE,
+        *ORIGINAL,
+    )
 }
 
 

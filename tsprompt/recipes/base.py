@@ -37,6 +37,8 @@ class Settings:
     """What stands in the input besides prompt and data: labelled cases, marks of segments."""
     backbone: str = "minilm"
     """The language model; of `a|b`, the first that is on the machine."""
+    prompt_from: str | None = None
+    """Folders of trained prompts to start from, joined by `+`; None: the prompt's own start."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,10 +76,15 @@ class Problem:
     """How many of the cases are train, if not all: the others are the development sample."""
     parts: int = 1
     """Of how many parts, each read by a member of its own, the prompt consists."""
+    start: Prompt | None = None
+    """A trained prompt to start from, instead of the prompt model's draw."""
 
     def draw(self, number: int) -> Prompt:
-        """The prompt model's draw with this number, for this member."""
+        """The prompt model's draw with this number, for this member; the prompt to start from, if
+        there is one."""
         backbone = self.reader.backbone
+        if self.start is not None:
+            return self.prompt.resume(self.start, self.slots, backbone).prompt()
         if self.parts == 1:
             return self.prompt.draw_for(self.member, number, self.slots, backbone, self.seed)
         total = self.slots * self.parts
@@ -102,6 +108,8 @@ class Problem:
         where the prompt is to stay fixed."""
         if not self.tunes_prompt:
             return FixedPrompt(self.draw(number))
+        if self.start is not None:
+            return self.prompt.resume(self.start, self.slots, self.reader.backbone)
         rng = generator(self.seed, "prompt", self.member, number)
         return self.prompt.module(self.slots, self.reader.backbone, rng)
 
@@ -130,6 +138,9 @@ class Problem:
 @dataclass
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
+
+    pretrains: ClassVar[bool] = False
+    """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
 
     @property
     def n_found(self) -> int:

@@ -19,9 +19,9 @@ from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, memory_used
 
-__all__ = ["Gradient", "TrainFeatures"]
+__all__ = ["OPTIMISERS", "Gradient", "TrainFeatures"]
 
-_OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
+OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
 
 @tuners.register("gradient")
@@ -45,12 +45,22 @@ class Gradient(TrainingTuner):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch >= 1, "gradient: batch must be 1 or more")
-        require_one_of(self, "optimiser", tuple(_OPTIMISERS))
+        require_one_of(self, "optimiser", tuple(OPTIMISERS))
 
     def find(self, problem: Problem) -> list[Found]:
         """Prompt and model of the epoch with the least loss on the held-out part."""
         module, backbone = problem.module(0), problem.reader.backbone
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
+        best = self.descend(problem, module, first)
+        if self.gradients_ and max(self.gradients_) == 0:
+            notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
+        found = best.found(problem, first)
+        found.trained = _reached(module) + backbone.n_trained
+        return [found]
+
+    def descend(self, problem: Problem, module: PromptModule, first: Found) -> Best:
+        """Train the module; `first` is what it makes the model say before that."""
+        backbone = problem.reader.backbone
         features = TrainFeatures(problem, first)
         self.gradients_: list[float] = []
         self.model_gradients_: list[float] = []
@@ -59,11 +69,7 @@ class Gradient(TrainingTuner):
             with backbone.learning(checkpoint=self.checkpoint):
                 best = Best(first.reading.prompt, backbone)
                 self._train(module, trainer, features, best)
-        if self.gradients_ and max(self.gradients_) == 0:
-            notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
-        found = best.found(problem, first)
-        found.trained = _reached(module) + backbone.n_trained
-        return [found]
+        return best
 
     def _train(
         self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
@@ -106,7 +112,7 @@ class Gradient(TrainingTuner):
         ]
         if backbone.trained:
             groups.append({"params": [*backbone.trained.values()], "lr": backbone.trained_rate})
-        made: torch.optim.Optimizer = _OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
+        made: torch.optim.Optimizer = OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
         return made
 
     def _validate(

@@ -1,0 +1,561 @@
+"""Prompts that come from elsewhere: started from, chosen by task, pre-trained, meta-learned."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tsprompt import PromptClassifier
+from tsprompt.backbones import load_backbone
+from tsprompt.benchmark.cell import check
+from tsprompt.benchmark.plan import Method, ablations_of
+from tsprompt.benchmark.planfile import read_plan
+from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
+from tsprompt.part import join_texts, split_texts
+from tsprompt.parts import Parts
+from tsprompt.pretraining import _labels, _prepare, pretrain
+from tsprompt.prompts.base import FixedPrompt
+from tsprompt.recipes import resolve
+from tsprompt.template import Prompt
+from tsprompt.transfer import read_sources
+from tsprompt.tuners import Problem, transprompt
+from tsprompt.tuners.gradient import Gradient
+from tsprompt.tuners.ppt import KINDS, PPT, make_pretext
+from tsprompt.tuners.training import MaskTrainer
+from tsprompt.tuners.transprompt import (
+    Joined,
+    TransPrompt,
+    _joint,
+    _rounds,
+    instance_weights,
+    sub_tasks,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice")
+
+QUICK: dict[str, Any] = {
+    "tokenizer": "kernels:steps=8",
+    "prompt": "soft:length=4",
+    "head": "mlp:epochs=20,hidden=8",
+}
+FEW = "epochs=2,patience=2,hidden=8"
+FEWER = f"{FEW},pretraining_epochs=2,pretraining_patience=2"
+
+
+@pytest.fixture(scope="module")
+def choices(tiny: dict[str, Any]) -> dict[str, Any]:
+    return {**tiny, **QUICK}
+
+
+def kind_of_data(kind: str, seed: int, count: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes of waves, noise, or steps from one level to another."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(count) % 2
+    time = np.linspace(0, 1, 24)
+    phase = rng.uniform(size=(count, 1))
+    if kind == "waves":
+        X = np.sin(2 * np.pi * ((1 + y[:, None]) * time + phase))
+    elif kind == "noise":
+        X = rng.standard_normal((count, 24)) * (1 + y[:, None])
+    else:
+        X = np.sign(np.arange(24) - rng.integers(4, 20, size=(count, 1)) + 0.5) * (
+            1 - 2 * y[:, None]
+        )
+    return (X + 0.02 * rng.standard_normal(X.shape))[:, :, None].astype(np.float32), y
+
+
+KINDS_OF_DATA = ("waves", "noise", "steps")
+
+
+@pytest.fixture(scope="module")
+def saved(choices: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model with a trained soft prompt for each kind of data."""
+    folder = tmp_path_factory.mktemp("saved")
+    fits = {}
+    for kind in KINDS_OF_DATA:
+        model = PromptClassifier("prompt-tuning", **choices, tuner=f"gradient:{FEW}")
+        fits[kind] = model.fit(*kind_of_data(kind, 0)).save(folder / kind)
+    return fits
+
+
+def problem_of(
+    choices: dict[str, Any], X: Any, y: Any, recipe: str = "prompt-tuning", **more: Any
+) -> Problem:
+    own = {k: v for k, v in {**choices, **more}.items() if k in resolve(recipe, {})}
+    parts = Parts.build(resolve(recipe, own))
+    backbone = load_backbone(parts.backbone, device="cpu", dtype="float32")
+    from tsprompt.data import as_cases
+
+    labels = _labels("made", y, len(X), needed=True)
+    problem, _ = _prepare(parts, backbone, as_cases(X), labels, seed=0, batch_tokens=None)
+    return problem
+
+
+# --- where training starts ---
+
+
+def test_training_starts_from_the_saved_prompt(
+    choices: dict[str, Any], saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[Prompt] = []
+    descend = Gradient.descend
+
+    def spy(self: Gradient, problem: Problem, module: Any, first: Any) -> Any:
+        starts.append(module.prompt())
+        return descend(self, problem, module, first)
+
+    monkeypatch.setattr(Gradient, "descend", spy)
+    (source,) = read_sources(str(saved["noise"]))
+    model = PromptClassifier(
+        "prompt-tuning", **choices, tuner=f"gradient:{FEW}", prompt_from=saved["noise"]
+    ).fit(*kind_of_data("waves", 1))
+    assert starts[0].equals(source.prompts[0])
+    assert not model.readings_[0].prompt.equals(source.prompts[0])
+    assert model.report_["prompt started from"] == str(saved["noise"])
+
+    PromptClassifier("prompt-tuning", **choices, tuner=f"gradient:{FEW}").fit(
+        *kind_of_data("waves", 1)
+    )
+    assert not starts[1].equals(source.prompts[0])
+
+
+def test_a_saved_prompt_can_be_used_as_it_is(
+    choices: dict[str, Any], saved: dict[str, Path]
+) -> None:
+    model = PromptClassifier(
+        "prompt-tuning", **choices, tuner="none", train="tuning-free", prompt_from=saved["noise"]
+    ).fit(*kind_of_data("noise", 1))
+    (source,) = read_sources(str(saved["noise"]))
+    assert model.readings_[0].prompt.equals(source.prompts[0])
+
+
+def test_the_tokenizer_is_drawn_with_the_seed_of_the_prompt(
+    choices: dict[str, Any], saved: dict[str, Path]
+) -> None:
+    X, y = kind_of_data("noise", 0)
+    theirs = PromptClassifier.load(saved["noise"], device="cpu").readings_[0].tokenizer
+    for start, same in ((saved["noise"], True), (None, False)):
+        model = PromptClassifier(
+            "prompt-tuning",
+            **{**choices, "random_state": 7},
+            tuner=f"gradient:{FEW}",
+            prompt_from=start,
+        ).fit(X, y)
+        assert torch.equal(model.readings_[0].tokenizer.weights_, theirs.weights_) is same
+
+
+def test_deep_prompts_go_on_from_where_they_were(choices: dict[str, Any], tmp_path: Path) -> None:
+    deep = {**choices, "prompt": "p-tuning-v2:length=3"}
+    X, y = kind_of_data("waves", 0)
+    first = PromptClassifier("p-tuning-v2", **deep, tuner=f"gradient:{FEW}").fit(X, y)
+    folder = first.save(tmp_path / "deep")
+    again = PromptClassifier(
+        "p-tuning-v2", **deep, tuner="none", train="tuning-free", prompt_from=folder
+    ).fit(X, y)
+    assert again.readings_[0].prompt.equals(first.readings_[0].prompt)
+    with pytest.raises(ConfigError, match=r"has 3 tokens for each layer, and this one has 5"):
+        PromptClassifier(
+            "p-tuning-v2", **{**deep, "prompt": "p-tuning-v2:length=5"}, prompt_from=folder
+        ).fit(X, y)
+    with pytest.raises(ConfigError, match=r'use prompt="p-tuning-v2"'):
+        PromptClassifier("prompt-tuning", **choices, prompt_from=folder).fit(X, y)
+
+
+# --- which task is nearest ---
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_DATA)
+def test_the_nearest_task_is_that_of_the_same_kind_of_data(
+    kind: str, choices: dict[str, Any], saved: dict[str, Path]
+) -> None:
+    fitted = PromptClassifier(
+        "prompt-tuning",
+        **{**choices, "random_state": 3},
+        tuner="none",
+        train="tuning-free",
+        prompt_from=list(saved.values()),
+    ).fit(*kind_of_data(kind, 1))
+    report = fitted.report_
+    assert report["prompt started from"] == str(saved[kind])
+    similarities = {one: report[f"similarity of {saved[one]}"] for one in KINDS_OF_DATA}
+    assert max(similarities, key=lambda one: similarities[one]) == kind
+    assert similarities[kind] > 0.9
+    assert all(-1 <= one <= 1 for one in similarities.values())
+
+
+def test_a_task_vector_is_saved_with_vectors_only_and_changes_no_fit(
+    choices: dict[str, Any], saved: dict[str, Path]
+) -> None:
+    X, y = kind_of_data("waves", 0)
+    loaded = PromptClassifier.load(saved["waves"], device="cpu")
+    again = PromptClassifier("prompt-tuning", **choices, tuner=f"gradient:{FEW}").fit(X, y)
+    assert loaded.task_vector_ is not None
+    assert again.task_vector_ is not None
+    assert torch.equal(loaded.task_vector_, again.task_vector_)
+    assert loaded.task_vector_.shape == (32,)
+    # Another seed, and permuted labels: the same task.
+    other = PromptClassifier(
+        "prompt-tuning", **{**choices, "random_state": 9}, tuner=f"gradient:{FEW}"
+    ).fit(X, y[::-1])
+    assert torch.equal(loaded.task_vector_, other.task_vector_)
+    hard = PromptClassifier(**{**choices, "prompt": "hard"}).fit(X, y)
+    assert hard.task_vector_ is None
+
+
+def test_several_folders_are_one_text(tmp_path: Path) -> None:
+    names = ["models/a", "with+plus", "2024", "a b", 'quo"te', "none"]
+    assert split_texts(join_texts(names)) == names
+    assert split_texts("models/a+models/b") == ["models/a", "models/b"]
+    given = [["models/a", Path("models/b")], "models/a+models/b", ("models/a", "models/b")]
+    for one in given:
+        settings = resolve("prompt-tuning", {"prompt_from": one, "backbone": "minilm"})
+        assert Parts.build(settings).prompt_from == "models/a+models/b"
+
+
+# --- what is refused ---
+
+
+def test_what_does_not_fit_is_refused_with_what_to_do(
+    choices: dict[str, Any], saved: dict[str, Path], make_bert: Any, tmp_path: Path
+) -> None:
+    X, y = kind_of_data("waves", 0)
+    start = saved["waves"]
+
+    def fit(match: str, kind: type[Exception] = ConfigError, **changes: Any) -> None:
+        options = {**choices, "prompt_from": start, "tuner": f"gradient:{FEW}", **changes}
+        with pytest.raises(kind, match=match):
+            PromptClassifier("prompt-tuning", **options).fit(X, y)
+
+    fit("trained with the language model .* give backbone=", backbone=make_bert(seed=5))
+    fit("has 4 vectors, and this model has 6 prompt slots.*soft:length=4", prompt="soft:length=6")
+    fit("trained for 2 layers of .* readout='mask", readout="mask:layers=1")
+    fit("trained with tokenizer='kernels", tokenizer="kernels:steps=4")
+    fit("trained with strategy='shared'", strategy="per-step")
+    fit("can't start from vectors", prompt="hard", tuner="none")
+    fit("can't start from vectors.*use one of: .*soft", prompt="p-tuning", tuner="gradient")
+    fit("holds no model", ModelFileError, prompt_from=tmp_path / "nothing")
+    hard = PromptClassifier(**{**choices, "prompt": "hard", "readout": "mask"}).fit(X, y)
+    fit("training can start from vectors only", prompt_from=hard.save(tmp_path / "hard"))
+    tuned = PromptClassifier(
+        "prompt-tuning", **choices, tuner=f"gradient:{FEW}", train="prompt+lm:method=layernorm"
+    ).fit(X, y)
+    fit("its own copy of the language model", prompt_from=tuned.save(tmp_path / "tuned"))
+
+
+def test_several_prompts_need_task_vectors(
+    choices: dict[str, Any], saved: dict[str, Path], tmp_path: Path
+) -> None:
+    X, y = kind_of_data("waves", 0)
+    old = PromptClassifier.load(saved["waves"], device="cpu")
+    old.task_vector_ = None
+    folder = old.save(tmp_path / "old")
+    options = {**choices, "tuner": "none", "train": "tuning-free"}
+    alone = PromptClassifier("prompt-tuning", **options, prompt_from=folder).fit(X, y)
+    assert alone.report_ == {"prompt started from": str(folder)}
+    with pytest.raises(ConfigError, match="without a task vector"):
+        PromptClassifier("prompt-tuning", **options, prompt_from=[folder, saved["noise"]]).fit(X, y)
+
+
+# --- ppt ---
+
+
+def test_the_pretext_halves_are_what_they_say() -> None:
+    X, _ = kind_of_data("noise", 0, count=12)
+    from tsprompt.data import as_cases
+
+    made = make_pretext(as_cases(X), 8, 0.25, np.random.default_rng(0))
+    assert len(made.cases) == 8 * len(KINDS)
+    learn, validate = made.split
+    assert sorted([*learn, *validate]) == list(range(24))
+    originals = {one.tobytes(): number for number, one in enumerate(X)}
+    seconds = {one[12:].tobytes(): number for number, one in enumerate(X)}
+    sides: list[set[int]] = []
+    for side in (learn, validate):
+        used: set[int] = set()
+        for start in side[::3]:
+            true, other, back = (made.cases[start + k] for k in range(3))
+            own = originals[true.tobytes()]
+            taken = seconds[other[12:].tobytes()]
+            assert taken != own
+            assert np.array_equal(other[:12], true[:12])
+            assert np.array_equal(back, np.concatenate([true[:12], true[12:][::-1]]))
+            used |= {own, taken}
+        sides.append(used)
+    assert not sides[0] & sides[1]
+    assert made.kinds.tolist() == [0, 1, 2] * 8
+
+
+def test_pretraining_without_labels_reads_no_label(choices: dict[str, Any]) -> None:
+    X, y = kind_of_data("waves", 0)
+    options = {**choices, "tuner": f"ppt:{FEWER}"}
+    made = [pretrain({"a": (X, labels)}, "ppt", **options) for labels in (y, y[::-1], None)]
+    for other in made[1:]:
+        assert other.tasks[0].prompt.equals(made[0].tasks[0].prompt)
+        assert torch.equal(other.tasks[0].vector, made[0].tasks[0].vector)
+    # On train itself too: what own_start gives does not depend on labels.
+    starts = [
+        PPT(epochs=2, hidden=8, pretraining_epochs=2).own_start(problem_of(choices, X, labels))
+        for labels in (y, np.roll(y, 1))
+    ]
+    assert starts[0].equals(starts[1])
+
+
+def test_a_pretext_prompt_does_better_than_a_random_one(choices: dict[str, Any]) -> None:
+    problem = problem_of(choices, *kind_of_data("waves", 0, count=40))
+    tuner = PPT(hidden=8, pretraining_epochs=40, pretraining_patience=40)
+    pretext = tuner.pretext(problem)
+    learner = Gradient(epochs=40, patience=40, hidden=8)
+    fixed = FixedPrompt(problem.draw(0))
+    first = pretext.read(fixed.prompt(), "random")
+    random = learner.descend(pretext, fixed, first)
+    (trained,) = tuner.pretrain([problem])
+    assert not trained.equals(problem.draw(0))
+    assert tuner.pretraining_["loss on halves held out"] < random.loss
+    assert tuner.pretraining_["loss on halves held out"] < tuner.pretraining_["the same by chance"]
+
+
+def test_ppt_alone_says_what_it_pretrains_on(choices: dict[str, Any]) -> None:
+    X, y = kind_of_data("waves", 0)
+    options = {**choices, "tuner": f"ppt:{FEWER}"}
+    with pytest.warns(TspromptNotice, match="on the series of train itself, without their labels"):
+        fitted = PromptClassifier("ppt", **options).fit(X, y)
+    assert fitted.report_["the same by chance"] == pytest.approx(np.log(3))
+    with pytest.raises(InputError, match="cuts series in half"):
+        PromptClassifier("ppt", **options).fit(X[:, :3], y)
+
+
+# --- transprompt ---
+
+
+def test_the_universal_part_learns_from_all_tasks_and_the_others_from_their_own(
+    choices: dict[str, Any],
+) -> None:
+    problems = [problem_of(choices, *kind_of_data(kind, 0)) for kind in KINDS_OF_DATA]
+    joint = _joint(problems)
+    firsts = transprompt._read_all(problems, joint)
+    lessons = transprompt._lessons(problems, firsts, TransPrompt(hidden=8))
+    losses = next(_rounds(joint, lessons, 8))
+    for task, loss in enumerate(losses):
+        for module in joint:
+            module.zero_grad()
+        loss.backward(retain_graph=True)
+        reached = [
+            sum(float(p.grad.abs().sum()) for p in part.parameters() if p.grad is not None) > 0
+            for part in (joint[0].universal, *(module.specific for module in joint))
+        ]
+        assert reached == [True, *(own == task for own in range(3))]
+    assert all(module.universal is joint[0].universal for module in joint)
+
+
+def test_the_parts_add_up(choices: dict[str, Any]) -> None:
+    problems = [problem_of(choices, *kind_of_data(kind, 0)) for kind in KINDS_OF_DATA]
+    tuner = TransPrompt(hidden=8, pretraining_epochs=2, pretraining_patience=2)
+    found = tuner.pretrain(problems)
+    universal = tuner.universal_["vectors"]
+    own = [one.vectors - universal for one in found if one.vectors is not None]
+    assert len(own) == 3
+    assert all(float(one.abs().max()) > 0 for one in own)
+    assert not torch.allclose(own[0], own[1])
+    assert not universal.equal(problems[0].draw(0).vectors)
+
+
+def test_cases_weigh_by_prototypes_of_their_own_and_of_other_tasks() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(20) % 2
+    centre = torch.zeros(2, 6)
+    centre[0], centre[1] = 3.0, -3.0
+    features = centre[labels] + 0.1 * torch.randn(20, 6, generator=generator)
+    features[0] = centre[1]  # says another class than its label
+    elsewhere = torch.full((20, 6), 3.0)  # the other task is where class 0 of this one is
+    elsewhere += 0.1 * torch.randn(20, 6, generator=generator)
+    everything = torch.arange(20)
+
+    def weights(alpha: float) -> torch.Tensor:
+        return instance_weights(
+            [features, elsewhere], [labels, labels], [everything, everything], alpha
+        )[0]
+
+    own, other = weights(1.0), weights(0.0)
+    assert own.mean() == pytest.approx(1)
+    assert own.argmin() == 0
+    assert other[labels == 0][1:].min() > other[labels == 1].max()
+
+
+def test_tasks_count_alike_whatever_their_size(choices: dict[str, Any]) -> None:
+    problems = [
+        problem_of(choices, *kind_of_data("waves", 0, count=40)),
+        problem_of(choices, *kind_of_data("noise", 0, count=12)),
+    ]
+    joint = _joint(problems)
+    firsts = transprompt._read_all(problems, joint)
+    lessons = transprompt._lessons(problems, firsts, TransPrompt(hidden=8))
+    rounds = list(_rounds(joint, lessons, 8))
+    assert len(rounds) == 4  # of 30 cases of the larger; the smaller's come again
+    assert all(len(losses) == 2 for losses in rounds)
+    for lesson in lessons:
+        assert lesson.trainer.weights[lesson.trainer.learn].mean() == pytest.approx(1, abs=1e-5)
+
+
+def test_entropy_holds_back_sure_answers(choices: dict[str, Any]) -> None:
+    problem = problem_of(choices, *kind_of_data("waves", 0))
+    found = problem.read(problem.draw(0), "first")
+    lessons = [
+        transprompt._lessons([problem], [found], TransPrompt(hidden=8, entropy=entropy))[0]
+        for entropy in (0.0, 0.5)
+    ]
+    cases = lessons[0].trainer.learn
+    lessons[1].trainer.coach = lessons[0].trainer.coach
+    with torch.no_grad():
+        plain, held = (one.trainer.lesson(found.features[cases], cases) for one in lessons)
+        chances = lessons[0].trainer.coach(found.features[cases]).softmax(dim=1)
+    entropy = float(-(chances * chances.log()).sum(dim=1).mean())
+    assert float(plain - held) == pytest.approx(0.5 * entropy, rel=1e-3)
+
+
+def test_one_set_gives_tasks_of_its_classes_and_is_read_once(
+    choices: dict[str, Any], separable: Any
+) -> None:
+    problem = problem_of(choices, separable.X, separable.y)
+    tasks = sub_tasks(problem)
+    assert [task.labels.sum() for task in tasks] == [8, 8, 8]
+    assert all(task.n_classes == 2 for task in tasks)
+    joint = _joint(tasks)
+    before = problem.reader.tokens_run
+    found = transprompt._read_all(tasks, joint)
+    once = problem.reader.tokens_run - before
+    assert found[0] is found[1] is found[2]
+    assert isinstance(joint[0], Joined)
+    problem.read(joint[0].prompt(), "again")
+    assert problem.reader.tokens_run - before == 2 * once
+    with pytest.warns(TspromptNotice, match="across 3 tasks that are made of train"):
+        PromptClassifier("transprompt", **{**choices, "tuner": f"transprompt:{FEWER}"}).fit(
+            separable.X, separable.y
+        )
+
+
+def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path]) -> None:
+    X, y = kind_of_data("waves", 0)
+    with pytest.raises(ConfigError, match="needs 2 sets or more, not 1"):
+        pretrain({"a": (X, y)}, "transprompt", **choices)
+    with pytest.raises(ConfigError, match=r"does not pre-train; .*ppt, transprompt"):
+        pretrain({"a": (X, y)}, "prompt-tuning", **choices)
+    with pytest.raises(ConfigError, match="prompt_from is for fitting"):
+        pretrain({"a": (X, y)}, "ppt", **choices, prompt_from=saved["waves"])
+    with pytest.raises(InputError, match="b: one label for each"):
+        pretrain({"a": (X, y), "b": (X, y * 0)}, "transprompt", **choices)
+    longer = np.concatenate([X, X[:, :12]], axis=1)
+    with pytest.raises(ConfigError, match="a universal one has one size"):
+        pretrain(
+            {"a": (X, y), "b": (longer, y)},
+            "transprompt",
+            **{
+                **choices,
+                "strategy": "per-step",
+                "prompt": "soft",
+                "tokenizer": "kernels:steps=30",
+            },
+        )
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("method", ["ppt", "transprompt"])
+def test_prompts_are_saved_bit_by_bit_and_started_from(
+    method: str, choices: dict[str, Any], tmp_path: Path
+) -> None:
+    sets = {kind: kind_of_data(kind, 0) for kind in KINDS_OF_DATA}
+    options = {**choices, "tuner": f"{method}:{FEWER}"}
+    made = pretrain(sets, method, **options)
+    folder = made.save(tmp_path / "prompts")
+    assert {one.name for one in folder.iterdir()} == {"prompts.json", "prompts.safetensors"}
+    sources = read_sources(str(folder))
+    assert [one.name for one in sources] == [f"{folder}, {kind}" for kind in KINDS_OF_DATA]
+    for source, task in zip(sources, made.tasks, strict=True):
+        assert source.prompts[0].equals(task.prompt)
+        assert source.vector is not None
+        assert torch.equal(source.vector, task.vector)
+    X, y = kind_of_data("noise", 1)
+    fitted = PromptClassifier(method, **options, prompt_from=folder).fit(X, y)
+    assert fitted.report_["prompt started from"] == f"{folder}, noise"
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
+    assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+    assert loaded.report_ == fitted.report_
+    assert loaded.parts_.specs() == fitted.parts_.specs()
+    # A loaded model needs its sources no more; a fit does, and says so.
+    made.save(folder)  # replaces its own kind
+    with pytest.raises(ModelFileError, match="no folder of prompts"):
+        made.save(tmp_path / "model")
+    (folder / "prompts.safetensors").write_bytes(b"broken")
+    with pytest.raises(ModelFileError, match="truncated or damaged"):
+        PromptClassifier(method, **options, prompt_from=folder).fit(X, y)
+
+
+def test_ablations_start_afresh_and_plans_take_folders(
+    choices: dict[str, Any], saved: dict[str, Path], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    start = str(saved["waves"])
+    backbone = json.dumps(choices["backbone"])
+    plan.write_text(
+        f'sets = ["GunPoint"]\n[methods.moved]\nrecipe = "prompt-tuning"\nbackbone = {backbone}\n'
+        f'tokenizer = "kernels:steps=8"\nprompt = "soft:length=4"\nprompt_from = "{start}"\n'
+    )
+    (method,) = read_plan(plan).methods
+    check([method])
+    assert method.resolved()["prompt_from"] == start
+    assert all("prompt_from" not in one.settings for one in ablations_of(method))
+    gone = Method("gone", "model", "prompt-tuning", {**method.settings, "prompt_from": "gone"})
+    with pytest.raises(ModelFileError, match="holds no model"):
+        check([gone])
+
+
+def test_the_command_pretrains_and_fit_starts_from_it(
+    choices: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsprompt_cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    for kind in KINDS_OF_DATA:
+        folder = tmp_path / "data" / kind.title()
+        folder.mkdir(parents=True)
+        for part, seed in (("TRAIN", 0), ("TEST", 1)):
+            X, y = kind_of_data(kind, seed)
+            lines = [
+                "\t".join([str(label), *(f"{value:.5f}" for value in one[:, 0])])
+                for one, label in zip(X, y, strict=True)
+            ]
+            (folder / f"{kind.title()}_{part}.tsv").write_text("\n".join(lines) + "\n")
+    same = ["--data-dir", "data", "--backbone", choices["backbone"], "--device", "cpu"]
+    same += ["--dtype", "float32", "--tokenizer", "kernels:steps=8", "--prompt", "soft:length=4"]
+    same += ["--tuner", f"ppt:{FEWER}", "--head", "mlp:epochs=20,hidden=8"]
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(app, [*words, *same])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "Waves, Noise" in run("pretrain", "Waves", "Noise", "-o", "prompts")
+    said = run(
+        *("fit", "Noise", "--recipe", "ppt", "--prompt-from", "prompts", "--no-ablations"),
+        *("-o", "model"),
+    )
+    assert "prompts, Noise" in said
+    shown = CliRunner().invoke(app, ["show", "model"]).output
+    assert "prompt started from" in shown
+    assert "similarity of prompts, Waves" in shown
+
+
+def test_the_split_of_a_problem_is_kept(choices: dict[str, Any]) -> None:
+    problem = problem_of(choices, *kind_of_data("waves", 0))
+    chosen = dataclasses.replace(problem, split=(np.arange(12), np.arange(12, 16)))
+    features = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
+    trainer = MaskTrainer(chosen, Gradient(hidden=8), features)
+    assert trainer.validate.tolist() == [12, 13, 14, 15]

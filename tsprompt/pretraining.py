@@ -1,0 +1,231 @@
+"""Prompts for others to start from: trained on several sets, and kept without their data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from tsprompt.backbones import Backbone, load_backbone
+from tsprompt.data import Cases, as_cases
+from tsprompt.errors import ConfigError, InputError
+from tsprompt.heads.mlp import MLP
+from tsprompt.parts import Parts, make_reader
+from tsprompt.persistence import check_target, pack, write_folder
+from tsprompt.recipes import RECIPES, resolve
+from tsprompt.seeds import derive, generator
+from tsprompt.template import Prompt
+from tsprompt.tokenizers import tokenizers
+from tsprompt.transfer import PROMPTS, task_vector
+from tsprompt.tuners import Problem, tuners
+from tsprompt.tuners.pretraining import PretrainingTuner
+
+__all__ = ["Pretrained", "Task", "check_prompts_target", "pretrain"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What pre-training made of one set."""
+
+    name: str
+    prompt: Prompt
+    vector: Tensor
+    """(D,) task vector, see `tsprompt.transfer`."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Prompts of several sets, for `prompt_from`."""
+
+    method: str
+    settings: dict[str, Any]
+    """All choices, as texts."""
+    tasks: list[Task]
+    seed: int
+    backbone: dict[str, Any]
+    report: dict[str, float]
+    tuner: dict[str, Any]
+    """What the method has learned besides: the universal part of `transprompt`, for one."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write a folder that `prompt_from` takes: `prompts.json` and `prompts.safetensors`.
+
+        It holds no series and no labels.
+
+        Raises
+        ------
+        ModelFileError
+            Something else is there, or it can't be written.
+        """
+        from tsprompt import __version__
+
+        tensors: dict[str, Tensor] = {}
+        tasks = [
+            {"name": one.name, "prompt": one.prompt.state(), "vector": one.vector}
+            for one in self.tasks
+        ]
+        header = {
+            "format": PROMPTS.format,
+            "tsprompt": __version__,
+            "versions": {"torch": torch.__version__, "numpy": np.__version__},
+            "method": self.method,
+            "settings": self.settings,
+            "seed": self.seed,
+            "backbone": self.backbone,
+            "report": self.report,
+            "state": pack({"tasks": tasks, "tuner": self.tuner}, "", tensors),
+        }
+        return write_folder(Path(path), PROMPTS, header, tensors)
+
+
+def check_prompts_target(path: Path) -> None:
+    """See that prompts may take this place.
+
+    Raises
+    ------
+    ModelFileError
+        Something else than a folder of prompts is there.
+    """
+    check_target(path, PROMPTS)
+
+
+def pretrain(
+    sets: Mapping[str, tuple[Any, Any]],
+    method: str = "ppt",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    **choices: Any,
+) -> Pretrained:
+    """Train prompts on sets, for other fits to start from.
+
+    Parameters
+    ----------
+    sets
+        Name -> (X, y): train of each set, as `PromptClassifier.fit` takes it. y may be None for a
+        method that reads no labels.
+    method
+        The recipe whose tuner pre-trains: `ppt` (Gu et al. 2022), a prompt for each set, trained
+        without labels; `transprompt` (Wang et al. 2021), prompts that share a universal part.
+    device, dtype, batch_tokens, random_state, choices
+        As for `PromptClassifier`. A fit that is to start from the prompts needs the same choices.
+
+    Raises
+    ------
+    InputError
+        A set can't be used.
+    ConfigError
+        The method does not pre-train, needs more sets, or choices contradict each other.
+    BackboneError
+        The language model can't be had.
+    """
+    settings = resolve(method, {**choices, "prompt_from": None})
+    parts = Parts.build(settings)
+    tuner = _tuner_of(parts, method)
+    if len(sets) < tuner.least_sets:
+        raise ConfigError(
+            f"{method} learns across tasks and needs {tuner.least_sets} sets or more, not "
+            f"{len(sets)}; name further sets, or fit without --prompt-from: the tasks are then "
+            "made of the classes of that set"
+        )
+    if choices.get("prompt_from"):
+        raise ConfigError("prompt_from is for fitting: pre-training starts from the prompt's draw")
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    layers = parts.choose_layers()
+    backbone = load_backbone(parts.backbone, max(layers), derive(seed, "backbone"), device, dtype)
+    problems, vectors = [], []
+    for name, (X, y) in sets.items():
+        labels = _labels(name, y, len(X), needed=tuner.reads_labels)
+        own = Parts.build({**settings, "backbone": parts.backbone})
+        problem, vector = _prepare(
+            own, backbone, as_cases(X), labels, seed=seed, batch_tokens=batch_tokens
+        )
+        problems.append(problem)
+        vectors.append(vector)
+    prompts = tuner.pretrain(problems)
+    return Pretrained(
+        method=method,
+        settings=parts.specs(full=True),
+        tasks=[Task(*one) for one in zip(sets, prompts, vectors, strict=True)],
+        seed=seed,
+        backbone={
+            "name": backbone.name,
+            "depth": backbone.depth,
+            "weights_hash": backbone.weights_hash,
+        },
+        report=tuner.pretraining_,
+        tuner=tuner.state(),
+    )
+
+
+def _tuner_of(parts: Parts, method: str) -> PretrainingTuner:
+    if isinstance(parts.tuner, PretrainingTuner):
+        return parts.tuner
+    able = [
+        name
+        for name, recipe in RECIPES.items()
+        if recipe.settings.tuner and tuners.build(recipe.settings.tuner).pretrains
+    ]
+    raise ConfigError(
+        f"the tuner {parts.tuner.name!r} of {method!r} does not pre-train; use a method such as: "
+        f"{', '.join(able)}"
+    )
+
+
+def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.intp]:
+    """Class numbers (B,); of a method that reads no labels all are 0, whatever y is."""
+    if not needed:
+        return np.zeros(count, dtype=np.intp)
+    classes, numbers = np.unique(np.asarray(y), return_inverse=True)
+    if numbers.shape != (count,) or len(classes) < 2:
+        raise InputError(
+            f"{name}: one label for each of {count} cases, of two classes or more, is needed; "
+            f"there are {numbers.size} labels of {len(classes)} classes"
+        )
+    return numbers.astype(np.intp)
+
+
+def _prepare(
+    parts: Parts,
+    backbone: Backbone,
+    cases: Cases,
+    labels: npt.NDArray[np.intp],
+    *,
+    seed: int,
+    batch_tokens: int | None,
+) -> tuple[Problem, Tensor]:
+    """A set as a tuner sees it, with its task vector; all draws are those of a fit on it."""
+    if parts.scope == "step" and parts.preprocessing.length is None:
+        parts.preprocessing.length = int(cases.lengths.max())
+    prepared = parts.preprocessing.fit(cases).transform(cases)
+    prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+    reader = make_reader(parts, backbone, batch_tokens)
+    layers = parts.choose_layers()
+    vector = task_vector(parts, reader, prepared, layers)
+    tokenizer = tokenizers.build(parts.tokenizer)
+    room = reader.room(tokenizer.width(prepared.n_features))
+    tokenizer.fit(prepared, backbone, max_steps=room, rng=generator(seed, "tokenizer", 0))
+    problem = Problem(
+        member=0,
+        cases=prepared,
+        labels=labels,
+        n_classes=int(labels.max()) + 1,
+        reader=reader,
+        tokenizer=tokenizer,
+        prompt=parts.prompt,
+        readout=parts.readout,
+        head=MLP(),
+        slots=parts.strategy.slots(reader.length, tokenizer.max_steps_),
+        layers=layers,
+        seed=seed,
+    )
+    return problem, vector

@@ -1,0 +1,254 @@
+"""Prompts that come from elsewhere: reading them, and telling which task is the nearest.
+
+A task is known by its task vector: what the frozen language model says at the mask about the cases
+of train, on average, without any prompt, less what it says there when it reads nothing at all. Of
+several prompts training starts from the one whose task vector has the largest cosine with that of
+train (after Gu et al. 2022, and Vu et al. 2022, SPoT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsprompt.backbones import Backbone
+from tsprompt.data import Cases
+from tsprompt.errors import ConfigError, ModelFileError
+from tsprompt.part import require, split_texts
+from tsprompt.parts import Parts
+from tsprompt.persistence import MODEL, Kind, read_header, read_tensors, unpack
+from tsprompt.preprocessing import resample
+from tsprompt.reading import Reader, Reading
+from tsprompt.readouts import Mask
+from tsprompt.regimes import regimes
+from tsprompt.seeds import generator
+from tsprompt.template import Prompt
+from tsprompt.tokenizers import tokenizers
+
+__all__ = [
+    "PROMPTS",
+    "Chosen",
+    "Source",
+    "choose_source",
+    "fingerprints",
+    "read_sources",
+    "task_vector",
+]
+
+PROMPTS = Kind(
+    "prompts.json",
+    "prompts.safetensors",
+    1,
+    "pretrain",
+    "the prompts",
+    "no folder of prompts",
+    "no prompts",
+)
+"""What `tsprompt pretrain` writes."""
+
+_TASK_CASES, _TASK_LENGTH = 128, 128
+"""Train cases, drawn at random, that a task vector is the mean over, and their timesteps."""
+_ALIKE = ("tokenizer", "strategy", "scope")
+"""Settings that a prompt can't be taken out of."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained prompt, or the prompts of one saved model, with the task that they are for."""
+
+    name: str
+    prompts: list[Prompt]
+    vector: Tensor | None
+    """(D,) task vector; None: the model was saved without."""
+    seed: int
+    """Of the fit: what its tokenizer was drawn with."""
+    settings: dict[str, Any]
+    backbone: dict[str, Any]
+    """`name`, `depth`, `weights_hash`."""
+
+    def prompt(self, member: int) -> Prompt:
+        """The prompt for a member of an ensemble; from the first again when they run out."""
+        return self.prompts[member % len(self.prompts)]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The source whose task is nearest."""
+
+    source: Source
+    similarities: dict[str, float]
+    """Cosine of each source's task vector with that of train, as far as there are any."""
+
+    def report(self) -> dict[str, Any]:
+        """For a fit's report."""
+        each = {f"similarity of {name}": value for name, value in self.similarities.items()}
+        return {"prompt started from": self.source.name, **each}
+
+
+def task_vector(parts: Parts, reader: Reader, cases: Cases, layers: tuple[int, ...]) -> Tensor:
+    """What tells this task from others (D,), at the deepest layer that is read.
+
+    Vectors of all sets must be comparable, so the tokenizer is drawn anew, the same for all: its
+    draws follow from a seed that never changes and from the sizes of what it is fitted on, so it is
+    fitted on 128 cases of 128 timesteps, drawn at random (again, where there are fewer) and
+    resampled. A case that is drawn twice is read once.
+
+    Parameters
+    ----------
+    cases
+        Train, prepared by the parts' preprocessing and strategy.
+    """
+    drawn = np.resize(generator(0, "cases of a task").permutation(len(cases)), _TASK_CASES)
+    sample = Cases(np.concatenate([resample(cases[i][None], _TASK_LENGTH) for i in drawn]))
+    tokenizer = tokenizers.build(parts.tokenizer)
+    room = reader.room(tokenizer.width(cases.n_features))
+    tokenizer.fit(sample, reader.backbone, max_steps=room, rng=generator(0, "task vector"))
+    reading = Reading(tokenizer, Prompt(None), Mask(), (max(layers),))
+    said = reader.features(reading, sample, "task vector")
+    silent = _silence(reader.backbone, max(layers))
+    return said.unflatten(1, (-1, reader.backbone.hidden_size)).mean(dim=(0, 1)).cpu() - silent
+
+
+def _silence(backbone: Backbone, layer: int) -> Tensor:
+    """What the model says at the mask (D,) of nothing: `[CLS] [MASK] [SEP]`."""
+    words = backbone.words
+    frame = backbone.embed(torch.tensor([[words.cls, words.mask, words.sep]]))
+    return backbone.run(frame, (layer,))[0][0, 1].to(torch.float32).cpu()
+
+
+def read_sources(folders: str | None) -> list[Source]:
+    """All prompts in these folders, joined as `tsprompt.part.join_texts` does.
+
+    Raises
+    ------
+    ModelFileError
+        A folder holds neither a saved model nor prompts, or they are damaged.
+    ConfigError
+        A model has no trained prompt, or one that its own language model was trained with.
+    """
+    names = split_texts(folders) if folders is not None else []
+    return [source for name in names for source in _read(name)]
+
+
+def fingerprints(folders: str) -> list[str]:
+    """SHA-256 of the tensors in each of these folders."""
+    paths = [Path(name).expanduser() for name in split_texts(folders)]
+    return [str(read_header(path, _kind(path))["tensors_sha256"]) for path in paths]
+
+
+def _kind(path: Path) -> Kind:
+    return PROMPTS if (path / PROMPTS.header).is_file() else MODEL
+
+
+def _read(name: str) -> list[Source]:
+    path = Path(name).expanduser()
+    kind = _kind(path)
+    header = read_header(path, kind)
+    try:
+        state = unpack(header["state"], read_tensors(path, header, kind))
+        return _of_prompts(name, header, state) if kind is PROMPTS else [_of(name, header, state)]
+    except (KeyError, TypeError, IndexError) as error:
+        raise ModelFileError(
+            f"{path / kind.header} is damaged ({error!r}); {kind.command} again"
+        ) from None
+
+
+def _of_prompts(name: str, header: dict[str, Any], state: dict[str, Any]) -> list[Source]:
+    return [
+        Source(
+            name=f"{name}, {task['name']}",
+            prompts=[_prompt(task["prompt"])],
+            vector=task["vector"],
+            seed=header["seed"],
+            settings=header["settings"],
+            backbone=header["backbone"],
+        )
+        for task in state["tasks"]
+    ]
+
+
+def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
+    prompts = [_prompt(one["prompt"]) for one in state["readings"]]
+    require(
+        all(one.ids is None and (len(one) or one.deep is not None) for one in prompts),
+        f"prompt_from: the prompt of {name} is {header['settings']['prompt']!r}, and training can "
+        'start from vectors only; give a model that was fitted with such as recipe="prompt-tuning"',
+    )
+    require(
+        not regimes.build(header["settings"]["train"]).tunes_model,
+        f"prompt_from: the prompt of {name} was trained together with its own copy of the language "
+        'model, and means nothing to another; give a model that was fitted with train="prompt"',
+    )
+    return Source(
+        name=name,
+        prompts=prompts,
+        vector=state.get("task_vector"),
+        seed=header["seed"],
+        settings=header["settings"],
+        backbone=header["backbone"],
+    )
+
+
+def _prompt(state: dict[str, Any]) -> Prompt:
+    return Prompt(**{"ids": None, **state})
+
+
+def choose_source(
+    sources: list[Source], vector: Tensor | None, parts: Parts, backbone: Backbone
+) -> Chosen | None:
+    """The source whose task vector has the largest cosine with this one; None of none.
+
+    Raises
+    ------
+    ConfigError
+        A source was trained with another language model, tokenizer or layout; or there are several,
+        and one has no task vector.
+    """
+    if not sources:
+        return None
+    for source in sources:
+        _check_alike(source, parts, backbone)
+    similarities = {
+        source.name: float(functional.cosine_similarity(source.vector, vector, dim=0))
+        for source in sources
+        if source.vector is not None and vector is not None
+    }
+    for source in sources:
+        require(
+            len(sources) == 1 or source.name in similarities,
+            f"prompt_from: {source.name} was saved without a task vector, so that it can't be "
+            "compared with the others; fit it again, or give it alone",
+        )
+    nearest = max(sources, key=lambda one: similarities.get(one.name, 0.0))
+    return Chosen(nearest, similarities)
+
+
+def _check_alike(source: Source, parts: Parts, backbone: Backbone) -> None:
+    theirs, name = source.backbone, source.name
+    if theirs["weights_hash"] != backbone.weights_hash:
+        if theirs["name"] == backbone.name and theirs["depth"] != backbone.depth:
+            raise ConfigError(
+                f"prompt_from: the prompt of {name} was trained for {theirs['depth']} layers of "
+                f"{backbone.name}, and here {backbone.depth} are read; give the readout that it "
+                f"was trained with, readout={source.settings['readout']!r}"
+            )
+        raise ConfigError(
+            f"prompt_from: the prompt of {name} was trained with the language model "
+            f"{theirs['name']} (weights {theirs['weights_hash'][:12]}...), and is to be read by "
+            f"{backbone.name} (weights {backbone.weights_hash[:12]}...) here; give "
+            f"backbone={theirs['name']!r}, or train the prompt with the one here"
+        )
+    own = parts.specs(full=True)
+    for setting in _ALIKE:
+        if own[setting] != source.settings[setting]:
+            raise ConfigError(
+                f"prompt_from: the prompt of {name} was trained with "
+                f"{setting}={source.settings[setting]!r}, and here it is {own[setting]!r}; "
+                "give both the same"
+            )

@@ -1,0 +1,57 @@
+"""What the tuners share that can make prompts on other sets first, and then tune them on train."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tsprompt.part import require
+from tsprompt.template import Prompt
+from tsprompt.tuners.base import Found, Problem
+from tsprompt.tuners.gradient import Gradient
+
+__all__ = ["PretrainingTuner"]
+
+
+@dataclass
+class PretrainingTuner(Gradient):
+    """Tunes as `gradient` does, from a prompt that was pre-trained: on other sets, if the problem
+    brings one to start from, else on this one."""
+
+    pretrains: ClassVar[bool] = True
+    reads_labels: ClassVar[bool]
+    """Whether pre-training needs the labels of the sets."""
+    least_sets: ClassVar[int] = 1
+    """How many sets pre-training needs."""
+
+    pretraining_epochs: int = 20
+    """The most passes over each set in pre-training."""
+    pretraining_patience: int = 5
+    """Epochs without improvement after which pre-training ends."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = min(self.pretraining_epochs, self.pretraining_patience)
+        require(least >= 1, f"{self.name}: counts must be 1 or more")
+
+    def find(self, problem: Problem) -> list[Found]:
+        """Pre-train, unless that was done elsewhere; then tune."""
+        self.pretraining_: dict[str, float] = {}
+        if problem.start is None:
+            problem = dataclasses.replace(problem, start=self.own_start(problem))
+        return super().find(problem)
+
+    @abstractmethod
+    def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
+        """One prompt for each of the problems, which share a language model."""
+
+    @abstractmethod
+    def own_start(self, problem: Problem) -> Prompt:
+        """A prompt to start from that is pre-trained on this very train."""
+
+    def report(self) -> dict[str, float]:
+        """Also of pre-training."""
+        return {**self.pretraining_, **super().report()}

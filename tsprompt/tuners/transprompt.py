@@ -1,0 +1,321 @@
+"""`transprompt`: a prompt is meta-learned across several tasks, and then adapted to one."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsprompt import progress
+from tsprompt.errors import ConfigError, notice
+from tsprompt.heads.base import standardiser
+from tsprompt.heads.mlp import MLP
+from tsprompt.part import require
+from tsprompt.prompts import PromptModule
+from tsprompt.seeds import derive, seeded_torch
+from tsprompt.template import Prompt
+from tsprompt.tuners.base import Found, Problem, tuners
+from tsprompt.tuners.gradient import OPTIMISERS, TrainFeatures
+from tsprompt.tuners.pretraining import PretrainingTuner
+from tsprompt.tuners.training import MaskTrainer
+
+__all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]
+
+
+@tuners.register("transprompt")
+@dataclass
+class TransPrompt(PretrainingTuner):
+    """Prompts that are meta-learned across tasks (Wang et al. 2021).
+
+    Each task's prompt is a universal part, which all tasks train, plus a part of its own. Two
+    measures keep the universal part from leaning to some tasks: cases are weighted by how near they
+    are to the prototypes of classes, those of their own class and those of the other tasks, and
+    sure answers are held back by their entropy. All tasks count alike, whatever their size.
+
+    Without a prompt to start from, the tasks are made of train: each class against the rest.
+    """
+
+    reads_labels: ClassVar[bool] = True
+    least_sets: ClassVar[int] = 2
+
+    alpha: float = 0.5
+    """How much of a case's weight comes from its own class; the rest comes from other tasks."""
+    entropy: float = 0.1
+    """How much the entropy of the answers counts in the loss."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.alpha <= 1, "transprompt: alpha lies between 0 and 1")
+        require(self.entropy >= 0, "transprompt: entropy must be 0 or more")
+
+    def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
+        """Train the universal part and the tasks' own parts together.
+
+        Raises
+        ------
+        ConfigError
+            The tasks need prompts of different sizes.
+        """
+        # The tasks' coaches are perceptrons: a head that knows the classes' names knows one set.
+        problems = [dataclasses.replace(problem, head=MLP()) for problem in problems]
+        joint = _joint(problems)
+        firsts = _read_all(problems, joint)
+        seed = derive(problems[0].seed, "transprompt", problems[0].member)
+        with seeded_torch(seed):
+            lessons = _lessons(problems, firsts, self)
+            best = self._learn_together(joint, lessons)
+        self.universal_ = best.universal.state()
+        self.pretraining_ = {
+            "tasks of pre-training": float(len(problems)),
+            "mean loss on their held-out cases": best.loss,
+        }
+        return best.prompts
+
+    def own_start(self, problem: Problem) -> Prompt:
+        """The universal part of one-against-the-rest tasks, plus the mean of the tasks' own."""
+        tasks = sub_tasks(problem)
+        same = "; with two classes both ask the same" if len(tasks) == 2 else ""
+        notice(
+            f"transprompt learns across {len(tasks)} tasks that are made of train, each class "
+            f"against the rest{same}; --prompt-from starts from other sets, see "
+            "`tsprompt pretrain --method transprompt`"
+        )
+        return _mean(self.pretrain(tasks))
+
+    def _learn_together(self, joint: list[Joined], lessons: list[_Lesson]) -> _BestOfAll:
+        best = _BestOfAll(joint)
+        parameters = {
+            id(one): one
+            for module in (*joint, *(lesson.trainer.coach for lesson in lessons))
+            for one in module.parameters()
+        }
+        optimiser = OPTIMISERS[self.optimiser]([*parameters.values()], lr=self.learning_rate)
+        for epoch in range(self.pretraining_epochs):
+            for losses in _rounds(joint, lessons, self.batch):
+                optimiser.zero_grad()
+                torch.stack(losses).mean().backward()
+                optimiser.step()
+            with torch.no_grad():
+                held = [
+                    lesson.held_out_loss(module, self.batch)
+                    for module, lesson in zip(joint, lessons, strict=True)
+                ]
+            best.update(float(np.mean(held)))
+            progress.report("pre-training", epoch + 1, self.pretraining_epochs)
+            if best.waited >= self.pretraining_patience:
+                break
+        progress.report("pre-training", self.pretraining_epochs, self.pretraining_epochs)
+        return best
+
+
+class Joined(PromptModule):
+    """The prompt of one task: the universal part plus its own, slot by slot."""
+
+    def __init__(self, universal: PromptModule, specific: PromptModule) -> None:
+        super().__init__()
+        self.universal, self.specific = universal, specific
+
+    def forward(self) -> Prompt:
+        """Their sum."""
+        return _combine([self.universal(), self.specific()], lambda all_: torch.stack(all_).sum(0))
+
+
+class _Weighted(MaskTrainer):
+    """A task's coach, whose loss weighs the cases."""
+
+    weights: Tensor
+    """(B,)"""
+
+    def __init__(self, problem: Problem, tuner: TransPrompt, features: Tensor) -> None:
+        super().__init__(problem, tuner, features)
+        self.entropy = tuner.entropy
+
+    def lesson(self, features: Tensor, cases: Tensor) -> Tensor:
+        """Weighted cross-entropy of features (b, R) of these cases (b,), less the entropy of the
+        answers."""
+        scores = self.coach(features)
+        each = functional.cross_entropy(scores, self.labels[cases], reduction="none")
+        chances = scores.log_softmax(dim=1)
+        entropy = -(chances.exp() * chances).sum(dim=1).mean()
+        return (each * self.weights[cases]).mean() - self.entropy * entropy
+
+
+@dataclass
+class _Lesson:
+    """What one task brings to the learning of all."""
+
+    trainer: _Weighted
+    features: TrainFeatures
+
+    def held_out_loss(self, module: PromptModule, size: int) -> float:
+        """Mean cross-entropy of the held-out cases, all weighted alike."""
+        parts = self.features.batches(self.trainer.validate, size)
+        losses = [
+            self.trainer.loss(self.features.of(module, part), part) * len(part) for part in parts
+        ]
+        return float(torch.stack(losses).sum()) / len(self.trainer.validate)
+
+
+class _BestOfAll:
+    """The prompts of the epoch with the least mean loss."""
+
+    def __init__(self, joint: list[Joined]) -> None:
+        self.joint, self.loss, self.waited = joint, float("inf"), 0
+        self._keep()
+
+    def update(self, loss: float) -> None:
+        self.waited += 1
+        if loss < self.loss:
+            self.loss, self.waited = loss, 0
+            self._keep()
+
+    def _keep(self) -> None:
+        self.prompts = [module.prompt() for module in self.joint]
+        self.universal = self.joint[0].universal.prompt()
+
+
+def _joint(problems: Sequence[Problem]) -> list[Joined]:
+    """One universal part, and for each task one of its own that is nothing yet."""
+    sizes = {problem.slots for problem in problems}
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"transprompt: the sets need prompts of {' and '.join(map(str, sorted(sizes)))} "
+            'vectors, and a universal one has one size; use strategy="shared"'
+        )
+    first = problems[0]
+    universal = first.module(0)
+    nothing = _combine([universal.prompt()], lambda all_: torch.zeros_like(all_[0]))
+    backbone = first.reader.backbone
+    return [
+        Joined(universal, first.prompt.resume(nothing, first.slots, backbone)) for _ in problems
+    ]
+
+
+def _read_all(problems: Sequence[Problem], joint: list[Joined]) -> list[Found]:
+    """What the model says about each task's cases at first; about the same cases once only."""
+    known: dict[tuple[int, int], Found] = {}
+    found = []
+    for number, (problem, module) in enumerate(zip(problems, joint, strict=True), start=1):
+        key = id(problem.cases), id(problem.tokenizer)
+        if key not in known:
+            known[key] = problem.read(module.prompt(), f"task {number} of {len(problems)}")
+        found.append(known[key])
+    return found
+
+
+def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPrompt) -> list[_Lesson]:
+    if len({found.features.shape[1] for found in firsts}) > 1:
+        raise ConfigError(
+            "transprompt compares cases across tasks, and what is read of them has different "
+            'sizes; use readout="mask" with scope="series"'
+        )
+    trainers = [
+        _Weighted(problem, tuner, found.features)
+        for problem, found in zip(problems, firsts, strict=True)
+    ]
+    weights = instance_weights(
+        [found.features for found in firsts],
+        [trainer.labels for trainer in trainers],
+        [trainer.learn for trainer in trainers],
+        tuner.alpha,
+    )
+    for trainer, own in zip(trainers, weights, strict=True):
+        trainer.weights = own
+    return [
+        _Lesson(trainer, TrainFeatures(problem, found))
+        for trainer, problem, found in zip(trainers, problems, firsts, strict=True)
+    ]
+
+
+def _rounds(joint: list[Joined], lessons: list[_Lesson], size: int) -> Iterator[list[Tensor]]:
+    """The losses of one batch of each task, until the largest task is through."""
+    batches = [lesson.features.batches(lesson.trainer.learn, size) for lesson in lessons]
+    rounds = max(map(len, batches))
+    for parts in itertools.islice(zip(*map(itertools.cycle, batches), strict=False), rounds):
+        yield [
+            lesson.trainer.lesson(lesson.features.of(module, part), part)
+            for module, lesson, part in zip(joint, lessons, parts, strict=True)
+        ]
+
+
+def instance_weights(
+    features: list[Tensor], labels: list[Tensor], learn: list[Tensor], alpha: float
+) -> list[Tensor]:
+    """How much each case counts: more, the nearer it is to the prototypes of classes.
+
+    A prototype is the mean of the features of a class, over the cases that are learned from. A
+    case's nearness to one is ``1 / (1 + d)``, where d is the mean square of what lies between them,
+    features being standardised over all tasks. It is taken of its own class, and of the nearest
+    class of each other task, on average; `alpha` balances the two.
+
+    Parameters
+    ----------
+    features
+        For each task (B, R).
+    labels
+        For each task the class numbers (B,).
+    learn
+        For each task the cases (n,) to learn from.
+
+    Returns
+    -------
+    For each task (B,) weights, whose mean over the cases to learn from is 1.
+    """
+    mean, unit = standardiser(torch.cat([f[n] for f, n in zip(features, learn, strict=True)]))
+    scaled = [(one - mean) / unit for one in features]
+    prototypes = [
+        _prototypes(one[n], own[n]) for one, own, n in zip(scaled, labels, learn, strict=True)
+    ]
+    weights = []
+    for task, (one, own, n) in enumerate(zip(scaled, labels, learn, strict=True)):
+        weight = _nearness(one, prototypes[task]).gather(1, own[:, None]).squeeze(1)
+        others = [p for number, p in enumerate(prototypes) if number != task]
+        if others:
+            near = torch.stack([_nearness(one, p).amax(dim=1) for p in others]).mean(dim=0)
+            weight = alpha * weight + (1 - alpha) * near
+        weights.append(weight / weight[n].mean())
+    return weights
+
+
+def _prototypes(features: Tensor, labels: Tensor) -> Tensor:
+    """(C, R) means of the classes of features (n, R); each class has a case."""
+    one_hot = functional.one_hot(labels).to(features.dtype)
+    return one_hot.T @ features / one_hot.sum(dim=0)[:, None].clamp(min=1)
+
+
+def _nearness(features: Tensor, prototypes: Tensor) -> Tensor:
+    """(B, C) of features (B, R) and prototypes (C, R)."""
+    apart = torch.cdist(features, prototypes).square() / features.shape[1]
+    return 1 / (1 + apart)
+
+
+def sub_tasks(problem: Problem) -> list[Problem]:
+    """Each class against the rest."""
+    return [
+        dataclasses.replace(problem, labels=(problem.labels == label).astype(np.intp), n_classes=2)
+        for label in range(problem.n_classes)
+    ]
+
+
+def _mean(prompts: list[Prompt]) -> Prompt:
+    """The universal part is in all of them: their mean is it, and the mean of the others."""
+    return _combine(prompts, lambda all_: torch.stack(all_).mean(0))
+
+
+def _combine(prompts: list[Prompt], join: Callable[[list[Tensor]], Tensor]) -> Prompt:
+    """One prompt of several that fill the same slots: what `join` makes of their vectors."""
+
+    def joined(parts: list[Tensor | None]) -> Tensor | None:
+        there = [one for one in parts if one is not None]
+        return join(there) if there else None
+
+    vectors = joined([one.vectors for one in prompts])
+    deep = joined([one.deep for one in prompts])
+    return dataclasses.replace(prompts[0], ids=None, vectors=vectors, deep=deep)
