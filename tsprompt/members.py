@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 
+from tsprompt.backbones import side_by_side
 from tsprompt.combinations import Combination, Evidence, Task
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, IntArray
@@ -132,28 +134,33 @@ class Members:
         )
 
     def _fit_tokenizers(self) -> list[Tokenizer]:
-        """One tokenizer for each member; all have the same steps."""
+        """One tokenizer for each member, those that share a draw and a view the same; all have the
+        same steps."""
         parts, reader = self.parts, self.reader
-        made: dict[tuple[int, int], Tokenizer] = {}
-        fitted = []
-        for member in range(len(self.tasks)):
-            seen, draw = self.views.of(self.train, member), parts.combination.draw_of(member)
-            room = reader.room(parts.tokenizer.width(seen.n_features), parts.context)
-            if (draw, id(seen)) not in made:
-                tokenizer = tokenizers.build(parts.tokenizer)
-                # A prompt belongs to the tokenizer draw that it was trained with.
-                drawn = self.source.seed if self.source else self.seed
-                rng = generator(drawn, "tokenizer", draw)
-                tokenizer.fit(seen, reader.backbone, max_steps=room, rng=rng, member=draw)
-                made[draw, id(seen)] = tokenizer
-            fitted.append(made[draw, id(seen)])
-        longest = int(seen.lengths.max())
-        if parts.tokenizer.crowded(longest, room):
+        seen = [self.views.of(self.train, member) for member in range(len(self.tasks))]
+        keys = [(parts.combination.draw_of(k), id(one)) for k, one in enumerate(seen)]
+        views = dict(zip(keys, seen, strict=True))
+        fits = [partial(self._fit_tokenizer, view, draw) for (draw, _), view in views.items()]
+        made = dict(zip(views, side_by_side(fits, reader.batch.cores), strict=True))
+        first, longest = made[keys[0]], int(seen[0].lengths.max())
+        if parts.tokenizer.crowded(longest, self._room(seen[0])):
             notice(
                 f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
-                f"{parts.backbone}: steps are patches of {fitted[0].patch_} timesteps"
+                f"{parts.backbone}: steps are patches of {first.patch_} timesteps"
             )
-        return fitted
+        return [made[key] for key in keys]
+
+    def _fit_tokenizer(self, seen: Cases, draw: int) -> Tokenizer:
+        """The tokenizer with this number, for what members see of train."""
+        tokenizer = tokenizers.build(self.parts.tokenizer)
+        # A prompt belongs to the tokenizer draw that it was trained with.
+        rng = generator(self.source.seed if self.source else self.seed, "tokenizer", draw)
+        backbone, room = self.reader.backbone, self._room(seen)
+        return tokenizer.fit(seen, backbone, max_steps=room, rng=rng, member=draw)
+
+    def _room(self, seen: Cases) -> int | None:
+        width = self.parts.tokenizer.width(seen.n_features)
+        return self.reader.room(width, self.parts.context)
 
 
 class Views:

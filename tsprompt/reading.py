@@ -7,15 +7,17 @@ once, however often it occurs.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tsprompt import progress
-from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.backbones import Backbone, BatchSize, side_by_side
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.distinct import Distinct
@@ -35,6 +37,7 @@ _CHUNK_BYTES = 1 << 27
 _GATHER_CASES = 256
 """Cases whose step vectors are pooled at once."""
 
+T = TypeVar("T")
 Said = tuple[Tensor, Tensor]
 """Hidden states at the data tokens (b, N', K, D) and at the mask (b, N', M, D), N' layers."""
 Chunk = tuple[IntArray, Tensor]
@@ -111,7 +114,16 @@ class Reader:
             for start in range(0, len(index), rows):
                 part = slice(start, start + rows)
                 chunk = torch.from_numpy(values[part]).to(self.backbone.device)
-                yield index[part], tokenizer.transform(chunk, self.backbone)
+                yield index[part], self._transform(tokenizer, chunk)
+
+    def _transform(self, tokenizer: Tokenizer, values: Tensor) -> Tensor:
+        """Tokens of values (b, T, F); on several cores, some of the cases on each."""
+        pieces = values.tensor_split(min(self.batch.cores, len(values)))
+        made = side_by_side(
+            [partial(tokenizer.transform, piece, self.backbone) for piece in pieces],
+            self.batch.cores,
+        )
+        return made[0] if len(made) == 1 else torch.cat(made)
 
     def keep_tokens(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Like `tokenise`, but the answer is kept: another prompt needs the same tokens."""
@@ -267,6 +279,10 @@ def by_case(vectors: Tensor) -> Said:
     return said, said
 
 
+def _whole(said: Said) -> Said:
+    return said
+
+
 class _Pass:
     """One pass over cases: only distinct rows are run, and what they say is kept by number."""
 
@@ -283,26 +299,29 @@ class _Pass:
         self.series = reader.scope == "series"
 
     def features(self, chunks: Iterator[Chunk]) -> Tensor:
-        return self._gather([self._keep(said) for chunk in chunks for said in self._say(*chunk)])
+        kept = [one for chunk in chunks for one in self._say(*chunk, self._keep)]
+        return self._gather(kept)
 
     def fit_features(self, chunks: list[Chunk], sample: np.ndarray, learned: np.ndarray) -> Tensor:
         """The sample is read first, and held until the readout has learned from it. What it may
         not learn from is read last."""
-        first = [said for part in _pick(chunks, sample) for said in self._say(*part)]
+        first = [said for part in _pick(chunks, sample) for said in self._say(*part, _whole)]
         readout = self.reading.readout
         if self.series:
             readout.fit(torch.cat([data.transpose(1, 2).flatten(0, 1) for data, _ in first]))
-        kept = [self._keep(said) for said in first]
+        cores = self.reader.batch.cores
+        kept = side_by_side([partial(self._keep, said) for said in first], cores)
         kept += self._read(chunks, learned & ~sample)
         if not self.series:
             readout.fit(torch.cat(kept))
         return self._gather(kept + self._read(chunks, ~learned))
 
     def _read(self, chunks: list[Chunk], chosen: np.ndarray) -> list[Tensor]:
-        return [self._keep(said) for part in _pick(chunks, chosen) for said in self._say(*part)]
+        return [one for part in _pick(chunks, chosen) for one in self._say(*part, self._keep)]
 
-    def _say(self, index: IntArray, tokens: Tensor) -> Iterator[Said]:
-        """What the model says about the new rows among these cases, in the order of numbers."""
+    def _say(self, index: IntArray, tokens: Tensor, keep: Callable[[Said], T]) -> Iterator[T]:
+        """What is to be kept of what the model says about the new rows among these cases, in the
+        order of numbers."""
         start = time.perf_counter()
         reader = self.reader
         rows, place = reader.rows(tokens)
@@ -318,8 +337,10 @@ class _Pass:
         length = int(positions.max(initial=1))
         before, finished = self.done, 0
 
-        def run(part: slice) -> Said:
-            return reader.read(
+        def run(part: slice) -> tuple[int, float, T]:
+            """How many rows, the share of the time that the model took, and what is kept."""
+            begun = time.perf_counter()
+            said = reader.read(
                 rows[part],
                 place[part],
                 self.reading.prompt,
@@ -328,15 +349,18 @@ class _Pass:
                 context=self.context,
                 beside=beside[part],
             )
+            spent = time.perf_counter() - begun
+            kept = keep(said)
+            return len(said[1]), spent / (time.perf_counter() - begun), kept
 
-        for said in reader.batch.run(len(rows), length, run):
-            reader.count(positions[finished : finished + len(said[1])])
-            finished += len(said[1])
-            reader.seconds += time.perf_counter() - start
+        for count, share, kept in reader.batch.run(len(rows), length, run):
+            reader.count(positions[finished : finished + count])
+            finished += count
+            reader.seconds += share * (time.perf_counter() - start)
             progress.report(
                 self.stage, before + len(index) * finished / max(len(rows), 1), self.total
             )
-            yield said
+            yield kept
             start = time.perf_counter()
         self.done = before + len(index)
         progress.report(self.stage, self.done, self.total)

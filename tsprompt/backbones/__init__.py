@@ -6,8 +6,16 @@ entries permuted inside each matrix) or ``none`` (embeddings go straight to the 
 """
 
 from tsprompt.backbones.base import Backbone
-from tsprompt.backbones.batches import BatchSize
+from tsprompt.backbones.batches import BatchSize, side_by_side
 from tsprompt.backbones.catalogue import BUNDLED, available, cached
 from tsprompt.backbones.load import load_backbone
 
-__all__ = ["BUNDLED", "Backbone", "BatchSize", "available", "cached", "load_backbone"]
+__all__ = [
+    "BUNDLED",
+    "Backbone",
+    "BatchSize",
+    "available",
+    "cached",
+    "load_backbone",
+    "side_by_side",
+]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as checkpointed
 
 from tsprompt.backbones.families import Family
+from tsprompt.backbones.fused import fuse_gelu
 from tsprompt.backbones.words import Words
 from tsprompt.errors import ConfigError
 
@@ -65,6 +66,8 @@ class Backbone:
         self.words = words
         self.weights_hash = fingerprint(model)
         self.model = model.to(device=device, dtype=dtype).requires_grad_(False).eval()
+        if device.type == "cpu" and dtype is torch.bfloat16:
+            fuse_gelu(self.model)
         self.word_vectors: Tensor = family.word_vectors(self.model)
         """(V, D) word embeddings as they enter the model, float32."""
 
