@@ -31,16 +31,14 @@ from tsprompt.files import write_whole
 from tsprompt.tokenizers.base import Embedder
 from tsprompt_datasets import load_dataset
 
-SETS = (
-    "ArrowHead Beef ECG200 ItalyPowerDemand SyntheticControl ToeSegmentation1 Wine OSULeaf ERing "
-)
-SETS += "Libras NATOPS RacketSports"
+SETS = "ArrowHead Beef ECG200 ItalyPowerDemand SyntheticControl ToeSegmentation1 Wine ERing Libras "
+SETS += "RacketSports"
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "no LM": {"backbone": "none:minilm"},
     "scale 16": {"tokenizer": "kernels:scale=16"},
     "scale 64": {"tokenizer": "kernels:scale=64"},
-    "best of 10 prompts": {"tuner": "search:draws=10"},
+    "best of 4 prompts": {"tuner": "search:draws=4"},
     "prompt of 64 words": {"prompt": "hard:length=64"},
     "last layers (5 and 6)": {"readout": "pooled:layers=5+6"},
 }
