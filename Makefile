@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench bench-small constraints clean
+.PHONY: demo test lint docs bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -27,6 +27,10 @@ bench: $(STAMP)
 bench-small: $(STAMP)
 	$(BIN)/tsprompt bench run benchmarks/small.toml --results results/small
 	$(BIN)/tsprompt report results/small --against published --html results/small.html
+
+bench-prompting: $(STAMP)
+	$(BIN)/tsprompt bench run benchmarks/prompting.toml --results results/prompting
+	$(BIN)/python benchmarks/prompting.py results/prompting
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

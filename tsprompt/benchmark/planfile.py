@@ -5,7 +5,7 @@
     sets = ["ucr-small", "Coffee"]     # names, or groups of names
     seeds = 2                          # runs of each split
     resamples = 5                      # the splits 0 to 4; or a list such as [0, 3]
-    shots = [5]                        # cases of train for each class; none: all of train
+    shots = ["all", 5]                 # cases of train for each class
 
     methods = ["default", "minirocket"]    # recipes and baselines; or, to say what differs:
 
@@ -166,13 +166,13 @@ def read_plan(path: Path) -> Plan:
     methods = found.get("methods", ["default"])
     made = _table(path, methods) if isinstance(methods, dict) else named_methods(methods)
     resamples = found.get("resamples", [0])
-    shots = found.get("shots") or [None]
+    shots = _listed(path, "shots", found.get("shots") or ["all"])
     return Plan(
         sets=tuple(_listed(path, "sets", found.get("sets", []))),
         methods=tuple(made),
         seeds=found.get("seeds", 1),
         resamples=tuple(range(resamples) if isinstance(resamples, int) else resamples),
-        shots=tuple(_listed(path, "shots", shots)),
+        shots=tuple(None if one == "all" else one for one in shots),
     )
 
 
