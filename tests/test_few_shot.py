@@ -305,7 +305,7 @@ def test_a_head_that_need_not_learn_classifies_without_labels(
     assert np.array_equal(loaded.predict_proba(X_test), chances)
     with pytest.raises(InputError, match="each named once"):
         PromptClassifier(**options).fit_zero_shot(X, y)
-    with pytest.raises(ConfigError, match="heads that need not: nearest"):
+    with pytest.raises(ConfigError, match=r"heads that need not: .*nearest"):
         PromptClassifier(**tiny).fit_zero_shot(X, np.unique(y))
 
 

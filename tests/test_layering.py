@@ -46,9 +46,9 @@ LAYERS = (
     {"reading"},
     {"tuners"},
     {"parts"},
-    {"members"},
     {"persistence"},
     {"transfer"},
+    {"members"},
     {"classifier"},
 )
 """The modules of tsprompt from the leaves up: each imports only from those above it in this list,

@@ -383,12 +383,15 @@ def test_other_families_hear_deep_prompts_or_say_why_not(
     deep = module_of("prefix:length=2", backbone).prompt().deep
     assert deep is not None
     assert deep.shape == (2, 2, 2, 32)  # as many layers as are loaded
-    backbone.model._supports_attention_backend = False  # type: ignore[assignment]
+    flags = ("_supports_attention_backend", "_supports_sdpa")
+    for flag in flags:
+        setattr(backbone.model, flag, False)
     try:
         with pytest.raises(ConfigError, match="can't be given further keys"):
             prompts.build("prefix").slots_of(backbone, 16)
     finally:
-        del backbone.model._supports_attention_backend
+        for flag in flags:
+            delattr(backbone.model, flag)
 
 
 def test_peft_is_imported_only_where_it_is_needed() -> None:
