@@ -262,7 +262,7 @@ def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(
     asked = job(seconds=0.5)
     runs = run_benchmark(cells(5), asked, place)
     done = [next(runs)]
-    killed = kill_a_worker(name)
+    killed = kill_a_worker()
     done += runs
     assert killed
     assert len(done) == 10
@@ -277,23 +277,27 @@ def cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> Backend:
     return Ray(None, 2) if name == "ray" else Dask(None, 2)
 
 
-def kill_a_worker(name: str) -> bool:
-    """The process that holds a nursery, of a cluster that this process has started."""
+def kill_a_worker() -> bool:
+    """The process that holds a nursery, of a cluster that this process has started. Others on this
+    machine are left alone: what this one started has its own home in the environment."""
     found = subprocess.run(
         ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    rows = [line.split(None, 2) for line in found[1:]]
-    parents = {row[0]: row[1] for row in rows}
-    for _, parent, words in rows:
+    for _, parent, words in (line.split(None, 2) for line in found[1:]):
         if "tsprompt.benchmark.nursery" not in words or parent == str(os.getpid()):
             continue
-        above = parent
-        while above in parents and above not in ("1", str(os.getpid())):
-            above = parents[above]
-        if above == str(os.getpid()) or name == "ray":
+        if _is_ours(parent):
             os.kill(int(parent), signal.SIGKILL)
             return True
     return False
+
+
+def _is_ours(pid: str) -> bool:
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:  # it has ended
+        return False
+    return f"HF_HOME={os.environ['HF_HOME']}".encode() in environment.split(b"\0")
 
 
 def figures(records: list[Record]) -> list[tuple[object, ...]]:
