@@ -97,6 +97,7 @@ def explain_recipes() -> list[Explained]:
                 Option(name, "the prompt's own" if value is None else _spell(value), "")
                 for name, value in dataclasses.asdict(recipe.settings).items()
             ),
+            recipe.source,
         )
         for recipe in RECIPES.values()
     ]

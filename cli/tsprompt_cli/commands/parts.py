@@ -57,7 +57,8 @@ def recipes(verbose: Verbose = False, form: Form = None) -> None:
     """Named, complete sets of choices; -v tells exactly what each sets."""
     from tsprompt.explain import explain_recipes
 
-    _print(explain_recipes(), verbose, chosen(form, None))
+    columns = {**_COLUMNS, "source": "from"}
+    _print(explain_recipes(), verbose, chosen(form, None), columns)
 
 
 @app.command()
