@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ os.environ.update(
     TSPROMPT_CACHE_DIR=str(_HOME / "cache"),
     OMP_NUM_THREADS="1",  # tensors are tiny: threads would only wait for each other
 )
+
+# A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests of it would
+# wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("tsprompt", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("tsprompt")
