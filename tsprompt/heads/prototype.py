@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.heads.base import Head, Labels, heads, standardiser
+from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
 
@@ -22,7 +23,7 @@ __all__ = ["Prototype", "contrast"]
 
 @heads.register("prototype")
 @dataclass
-class Prototype(Head):
+class Prototype(EarlyStopping, Head):
     """The prototypical verbalizer (ProtoVerb, Cui et al. 2022).
 
     A linear map takes what is said at the mask into a small space. There, cases of one class are
@@ -96,31 +97,15 @@ class Prototype(Head):
         truth, x = torch.from_numpy(labels), self._vectors(features)
         with seeded_torch(seed):
             model = self.module(features[learn], n_classes, labels[learn])
-            self._train(model, (x[learn], truth[learn]), (x[validate], truth[validate]))
-        return self
-
-    def _train(
-        self, model: Prototypes, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
-    ) -> None:
-        optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
-        best, waited = copy.deepcopy(model.state_dict()), 0
-        self.validation_loss_, self.epochs_run_ = float("inf"), 0
-        while self.epochs_run_ <= self.epochs and waited < self.patience:
-            with torch.no_grad():
-                scores = model(held[0])
-                loss = float(functional.cross_entropy(scores, held[1]))
-            waited += 1
-            if loss < self.validation_loss_:
-                best, waited = copy.deepcopy(model.state_dict()), 0
-                self.validation_loss_ = loss
-                hits = scores.argmax(dim=1) == held[1]
-                self.validation_accuracy_ = float(hits.double().mean())
-            for part in torch.randperm(len(train[0])).split(self.batch):
-                optimiser.zero_grad()
-                model.loss(train[0][part], train[1][part]).backward()
-                optimiser.step()
-            self.epochs_run_ += 1
+            best = self._descend(
+                model,
+                model.loss,
+                lambda: copy.deepcopy(model.state_dict()),
+                (x[learn], truth[learn]),
+                (x[validate], truth[validate]),
+            )
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+        return self
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the cosines with the prototypes, at the temperature."""

@@ -15,6 +15,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
@@ -24,7 +25,7 @@ __all__ = ["SoftWords"]
 
 @heads.register("soft-words-head")
 @dataclass
-class SoftWords(WordHead):
+class SoftWords(EarlyStopping, WordHead):
     """The verbalizer of WARP (Hambardzumyan, Khachatrian and May 2021).
 
     A class is a vector in the space of the words' vectors, and its score the product of it and what
@@ -94,31 +95,17 @@ class SoftWords(WordHead):
         truth = torch.from_numpy(labels)
         with seeded_torch(seed):
             model = self.module(said[learn], n_classes)
-            self._train(model, (said[learn], truth[learn]), (said[validate], truth[validate]))
+            best = self._descend(
+                model,
+                lambda some, numbers: functional.cross_entropy(model(some), numbers),
+                model.learned,
+                (said[learn], truth[learn]),
+                (said[validate], truth[validate]),
+            )
+        self.label_vectors_, self.centre_, self.scale_ = best
         self.voice_hash_ = self.met_voice.weights_hash
         self.words_ = self._near(self.label_vectors_)
         return self
-
-    def _train(
-        self, model: SoftLabels, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
-    ) -> None:
-        optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
-        best, waited, self.validation_loss_, self.epochs_run_ = model.learned(), 0, float("inf"), 0
-        while self.epochs_run_ <= self.epochs and waited < self.patience:
-            with torch.no_grad():
-                scores = model(held[0])
-                loss = float(functional.cross_entropy(scores, held[1]))
-            waited += 1
-            if loss < self.validation_loss_:
-                best, waited, self.validation_loss_ = model.learned(), 0, loss
-                hits = scores.argmax(dim=1) == held[1]
-                self.validation_accuracy_ = float(hits.double().mean())
-            for part in torch.randperm(len(train[0])).split(self.batch):
-                optimiser.zero_grad()
-                functional.cross_entropy(model(train[0][part]), train[1][part]).backward()
-                optimiser.step()
-            self.epochs_run_ += 1
-        self.label_vectors_, self.centre_, self.scale_ = best
 
     def _near(self, vectors: Tensor) -> list[str]:
         """The word of the vocabulary whose vector is nearest to that of each class."""
