@@ -18,7 +18,7 @@ from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tokenizers.base import pool_mean
 from tsprompt.tokenizers.bins import Bins
 from tsprompt.tokenizers.digits import Digits
-from tsprompt.tokenizers.kernels import Kernels
+from tsprompt.tokenizers.kernels import Kernels, _bins
 
 NAMES = [name for name in tokenizers if tokenizers[name].makes == "words"]
 """That of pictures has steps of another kind: see test_families."""
@@ -434,15 +434,12 @@ def test_rank_is_the_quantile_bin_of_the_largest_response(backbone: Backbone) ->
     tokenizer = fit("kernels:response=rank,quantiles=5,steps=8", series(30, 40, 1), backbone)
     assert isinstance(tokenizer, Kernels)
     count = len(tokenizer.weights_)
-    every, odd = slice(0, count), slice(1, None, 2)
     responses = torch.linspace(-9, 9, 101).expand(1, count // 2, 101)
-    ranks = tokenizer._largest(responses, 1, every, odd)
+    ranks = _bins(responses, tokenizer.edges_[1::2])
     assert (ranks.diff(dim=2) >= 0).all()
     assert ranks.amin() == 0
     assert ranks.amax() == 4
-    (chunk,) = tokenizer._chunks(torch.from_numpy(series(30, 40, 1)))
-    train = torch.cat([response for _, response in tokenizer._convolve(chunk)], dim=1)
-    bins = tokenizer._largest(train[:, odd], 1, every, odd)
+    bins = tokenizer._responses(torch.from_numpy(series(30, 40, 1)), 1)[..., 1::2]
     filled = torch.stack([(bins == one).float().mean() for one in range(5)])
     torch.testing.assert_close(filled, torch.full((5,), 0.2), rtol=0, atol=0.02)
 
