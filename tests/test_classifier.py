@@ -247,6 +247,8 @@ def test_a_class_with_one_case_needs_a_head_that_holds_nothing_out(
     X, y = separable.X[:9], np.array(["a", "b"] * 4 + ["rare"])
     with pytest.raises(InputError, match=r'class rare has fewer than 2 .* use head="ridge"'):
         PromptClassifier(**tiny, head="mlp").fit(X, y)
+    with pytest.raises(InputError, match=r'class rare .* tuner="gradient" .* use tuner="search"'):
+        PromptClassifier(**{**tiny, "prompt": "soft"}, tuner="gradient").fit(X, y)
     assert PromptClassifier(**tiny).fit(X, y).predict_proba(X).shape == (9, 3)
 
 

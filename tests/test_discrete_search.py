@@ -166,6 +166,23 @@ def test_the_prompt_with_the_least_held_out_loss_is_kept(problem: Problem) -> No
     torch.testing.assert_close(again.features, found.features)
 
 
+def test_rounds_are_compared_by_their_prompts_alone(problem: Problem) -> None:
+    """A round that swaps nothing, or swaps back, has the loss that the prompt had before."""
+
+    class Idle(Trigger):
+        def _round(self, problem: Problem, prompt: Prompt, *rest: Any) -> Prompt:
+            return prompt_with(
+                prompt, 0, problem.reader.backbone.words.plain[len(self.losses_) % 2]
+            )
+
+    tuner = Idle(epochs=6, patience=6)
+    tuner.find(problem)
+    assert len(tuner.losses_) == 7
+    assert len(set(tuner.losses_[1:])) == 2
+    assert tuner.losses_[1::2] == [tuner.losses_[1]] * 3
+    assert tuner.losses_[2::2] == [tuner.losses_[2]] * 3
+
+
 def test_first_order_picks_what_the_gradient_promises() -> None:
     vectors = torch.tensor([[1.0, 0.0], [-3.0, 0.0], [0.0, 5.0], [-1.0, 1.0]])
     ids = torch.tensor([10, 11, 12, 13])
@@ -177,7 +194,6 @@ def test_first_order_candidates_beat_random_ones_on_average(problem: Problem) ->
     """By the true loss, over many slots and batches."""
     from tsprompt.seeds import seeded_torch
     from tsprompt.tuners.gradient import TrainFeatures
-    from tsprompt.tuners.training import MaskTrainer
     from tsprompt.tuners.trigger import Written
 
     tuner, backbone = Trigger(), problem.reader.backbone
@@ -186,8 +202,7 @@ def test_first_order_candidates_beat_random_ones_on_average(problem: Problem) ->
     with seeded_torch(0):
         for number in range(6):
             found = problem.read(problem.draw(number), "")
-            trainer = MaskTrainer(problem, tuner, found.features)
-            tuner._teach(trainer, found)
+            trainer = tuner._coached(problem, found)
             features = TrainFeatures(problem, found)
             prompt = found.reading.prompt
             module = Written(prompt, prompt.fill(backbone))

@@ -317,6 +317,27 @@ def test_the_command_with_0_shots(fit: Callable[..., Any]) -> None:
     assert (record["shots"], record["n_train"], record["train_accuracy"]) == (0, 0, None)
 
 
+def test_label_words_calibrate_on_cases_without_labels(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    """Without calibration all cases may get the word that the model likes best."""
+    X, y, X_test, _ = separable
+    head = "label-words:scores=tied,fitted=false"
+    options = {**tiny, "n_prompts": 2, "readout": "mask"}
+    for combination in ("concatenate", "vote", "augment"):
+        by = {
+            calibrate: PromptClassifier(
+                **options, combination=combination, head=f"{head},calibrate={calibrate}"
+            ).fit_zero_shot(X, np.unique(y))
+            for calibrate in ("true", "false")
+        }
+        plain, calibrated = by["false"].predict_proba(X), by["true"].predict_proba(X)
+        assert np.isfinite(by["true"].predict_proba(X_test)).all()
+        ratios = np.log(calibrated).mean(axis=0) - np.log(plain).mean(axis=0)
+        assert np.ptp(ratios) > 0
+        assert np.ptp(np.log(calibrated).mean(axis=0)) < np.ptp(np.log(plain).mean(axis=0))
+
+
 def test_a_baseline_has_no_zero_shot() -> None:
     cell = Cell("UnitTest", Method("r", "baseline", settings={"baseline": "ridge"}), 0, shots=0)
     with pytest.raises(ConfigError, match="baseline needs training cases"):

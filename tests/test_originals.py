@@ -146,6 +146,21 @@ def test_surrogate_carries_a_gradient_and_fits_what_the_model_says(
     assert model.report_["surrogate's first mean squared error"] < 0.1
 
 
+def test_surrogate_learns_from_train_without_the_development_sample(
+    tiny_bert: str, separable: Any
+) -> None:
+    """The first error is of the surrogate before the development sample has any say."""
+    tuner = "surrogate:explore=3,epochs=1,surrogate_steps=20"
+    options = {"backbone": tiny_bert, "tokenizer": "bins:words=index", "random_state": 0}
+    X, y = separable.X, separable.y
+    errors = []
+    for scale in (1, -3):
+        model = PromptClassifier("original-surrogate", **options, tuner=tuner)
+        model.fit(X[:15], y[:15], development=(scale * X[15:], y[15:]))
+        errors.append(model.report_["surrogate's first mean squared error"])
+    assert errors[0] == errors[1]
+
+
 def test_original_takes_minilm_and_says_so_where_bert_large_is_not_cached() -> None:
     from tsprompt.backbones.catalogue import choose
 

@@ -17,6 +17,7 @@ from tsprompt.backbones import load_backbone
 from tsprompt.benchmark.cell import check
 from tsprompt.benchmark.plan import Method, ablations_of
 from tsprompt.benchmark.planfile import read_plan
+from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
 from tsprompt.part import join_texts, split_texts
 from tsprompt.parts import Parts
@@ -303,6 +304,18 @@ def test_pretraining_without_labels_reads_no_label(choices: dict[str, Any]) -> N
     starts = [
         PPT(epochs=2, hidden=8, pretraining_epochs=2).own_start(problem_of(choices, X, labels))
         for labels in (y, np.roll(y, 1))
+    ]
+    assert starts[0].equals(starts[1])
+
+
+def test_the_development_sample_is_not_pretrained_on(choices: dict[str, Any]) -> None:
+    X, y = kind_of_data("waves", 0)
+    problem = problem_of(choices, X, y)
+    tuner = PPT(epochs=2, hidden=8, pretraining_epochs=2)
+    train = list(X[:8])
+    starts = [
+        tuner.own_start(dataclasses.replace(problem, cases=Cases([*train, *extra]), learn=8))
+        for extra in (X[8:], -3 * X[8:])
     ]
     assert starts[0].equals(starts[1])
 

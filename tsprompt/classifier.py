@@ -184,7 +184,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 'leave them out, or use combination="distil"'
             )
         given = Given.of(X, y, unlabelled, development)
-        self._check_counts(given, parts.head)
+        self._check_counts(given, parts)
         return self._fit_given(parts, given)
 
     def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
@@ -259,7 +259,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         source = chosen.source if chosen else None
         members = Members(parts, self.reader_, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
-        self._fit_heads(evidence, seed, members.trained)
+        self._fit_heads(evidence, seed, members)
         if chosen:
             self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
@@ -279,8 +279,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             free = parts.strategy.transform(free)
         return dataclasses.replace(given, cases=prepared, unlabelled=free)
 
-    def _fit_heads(self, evidence: Evidence, seed: int, trained: int) -> None:
-        """`trained`: numbers that were trained before the heads are."""
+    def _fit_heads(self, evidence: Evidence, seed: int, members: Members) -> None:
+        """What the heads learn is told beside what was found before."""
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
         combination.fit(evidence, parts.head, derive(seed, "head"))
         self.seed_ = seed
@@ -293,7 +293,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "validation_accuracy": combination.validation_accuracy_,
             "validation_loss": combination.validation_loss_,
         }
-        trainable = trained + combination.n_parameters + parts.strategy.n_parameters
+        trainable = members.trained + combination.n_parameters + parts.strategy.n_parameters
         # Of the language model, what was trained is counted already.
         model = reader.backbone.n_parameters - reader.backbone.n_trained
         self.costs_ = {
@@ -305,7 +305,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
         self.report_ = {
             **parts.strategy.report(),
-            **parts.tuner.report(),
+            **members.report(),
             **combination.report(),
         }
 
@@ -371,20 +371,25 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
-    def _check_counts(self, given: Given, head: Head) -> None:
+    def _check_counts(self, given: Given, parts: Parts) -> None:
         if len(given.classes) < 2:
             raise InputError(
                 f"y has one class only ({given.classes[0]}); a classifier needs two or more"
             )
         # A development sample counts: what is validated on it need not be held out of train.
         counts = np.bincount(given.labels)
-        rare = [str(given.classes[i]) for i in np.flatnonzero(counts < head.min_per_class)]
-        if rare:
-            raise InputError(
-                f"class {', '.join(rare)} has fewer than {head.min_per_class} training cases, but "
-                f'head="{head.name}" holds a part of train out and needs each class in both; add '
-                'cases, or use head="ridge", which validates by leave-one-out'
-            )
+        instead = {
+            f'head="{parts.head.name}"': 'head="ridge", which validates by leave-one-out',
+            f'tuner="{parts.tuner.name}"': 'tuner="search" or "none", which hold out nothing',
+        }
+        for (own, other), part in zip(instead.items(), (parts.head, parts.tuner), strict=True):
+            rare = [str(given.classes[i]) for i in np.flatnonzero(counts < part.min_per_class)]
+            if rare:
+                raise InputError(
+                    f"class {', '.join(rare)} has fewer than {part.min_per_class} training cases, "
+                    f"but {own} holds a part of train out and needs each class in both; add cases, "
+                    f"or use {other}"
+                )
 
     @contextmanager
     def _progress(self) -> Iterator[None]:

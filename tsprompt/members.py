@@ -51,6 +51,7 @@ class Members:
         self.views = Views(combination)
         self.trained = 0
         """Numbers that were trained to find the prompts."""
+        self._reports: list[dict[str, float]] = []
 
     def read(self) -> tuple[list[Reading], Evidence]:
         """Find all prompts; give the readings and what they make the model say."""
@@ -62,7 +63,9 @@ class Members:
                 readings.append(found.reading)
                 self.trained += found.trained
                 features.append(found.features)
-                if given.unlabelled is not None:
+                if given.zero_shot:
+                    free = features
+                elif given.unlabelled is not None:
                     seen = self.views.of(given.unlabelled, member)
                     stage = f"unlabelled, prompt {len(readings)}"
                     free.append(self.reader.features(found.reading, seen, stage))
@@ -77,10 +80,18 @@ class Members:
             labels=given.labels[:labelled],
             n_classes=len(given.classes),
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
-            unlabelled=None if given.unlabelled is None else free.joined,
+            unlabelled=free.joined if given.zero_shot or given.unlabelled is not None else None,
             development=behind if given.development else None,
         )
         return readings, evidence
+
+    def report(self) -> dict[str, float]:
+        """Figures of the tuner, their means where several prompts were sought."""
+        if len(self._reports) == 1:
+            return self._reports[0]
+        names = dict.fromkeys(name for one in self._reports for name in one)
+        told = {name: [one[name] for one in self._reports if name in one] for name in names}
+        return {f"{name}, mean over prompts": float(np.mean(of)) for name, of in told.items()}
 
     def _find(self, member: int, tokenizer: Tokenizer) -> Iterator[Found]:
         """What the tuner finds for one member, with features of all cases."""
@@ -92,7 +103,9 @@ class Members:
         problem.context = self._context(member, part)
         if self.given.development and part[-1] >= self.given.learn:
             problem.learn = int((part < self.given.learn).sum())
-        for found in self.parts.tuner.find(problem):
+        prompts = self.parts.tuner.find(problem)
+        self._reports.append(self.parts.tuner.report())
+        for found in prompts:
             found.reading.member = member
             if len(others):
                 # The prompt is sought among the cases of its task; the head's input is all.

@@ -48,6 +48,7 @@ class Augment(Combination):
             evidence.optional[evidence.blocks[0]],
             development=extra,
             groups=np.tile(cases, self.count_),
+            unlabelled=None if evidence.unlabelled is None else self._stacked(evidence.unlabelled),
         )
         self._keep([fitted])
 

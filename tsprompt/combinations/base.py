@@ -64,7 +64,7 @@ class Evidence:
     optional: Tensor
     """bool (R,): features that a set may do better without."""
     unlabelled: Tensor | None = None
-    """(U, R) features of cases without a label."""
+    """(U, R) features of cases without a label; zero-shot, there are no others."""
     development: tuple[Tensor, Labels] | None = None
     """Features (V, R) and class numbers (V,) of cases that only validation may ask."""
 
@@ -107,6 +107,7 @@ class Evidence:
             seed,
             self.optional[columns],
             development=self.validating(columns, task),
+            unlabelled=None if self.unlabelled is None else self.unlabelled[:, columns],
         )
 
     def validating(self, columns: slice, task: Task | None = None) -> tuple[Tensor, Labels] | None:

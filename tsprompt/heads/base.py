@@ -30,6 +30,7 @@ class _Validating(Part):
     developed_ = False
     """Whether the validation figures are those of a development sample."""
     _development: tuple[Tensor, Labels] | None = None
+    _unlabelled: Tensor | None = None
     _groups: Labels | None = None
 
     def held_out(
@@ -164,8 +165,9 @@ class Head(_Validating):
         *,
         development: tuple[Tensor, Labels] | None = None,
         groups: Labels | None = None,
+        unlabelled: Tensor | None = None,
     ) -> Self:
-        """`fit`, and say what it is to validate on.
+        """`fit`, and say what it is to validate on, and what else there is.
 
         Parameters
         ----------
@@ -174,12 +176,14 @@ class Head(_Validating):
             validates on these instead, and learns from all of train.
         groups
             (B,) numbers of cases: rows of one case are never on both sides of a validation.
+        unlabelled
+            Features (U, R) of cases without a label.
         """
-        self._development, self._groups = development, groups
+        self._development, self._groups, self._unlabelled = development, groups, unlabelled
         try:
             self.fit(features, labels, n_classes, seed, optional)
         finally:
-            self._development = self._groups = None
+            self._development = self._groups = self._unlabelled = None
         return self
 
     @abstractmethod

@@ -243,7 +243,8 @@ class Verbalizer(WordHead):
 
     calibrate: bool = True
     """Take off each word's mean score over train, so that words that the model always prefers
-    don't outvote the others (Zhao et al. 2021; the mean over train as in Hu et al. 2022)."""
+    don't outvote the others (Zhao et al. 2021; the mean over train as in Hu et al. 2022). Without
+    a labelled case (zero-shot) it is the mean over the cases without labels."""
 
     weighs: ClassVar[bool] = False
     """Whether the words of a class get learned weights."""
@@ -293,8 +294,11 @@ class Verbalizer(WordHead):
         self._check_classes(n_classes)
         with torch.no_grad():
             said = self.say(features).cpu()
-            evidence = self.evidence(said)
-        answer = self.answer_to(said, evidence, labels, n_classes)
+            seen = said
+            if self._unlabelled is not None and not len(said):
+                seen = self.say(self._unlabelled).cpu()
+            evidence = self.evidence(seen)
+        answer = self.answer_to(seen, evidence, labels, n_classes)
         if self.needs_cases or self.calibrate:
             scores = self._unseen(said, evidence, labels, n_classes, seed)
         else:

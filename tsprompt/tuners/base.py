@@ -96,6 +96,11 @@ class Problem:
             )
         return whole.part(self.member, self.parts)
 
+    @property
+    def train(self) -> Cases:
+        """Train alone, without the development sample."""
+        return self.cases if self.learn is None else self.cases[: self.learn]
+
     def split(self, share: float, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Cases to learn from and to validate on: the development sample, or a share of train."""
         if self.learn is None:
@@ -142,6 +147,9 @@ class Tuner(Part):
     pretrains: ClassVar[bool] = False
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
 
+    min_per_class: ClassVar[int] = 1
+    """Train cases that each class needs."""
+
     @property
     def n_found(self) -> int:
         """How many prompts `find` gives."""
@@ -157,5 +165,5 @@ class Tuner(Part):
         """The prompts of one member, the best first."""
 
     def report(self) -> dict[str, float]:
-        """Figures of the search that a reader of the result should know."""
+        """Figures of the last `find` that a reader of the result should know."""
         return {}

@@ -88,7 +88,7 @@ class PPT(PretrainingTuner):
     def pretext(self, problem: Problem) -> Problem:
         """The problem of halves that takes the place of this one: its labels are not read."""
         rng = generator(problem.seed, "pretext", problem.member)
-        made = make_pretext(problem.cases, self.pretraining_cases, self.validation, rng)
+        made = make_pretext(problem.train, self.pretraining_cases, self.validation, rng)
         return dataclasses.replace(
             problem,
             cases=made.cases,

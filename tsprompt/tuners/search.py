@@ -64,7 +64,7 @@ class Search(Tuner):
         return [found for _, _, found in best]
 
     def report(self) -> dict[str, float]:
-        """Validation losses over the draws of the last member."""
+        """Validation losses over the draws."""
         return {
             "draws": float(len(self.losses_)),
             "best draw's validation loss": min(self.losses_),

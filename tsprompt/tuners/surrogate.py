@@ -53,7 +53,7 @@ class Surrogate(TrainingTuner):
         visited = [self._visit(problem, number) for number in range(self.explore)]
         losses = [problem.validation_loss(found) for _, found in visited]
         module, found = visited[losses.index(min(losses))]
-        memory = _Memory(self.surrogate_hidden, visited)
+        memory = _Memory(self.surrogate_hidden, visited, len(problem.train))
         trainer = MaskTrainer(problem, self, found.features)
         best, kept = Best(found.reading.prompt, problem.reader.backbone), found
         parameters = [*module.parameters(), *trainer.coach.parameters()]
@@ -115,9 +115,13 @@ class Surrogate(TrainingTuner):
 class _Memory:
     """All (prompt, mask, slice) that were run, what the model said, and the surrogate for it."""
 
-    def __init__(self, hidden: int, visited: list[tuple[ValuesModule, Found]]) -> None:
-        self.inputs = [_describe(module).detach() for module, _ in visited]
-        self.outputs = [found.features.mean(dim=0) for _, found in visited]
+    def __init__(self, hidden: int, visited: list[tuple[ValuesModule, Found]], count: int) -> None:
+        """`count`: how many of the features' rows are train."""
+        self.count = count
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        for module, found in visited:
+            self.add(module, found.features)
         self.center = torch.stack(self.outputs).mean(dim=0)
         spread = torch.stack(self.outputs).std(dim=0, correction=0).mean()
         self.unit = spread.clamp(min=1e-6)
@@ -129,7 +133,7 @@ class _Memory:
 
     def add(self, module: ValuesModule, features: Tensor) -> None:
         self.inputs.append(_describe(module).detach())
-        self.outputs.append(features.mean(dim=0))
+        self.outputs.append(features[: self.count].mean(dim=0))
 
     def learn(self, steps: int) -> float:
         """Train on all that is remembered; the mean squared error, in units of the spread."""

@@ -27,8 +27,13 @@ class Trigger(TrainingTuner):
     For a random slot of the prompt, the gradient of the loss at its embedding says, to first order,
     what each whole word of the vocabulary would change. The words that promise the largest fall
     are tried; the true loss on the same batch of train decides, and a swap that does not lower it
-    is not made. After each round of swaps the head's coach learns what train says under the new
-    prompt. The prompt with the least loss on a held-out part of train wins.
+    is not made. After each round of swaps a new coach learns what train says under the new prompt:
+    all prompts have coaches of the same draws and the same steps, so that the loss on a held-out
+    part of train compares the prompts and not how long a coach has learned. The least wins.
+
+    Two things differ from the paper. Where the head chooses words for the classes, each prompt's
+    coach chooses its own, as the head will; in the paper words are chosen once, before the search.
+    And temperatures and biases of the classes are learned, where the head has any.
     """
 
     epochs: int = 8
@@ -41,8 +46,8 @@ class Trigger(TrainingTuner):
     """Words that are tried for a slot: each costs a run of the model over the batch."""
     batch: int = 24
     """Train cases on which a swap is judged."""
-    coach_steps: int = 50
-    """Steps by which the coach learns after each round."""
+    coach_steps: int = 100
+    """Steps by which each prompt's coach learns."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,20 +62,19 @@ class Trigger(TrainingTuner):
             return [self._find(problem, found)]
 
     def _find(self, problem: Problem, found: Found) -> Found:
-        trainer = MaskTrainer(problem, self, found.features)
         features = TrainFeatures(problem, found)
         self.losses_: list[float] = []
         """Held-out loss of the first prompt and after each round."""
         self.tried_: list[list[float]] = []
         """Loss on its batch before and after each swap that was tried, and whether it was made."""
-        self._teach(trainer, found)
+        trainer = self._coached(problem, found)
         best, least, waited = found, self._validate(trainer, found), 0
         self.losses_.append(least)
         for number in range(self.epochs):
             prompt = self._round(problem, found.reading.prompt, trainer, features)
             if not prompt.equals(found.reading.prompt):
                 found = problem.read(prompt, f"round {number + 1}")
-                self._teach(trainer, found)
+                trainer = self._coached(problem, found)
             loss = self._validate(trainer, found)
             self.losses_.append(loss)
             best, least, waited = (found, loss, 0) if loss < least else (best, least, waited + 1)
@@ -131,17 +135,20 @@ class Trigger(TrainingTuner):
             module.requires_grad_(False)
             return float(trainer.loss(features.of(module, batch), batch))
 
-    def _teach(self, trainer: MaskTrainer, found: Found) -> None:
-        """Let the coach learn from what train says under a prompt; the model is not run."""
-        parameters = [one for one in trainer.coach.parameters() if one.requires_grad]
-        if not parameters:
-            return
-        optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
-        for _ in range(self.coach_steps):
-            part = trainer.learn[torch.randperm(len(trainer.learn))[: self.batch]]
-            optimiser.zero_grad()
-            trainer.loss(found.features[part], part).backward()
-            optimiser.step()
+    def _coached(self, problem: Problem, found: Found) -> MaskTrainer:
+        """A coach that has learned what train says under a prompt; the model is not run."""
+        with seeded_torch(derive(problem.seed, "coach", problem.member)):
+            trainer = MaskTrainer(problem, self, found.features)
+            parameters = [one for one in trainer.coach.parameters() if one.requires_grad]
+            if not parameters:
+                return trainer
+            optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
+            for _ in range(self.coach_steps):
+                part = trainer.learn[torch.randperm(len(trainer.learn))[: self.batch]]
+                optimiser.zero_grad()
+                trainer.loss(found.features[part], part).backward()
+                optimiser.step()
+        return trainer
 
     def _validate(self, trainer: MaskTrainer, found: Found) -> float:
         with torch.no_grad():
