@@ -378,17 +378,17 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         # A development sample counts: what is validated on it need not be held out of train.
         counts = np.bincount(given.labels)
-        instead = {
-            f'head="{parts.head.name}"': 'head="ridge", which validates by leave-one-out',
-            f'tuner="{parts.tuner.name}"': 'tuner="search" or "none", which hold out nothing',
-        }
-        for (own, other), part in zip(instead.items(), (parts.head, parts.tuner), strict=True):
-            rare = [str(given.classes[i]) for i in np.flatnonzero(counts < part.min_per_class)]
+        head, tuner = parts.head, parts.tuner
+        for own, least, other in (
+            (f'head="{head.name}"', head.min_per_class, 'head="ridge", with its leave-one-out'),
+            (f'tuner="{tuner.name}"', tuner.min_per_class, 'tuner="search" or "none"'),
+        ):
+            rare = [str(given.classes[i]) for i in np.flatnonzero(counts < least)]
             if rare:
                 raise InputError(
-                    f"class {', '.join(rare)} has fewer than {part.min_per_class} training cases, "
-                    f"but {own} holds a part of train out and needs each class in both; add cases, "
-                    f"or use {other}"
+                    f"class {', '.join(rare)} has fewer than {least} training cases, but {own} "
+                    "holds a part of train out and needs each class in both; add cases, or use "
+                    f"{other}, which holds out nothing"
                 )
 
     @contextmanager
