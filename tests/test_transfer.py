@@ -21,7 +21,7 @@ from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
 from tsprompt.part import join_texts, split_texts
 from tsprompt.parts import Parts
-from tsprompt.pretraining import _labels, _prepare, pretrain
+from tsprompt.pretraining import UNIVERSAL, _labels, _prepare, pretrain
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.recipes import resolve
 from tsprompt.template import Prompt
@@ -371,7 +371,10 @@ def test_the_parts_add_up(choices: dict[str, Any]) -> None:
     problems = [problem_of(choices, *kind_of_data(kind, 0)) for kind in KINDS_OF_DATA]
     tuner = TransPrompt(hidden=8, pretraining_epochs=2, pretraining_patience=2)
     found = tuner.pretrain(problems)
-    universal = tuner.universal_["vectors"]
+    shared = tuner.for_others()
+    assert shared is not None
+    universal = shared.vectors
+    assert universal is not None
     own = [one.vectors - universal for one in found if one.vectors is not None]
     assert len(own) == 3
     assert all(float(one.abs().max()) > 0 for one in own)
@@ -490,7 +493,8 @@ def test_prompts_are_saved_bit_by_bit_and_started_from(
     folder = made.save(tmp_path / "prompts")
     assert {one.name for one in folder.iterdir()} == {"prompts.json", "prompts.safetensors"}
     sources = read_sources(str(folder))
-    assert [one.name for one in sources] == [f"{folder}, {kind}" for kind in KINDS_OF_DATA]
+    names = [*KINDS_OF_DATA, *([UNIVERSAL] if method == "transprompt" else [])]
+    assert [one.name for one in sources] == [f"{folder}, {name}" for name in names]
     for source, task in zip(sources, made.tasks, strict=True):
         assert source.prompts[0].equals(task.prompt)
         assert source.vector is not None
@@ -509,6 +513,18 @@ def test_prompts_are_saved_bit_by_bit_and_started_from(
     (folder / "prompts.safetensors").write_bytes(b"broken")
     with pytest.raises(ModelFileError, match="truncated or damaged"):
         PromptClassifier(method, **options, prompt_from=folder).fit(X, y)
+
+
+def test_what_all_have_in_common_stands_at_the_mean_of_the_tasks(choices: dict[str, Any]) -> None:
+    kinds = [kind for kind in KINDS_OF_DATA if kind != "noise"]
+    made = pretrain(
+        {kind: kind_of_data(kind, 0) for kind in kinds},
+        "transprompt",
+        **{**choices, "tuner": f"transprompt:{FEWER}"},
+    )
+    *own, shared = made.tasks
+    torch.testing.assert_close(shared.vector, torch.stack([one.vector for one in own]).mean(dim=0))
+    assert not any(shared.prompt.equals(one.prompt) for one in own)
 
 
 def test_ablations_start_afresh_and_plans_take_folders(

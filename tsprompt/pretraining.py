@@ -27,7 +27,10 @@ from tsprompt.transfer import PROMPTS, task_vector
 from tsprompt.tuners import Problem, tuners
 from tsprompt.tuners.pretraining import PretrainingTuner
 
-__all__ = ["Pretrained", "Task", "check_prompts_target", "pretrain"]
+__all__ = ["UNIVERSAL", "Pretrained", "Task", "check_prompts_target", "pretrain"]
+
+UNIVERSAL = "what all have in common"
+"""The name of the prompt that all sets have trained."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,6 @@ class Pretrained:
     seed: int
     backbone: dict[str, Any]
     report: dict[str, float]
-    tuner: dict[str, Any]
-    """What the method has learned besides: the universal part of `transprompt`, for one."""
 
     def save(self, path: str | Path) -> Path:
         """Write a folder that `prompt_from` takes: `prompts.json` and `prompts.safetensors`.
@@ -80,7 +81,7 @@ class Pretrained:
             "seed": self.seed,
             "backbone": self.backbone,
             "report": self.report,
-            "state": pack({"tasks": tasks, "tuner": self.tuner}, "", tensors),
+            "state": pack({"tasks": tasks}, "", tensors),
         }
         return write_folder(Path(path), PROMPTS, header, tensors)
 
@@ -151,11 +152,15 @@ def pretrain(
         )
         problems.append(problem)
         vectors.append(vector)
-    prompts = tuner.pretrain(problems)
+    tasks = [Task(*one) for one in zip(sets, tuner.pretrain(problems), vectors, strict=True)]
+    universal = tuner.for_others()
+    if universal is not None:
+        # Its task is what they have in common: it is the nearest to a task that is like no one.
+        tasks.append(Task(UNIVERSAL, universal, torch.stack(vectors).mean(dim=0)))
     return Pretrained(
         method=method,
         settings=parts.specs(full=True),
-        tasks=[Task(*one) for one in zip(sets, prompts, vectors, strict=True)],
+        tasks=tasks,
         seed=seed,
         backbone={
             "name": backbone.name,
@@ -163,7 +168,6 @@ def pretrain(
             "weights_hash": backbone.weights_hash,
         },
         report=tuner.pretraining_,
-        tuner=tuner.state(),
     )
 
 

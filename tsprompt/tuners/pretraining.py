@@ -48,6 +48,10 @@ class PretrainingTuner(Gradient):
     def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
         """One prompt for each of the problems, which share a language model."""
 
+    def for_others(self) -> Prompt | None:
+        """A prompt for tasks that had no part in the last `pretrain`, if the method makes one."""
+        return None
+
     @abstractmethod
     def own_start(self, problem: Problem) -> Prompt:
         """A prompt to start from that is pre-trained on this very train."""

@@ -54,6 +54,7 @@ class TransPrompt(PretrainingTuner):
         super().__post_init__()
         require(0 <= self.alpha <= 1, "transprompt: alpha lies between 0 and 1")
         require(self.entropy >= 0, "transprompt: entropy must be 0 or more")
+        self._universal: Prompt | None = None
 
     def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
         """Train the universal part and the tasks' own parts together.
@@ -71,12 +72,16 @@ class TransPrompt(PretrainingTuner):
         with seeded_torch(seed):
             lessons = _lessons(problems, firsts, self)
             best = self._learn_together(joint, lessons)
-        self.universal_ = best.universal.state()
+        self._universal = best.universal
         self.pretraining_ = {
             "tasks of pre-training": float(len(problems)),
             "mean loss on their held-out cases": best.loss,
         }
         return best.prompts
+
+    def for_others(self) -> Prompt | None:
+        """The universal part alone."""
+        return self._universal
 
     def own_start(self, problem: Problem) -> Prompt:
         """The universal part of one-against-the-rest tasks, plus the mean of the tasks' own."""
