@@ -28,7 +28,13 @@ bench-small: $(STAMP)
 	$(BIN)/tsprompt bench run benchmarks/small.toml --results results/small
 	$(BIN)/tsprompt report results/small --against published --html results/small.html
 
-bench-prompting: $(STAMP)
+# Each prompting method on six sets; two start from prompts that were made on five others.
+PRETRAIN = $(BIN)/tsprompt pretrain ArrowHead ECG200 ItalyPowerDemand SyntheticControl Trace \
+	--tokenizer kernels:steps=24
+results/prompting/%/prompts.json: $(STAMP)
+	$(PRETRAIN) --method $* -o results/prompting/$*
+
+bench-prompting: $(STAMP) results/prompting/ppt/prompts.json results/prompting/transprompt/prompts.json
 	$(BIN)/tsprompt bench run benchmarks/prompting.toml --results results/prompting
 	$(BIN)/python benchmarks/prompting.py results/prompting
 

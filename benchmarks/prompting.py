@@ -43,7 +43,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 def markdown(means: pd.DataFrame, order: list[str]) -> list[str]:
     """Methods in the plan's order; all of train, then few shots."""
     heads = ["method", "all of train", "5 shots", "trainable", "fit, s", "runs"]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines = _head(heads)
     for method in order:
         cells = [_accuracy(means, method, shots) for shots in (0, 5)]
         rows = means.loc[[key for key in means.index if key[0] == method]]
@@ -53,6 +53,25 @@ def markdown(means: pd.DataFrame, order: list[str]) -> list[str]:
         cells += [f"{first.trainable_parameters:,.0f}", f"{first.fit_seconds:.1f}"]
         lines.append(f"| {' | '.join([method, *cells, str(int(rows.runs.sum()))])} |")
     return lines
+
+
+def by_set(found: pd.DataFrame, shots: int, order: list[str]) -> list[str]:
+    """Mean accuracy over seeds on each set: methods in the plan's order, sets as columns."""
+    done = found[(found.status == "ok") & (found.shots.fillna(0) == shots)]
+    table = done.pivot_table("accuracy", "method", "dataset")
+    lines = _head(["method", *table.columns])
+    best = table.max()
+    for method in [name for name in order if name in table.index]:
+        cells = [
+            f"**{one:.3f}**" if one == best[name] else f"{one:.3f}"
+            for name, one in table.loc[method].items()
+        ]
+        lines.append(f"| {' | '.join([method, *cells])} |")
+    return lines
+
+
+def _head(names: list[str]) -> list[str]:
+    return [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
 
 
 def _accuracy(means: pd.DataFrame, method: str, shots: int) -> str:
@@ -77,6 +96,9 @@ def main() -> None:
         key=lambda name: -float(means.loc[name].accuracy.mean()) if name in means.index else 0
     )
     print("\n".join(markdown(means, order)))
+    for shots in sorted(set(found.shots.fillna(0).astype(int))):
+        title = f"{shots} shots" if shots else "All of train"
+        print("\n".join(["", f"{title}, by set:", "", *by_set(found, shots, order)]))
     for row in found[found.status != "ok"].itertuples():
         print(f"{row.dataset}, {row.method}, {row.shots} shots, seed {row.seed}: {row.error}")
     if given.out:
