@@ -28,6 +28,7 @@ from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ModelFileError, TspromptError
 from tsprompt.files import write_whole
 from tsprompt.heads.ridge import Ridge
+from tsprompt.prompts.none import NoPrompt
 
 RAW_RIDGE = baseline("ridge")
 MACHINE = Machine(device="cpu", dtype="float32")
@@ -83,6 +84,8 @@ def test_ablations_that_are_the_model_itself_are_left_out() -> None:
     names = [one.name for one in plan_methods(["shared"], settings={"backbone": "none"})]
     assert "shared, no LM" not in names
     names = [one.name for one in plan_methods(["shared"], settings={"prompt": "none"})]
+    assert "shared, no prompt" not in names
+    names = [one.name for one in plan_methods(["shared"], settings={"prompt": NoPrompt()})]
     assert "shared, no prompt" not in names
     assert len(plan_methods(["shared"], ablations=False)) == 2
 

@@ -134,8 +134,10 @@ def ablations_of(model: Method) -> list[Method]:
     """The model without its language model, its pretraining and its prompt, where it has them; one
     that is fine-tuned can't do without a language model."""
     from tsprompt.backbones.catalogue import choose, split_name
+    from tsprompt.prompts import prompts
 
     choices, regime = model.resolved(), _regime(model)
+    prompt = prompts.build(choices["prompt"])
     backbone = choose(str(choices["backbone"]))
     twin, base = split_name(backbone)
     wanted = {
@@ -146,7 +148,7 @@ def ablations_of(model: Method) -> list[Method]:
         "no prompt": {"prompt": "none", "tuner": regime.tuner_of("none")},
     }
     own = {"none": "no LM", "random": "random weights", "shuffled": "shuffled weights"}
-    left_out = {own.get(twin or "")} | ({"no prompt"} if choices["prompt"] == "none" else set())
+    left_out = {own.get(twin or "")} | ({"no prompt"} if prompt == prompts.build("none") else set())
     left_out |= {"no LM"} if regime.tunes_model else set()
     return [
         _ablate(model, f"{model.name}, {name}", **changes)
