@@ -112,7 +112,7 @@ class Parts:
                 f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
-        self.context.check(self.scope, self.strategy, self.tokenizer)
+        self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
             raise ConfigError(
