@@ -198,6 +198,11 @@ class Parts:
         """Whether anybody reads what stands at the mask."""
         return self.scope == "step" or self.readout.reads_answer
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether anybody reads what stands at the data tokens, and not at masks alone."""
+        return self.scope == "series" and self.readout.reads_data
+
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""
         chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
