@@ -160,6 +160,22 @@ class Parts:
             + ", ".join(name for name in combinations if not combinations[name].needs_cases)
         )
 
+    @property
+    def held_share(self) -> float:
+        """Share of train that is held out once, for tuner and head alike; 0: each may do so for
+        itself. For where the context shows train cases: none of them may be validated on."""
+        if not self.context.shows_cases:
+            return 0.0
+        return max(self.tuner.held_share, self.head.held_share)
+
+    def validation_kind(self) -> str:
+        """How the validation figures were come by, in a few words, once all is fitted."""
+        kind = self.combination.validation_kind()
+        if self.context.shows_cases and self.head.needs_cases and not self.head.held_share:
+            # Each case is left out in turn, and none can be both learned from and shown to nobody.
+            kind += ", but cases left out stand with their label beside others"
+        return kind
+
     def choose_layers(self) -> tuple[int, ...]:
         """Settle which of the named backbones is taken, and which of its layers are read.
 

@@ -45,6 +45,8 @@ class Context(Part):
     """The scopes that it has a meaning with."""
     names_answers: ClassVar[bool] = False
     """Whether it brings words that the mask may name."""
+    shows_cases: ClassVar[bool] = False
+    """Whether it shows train cases, with their labels, beside others."""
 
     @property
     def word_ids(self) -> Tensor | None:
