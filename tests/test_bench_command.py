@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 from tsprompt.benchmark import Cell, Method, Plan, baseline, named_methods, plan_cells, read_plan
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, TspromptNotice
+from tsprompt.recipes import RECIPES
 from tsprompt_datasets import expand_names, few_shot, load_cell, load_dataset
 
 PLAN = """
@@ -101,6 +103,20 @@ def test_recipes_meet_strategies_and_one_is_ablated() -> None:
         "shared, no prompt",
         "original",
         "ridge on raw values",
+    ]
+
+
+def test_a_layout_of_its_own_is_said_by_the_recipe_and_not_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, usual = RECIPES["original"], RECIPES["default"]
+    monkeypatch.setitem(RECIPES, "fixed", replace(own, name="fixed"))
+    monkeypatch.setitem(RECIPES, "originals-kin", replace(usual, name="originals-kin"))
+    methods = named_methods(["fixed", "originals-kin"], ["shared", "per-step"])
+    assert [one.name for one in methods] == [
+        "fixed",
+        "originals-kin, shared",
+        "originals-kin, per-step",
     ]
 
 

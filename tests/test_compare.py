@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from tsprompt.benchmark import (
     run_cells,
     twins,
 )
+from tsprompt.benchmark.plan import ablations_of
+from tsprompt.classifier import PromptClassifier
 from tsprompt.data import Cases, Dataset, Split
-from tsprompt.errors import ModelFileError, TspromptError
+from tsprompt.errors import ModelFileError, TspromptError, TspromptNotice
 from tsprompt.files import write_whole
 from tsprompt.heads.ridge import Ridge
+from tsprompt.prompts.none import NoPrompt
 
 RAW_RIDGE = baseline("ridge")
 MACHINE = Machine(device="cpu", dtype="float32")
@@ -84,11 +88,52 @@ def test_ablations_that_are_the_model_itself_are_left_out() -> None:
     assert "shared, no LM" not in names
     names = [one.name for one in plan_methods(["shared"], settings={"prompt": "none"})]
     assert "shared, no prompt" not in names
+    names = [one.name for one in plan_methods(["shared"], settings={"prompt": NoPrompt()})]
+    assert "shared, no prompt" not in names
     assert len(plan_methods(["shared"], ablations=False)) == 2
 
 
+@pytest.mark.parametrize(
+    ("choices", "reads_data"),
+    [
+        ({"readout": "mask"}, False),
+        ({"readout": "words", "context": "colours:words=a+b+c+d"}, False),
+        ({"readout": "pooled:pools=mask,maybe=none"}, False),
+        ({"scope": "step"}, False),
+        ({"readout": "pooled:pools=mask"}, True),
+        ({}, True),
+    ],
+)
+def test_no_lm_is_left_out_where_it_would_take_the_data_away_too(
+    choices: dict[str, Any], reads_data: bool, settings: dict[str, Any], separable: Any
+) -> None:
+    """Without layers the mask is its bare embedding: what reads it alone is a constant."""
+    bare = PromptClassifier(
+        **{**settings, **choices, "backbone": f"none:{settings['backbone']}"},
+        device="cpu",
+        random_state=0,
+    )
+    chances = bare.fit(separable.X, separable.y).predict_proba(separable.X_test)
+    assert (np.ptp(chances, axis=0) > 1e-6).any() == reads_data
+
+    method = Method("m", "model", settings={**settings, **choices})
+
+    def said() -> Any:
+        left_out = "'no LM' is left out"
+        return nullcontext() if reads_data else pytest.warns(TspromptNotice, match=left_out)
+
+    with said():
+        names = [one.name for one in twins(method, settings["backbone"])]
+    assert names == ["no LM"] * reads_data + ["random weights"]
+    with said():
+        names = [one.name for one in ablations_of(method)]
+    assert ("m, no LM" in names) == reads_data
+    assert "m, random weights" in names
+
+
 def test_no_prompt_needs_no_search() -> None:
-    methods = plan_methods(["shared"], "original", {"backbone": "minilm"})
+    with pytest.warns(TspromptNotice, match="'no LM' is left out"):
+        methods = plan_methods(["shared"], "original", {"backbone": "minilm"})
     method = next(one for one in methods if "no prompt" in one.name)
     assert method.resolved()["tuner"] == "none"
 

@@ -18,11 +18,14 @@ from tsprompt.contexts.words import find_word, named_or_drawn
 from tsprompt.data import Cases
 from tsprompt.describe import layout, slots
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
+from tsprompt.heads.mlp import MLP
+from tsprompt.heads.ridge import Ridge
 from tsprompt.prompts import prompts
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
+from tsprompt.tuners import Problem
 
 LAYERS = (2,)
 CLASSES = ["calm", "mild", "wild"]
@@ -338,6 +341,92 @@ def test_gradient_tuning_never_shows_a_case_itself(
     assert fitted.report_["largest gradient at the prompt"] > 0
 
 
+# --- cases that are validated on ---
+
+
+@pytest.mark.parametrize("tuner", ["none", "search:draws=2", "gradient:epochs=1,hidden=4"])
+def test_what_is_validated_on_is_shown_to_nobody(
+    tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch, tuner: str
+) -> None:
+    """Else a held-out case would take part in what is learned from the others."""
+    held: list[np.ndarray] = []
+    split, held_out = Problem.split, MLP.held_out
+
+    def spy_split(self: Problem, *given: Any) -> Any:
+        both = split(self, *given)
+        held.append(both[1])
+        return both
+
+    def spy_held_out(self: MLP, *given: Any) -> Any:
+        said = held_out(self, *given)
+        held.append(said[3])
+        return said
+
+    monkeypatch.setattr(Problem, "split", spy_split)
+    monkeypatch.setattr(MLP, "held_out", spy_held_out)
+    fitted = PromptClassifier(
+        **{**tiny, "n_prompts": 2},
+        tokenizer="kernels:steps=4",
+        context="demonstrations:prompted=false",
+        prompt="gru:straight_through=true,hidden=8,length=4"
+        if "grad" in tuner
+        else "hard:length=4",
+        tuner=tuner,
+        readout="mask",
+        head="mlp:epochs=2",
+    ).fit(separable.X, separable.y)
+    shown = {int(i) for one in fitted.readings_ for i in one.context.index_}  # type: ignore[attr-defined]
+    assert len(shown) == 18
+    assert held
+    assert all(len(one) == 6 and not shown & set(one.tolist()) for one in held)
+    assert fitted.report_["cases held out, and never shown"] == 6
+    assert fitted.parts_.validation_kind() == "development sample"
+
+
+def test_a_head_that_holds_nothing_out_learns_from_all_of_train(
+    tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    fit = Ridge.fit
+
+    def spy(self: Ridge, features: Tensor, *given: Any) -> Any:
+        sizes.append(len(features))
+        return fit(self, features, *given)
+
+    monkeypatch.setattr(Ridge, "fit", spy)
+
+    def fitted(tuner: str, head: str = "ridge") -> PromptClassifier:
+        return PromptClassifier(
+            **tiny,
+            tokenizer="kernels:steps=4",
+            context="demonstrations:prompted=false",
+            prompt="gru:straight_through=true,hidden=8,length=4",
+            tuner=tuner,
+            readout="mask",
+            head=head,
+        ).fit(separable.X, separable.y)
+
+    trained, drawn = fitted("gradient:epochs=1,hidden=4"), fitted("none")
+    assert sizes == [24, 24]
+    assert len(trained.readings_[0].context.index_) == 18  # type: ignore[attr-defined]
+    assert len(drawn.readings_[0].context.index_) == 24  # type: ignore[attr-defined]
+    # One case is left out after the other, and all may be shown: that can't be independent.
+    kind = drawn.parts_.validation_kind()
+    assert kind == "leave-one-out, but cases left out stand with their label beside others"
+    nothing = fitted("none", "label-words:scores=tied,fitted=false,calibrate=false")
+    assert nothing.parts_.validation_kind() == "train, from which nothing was learned"
+
+
+def test_of_a_development_sample_nothing_is_shown(tiny: dict[str, Any], separable: Any) -> None:
+    options = {**tiny, "tokenizer": "kernels:steps=4", "context": "demonstrations"}
+    fitted = PromptClassifier(**options, head="mlp:epochs=2").fit(
+        separable.X, separable.y, development=(separable.X_test, separable.y_test)
+    )
+    context: Any = fitted.readings_[0].context
+    assert sorted(context.index_.tolist()) == list(range(24))
+    assert "cases held out, and never shown" not in fitted.report_
+
+
 # --- room ---
 
 
@@ -379,6 +468,12 @@ def test_a_class_of_one_case_has_none_to_show_itself(tiny: dict[str, Any]) -> No
     X, y = np.random.default_rng(0).random((5, 12, 1)), np.array(list("aabbc"))
     with pytest.raises(InputError, match="class c has fewer than 2 training cases"):
         PromptClassifier(**tiny, context="demonstrations").fit(X, y)
+    # Of two cases the head holds one out.
+    X, y = np.random.default_rng(0).random((6, 12, 1)), np.array(list("aaabbb"))
+    options = {**tiny, "context": "demonstrations", "head": "mlp:epochs=2"}
+    PromptClassifier(**options).fit(X, y)
+    with pytest.raises(InputError, match="class b has fewer than 2 training cases to learn from"):
+        PromptClassifier(**options).fit(X[:5], y[:5])
 
 
 @pytest.mark.parametrize("context", ["demonstrations", "colours"])

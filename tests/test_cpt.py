@@ -170,6 +170,21 @@ def test_channels_need_one_prompt_around_them(
         ).fit(separable.X, separable.y)
 
 
+@pytest.mark.parametrize("tokenizer", ["bins", "digits"])
+def test_channels_that_each_prompt_sees_apart_cannot_be_marked(
+    tiny: dict[str, Any], separable: Any, tokenizer: str
+) -> None:
+    """Marks are counted on all channels, and a member would see one."""
+    model = PromptClassifier(
+        **{**tiny, "n_prompts": 2},
+        tokenizer=tokenizer,
+        combination="decompose",
+        context="colours:by=channel,words=a+b",
+    )
+    with pytest.raises(ConfigError, match="combination 'decompose' shows each prompt some"):
+        model.fit(separable.X, separable.y)
+
+
 def test_contradictions_are_told(tiny: dict[str, Any], separable: Any) -> None:
     def fit(context: str, **more: Any) -> None:
         PromptClassifier(**tiny, context=context, **more).fit(separable.X, separable.y)

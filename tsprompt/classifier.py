@@ -25,6 +25,7 @@ from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, notice
 from tsprompt.given import Given
 from tsprompt.heads import Head
+from tsprompt.heads.base import hold_out
 from tsprompt.members import Columns, Members, Views
 from tsprompt.parts import Parts, make_reader
 from tsprompt.preprocessing import Preprocessing
@@ -165,7 +166,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             (`distil`). Scales and tokenizers are learned from X alone.
         development
             A pair: cases (V, T, F) and their labels (V,). Heads and tuners that would hold out a
-            part of train validate on these instead; nothing else learns from them.
+            part of train validate on these instead; nothing else learns from them. Where the
+            context shows train cases, and this is None, such a part is set aside once for all.
 
         Raises
         ------
@@ -260,12 +262,15 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         members = Members(parts, self.reader_, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
         self._fit_heads(evidence, seed, members)
+        if prepared.set_aside:
+            self.report_["cases held out, and never shown"] = float(prepared.development)
         if chosen:
             self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
 
     def _prepare(self, given: Given, seed: int) -> Given:
-        """The same, preprocessed, and as the strategy wants it; both learn from train alone."""
+        """The same, preprocessed, and as the strategy wants it; both learn from train alone. What
+        tuner and head validate on is set aside here, where they may not do so by themselves."""
         parts, train = self.parts_, given.train
         prepared = parts.preprocessing.fit(train).transform(train)
         prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
@@ -277,7 +282,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if free is not None:
             free = parts.preprocessing.transform(free, argument="unlabelled")
             free = parts.strategy.transform(free)
-        return dataclasses.replace(given, cases=prepared, unlabelled=free)
+        whole = dataclasses.replace(given, cases=prepared, unlabelled=free)
+        share = parts.held_share
+        if not share or given.development or given.zero_shot:
+            return whole
+        return whole.with_development(*hold_out(given.labels, share, derive(seed, "development")))
 
     def _fit_heads(self, evidence: Evidence, seed: int, members: Members) -> None:
         """What the heads learn is told beside what was found before."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.data import Cases, as_cases
+from tsprompt.data import Cases, IntArray, as_cases
 from tsprompt.errors import InputError
 
 __all__ = ["Given"]
@@ -28,6 +29,8 @@ class Given:
     """(C,) labels, sorted."""
     unlabelled: Cases | None = None
     """U further cases, without labels."""
+    set_aside: bool = False
+    """Whether the development sample is a part of train, and was not given."""
 
     @classmethod
     def of(cls, X: Any, y: Any, unlabelled: Any = None, development: Any = None) -> Given:
@@ -67,6 +70,22 @@ class Given:
         if names.ndim != 1 or len(np.unique(names)) != len(names):
             raise InputError("classes must be a list of the different labels, each named once")
         return cls(cases, np.empty(0, np.intp), len(cases), np.unique(names))
+
+    def with_development(self, learn: IntArray, develop: IntArray) -> Given:
+        """The same with a development sample that is taken from train: these (B,) are left to learn
+        from, and these (V,) set aside."""
+        order = np.concatenate([learn, develop])
+        return dataclasses.replace(
+            self,
+            cases=self.cases.take(order),
+            labels=self.labels[order],
+            learn=len(learn),
+            set_aside=True,
+        )
+
+    def rejoined(self) -> Given:
+        """The same with all of train to learn from, also what was set aside of it."""
+        return dataclasses.replace(self, learn=len(self.cases)) if self.set_aside else self
 
     @property
     def train(self) -> Cases:

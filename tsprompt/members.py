@@ -71,6 +71,8 @@ class Members:
                     free.append(self.reader.features(found.reading, seen, stage))
         self.reader.forget()
         width = features.joined.shape[1] // len(readings)
+        if not self.parts.head.held_share:
+            given = given.rejoined()
         labelled = 0 if given.zero_shot else given.learn
         behind = features.joined[labelled:], given.labels[labelled:]
         evidence = Evidence(

@@ -112,7 +112,7 @@ class Parts:
                 f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
-        self.context.check(self.scope, self.strategy, self.tokenizer)
+        self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
             raise ConfigError(
@@ -160,6 +160,22 @@ class Parts:
             + ", ".join(name for name in combinations if not combinations[name].needs_cases)
         )
 
+    @property
+    def held_share(self) -> float:
+        """Share of train that is held out once, for tuner and head alike; 0: each may do so for
+        itself. For where the context shows train cases: none of them may be validated on."""
+        if not self.context.shows_cases:
+            return 0.0
+        return max(self.tuner.held_share, self.head.held_share)
+
+    def validation_kind(self) -> str:
+        """How the validation figures were come by, in a few words, once all is fitted."""
+        kind = self.combination.validation_kind()
+        if self.context.shows_cases and self.head.needs_cases and not self.head.held_share:
+            # Each case is left out in turn, and none can be both learned from and shown to nobody.
+            kind += ", but cases left out stand with their label beside others"
+        return kind
+
     def choose_layers(self) -> tuple[int, ...]:
         """Settle which of the named backbones is taken, and which of its layers are read.
 
@@ -197,6 +213,11 @@ class Parts:
     def reads_answer(self) -> bool:
         """Whether anybody reads what stands at the mask."""
         return self.scope == "step" or self.readout.reads_answer
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether anybody reads what stands at the data tokens, and not at masks alone."""
+        return self.scope == "series" and self.readout.reads_data
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""

@@ -51,6 +51,11 @@ class Readout(Part):
         """Whether it looks at what stands at the mask."""
         return True
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether it looks at the data tokens."""
+        return True
+
     def __post_init__(self) -> None:
         if self.layers is not None:
             self.layers = several(self.layers)
@@ -104,6 +109,11 @@ class Readout(Part):
 class Mask(Readout):
     """What the model says at the mask; by itself the last layer, as in the original experiments."""
 
+    @property
+    def reads_data(self) -> bool:
+        """At the mask alone."""
+        return False
+
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * M * D)."""
         return mask.flatten(1)
@@ -127,6 +137,11 @@ class WordScores(Readout):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_one_of(self, "scores", tuple(VOICES))
+
+    @property
+    def reads_data(self) -> bool:
+        """At the mask alone."""
+        return False
 
     def listen(self, backbone: Backbone, words: Tensor | None) -> None:
         """Find the voice, and keep the ids (Q,) of the words."""
@@ -184,6 +199,11 @@ class Pooled(Readout):
     def reads_answer(self) -> bool:
         """Only as one of its pools."""
         return "mask" in self.pools
+
+    @property
+    def reads_data(self) -> bool:
+        """All its pools but the mask do."""
+        return {*self.pools, *self.maybe} != {"mask"}
 
     def default_layers(self, total: int) -> tuple[int, ...]:
         """The first ones."""

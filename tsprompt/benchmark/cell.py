@@ -236,7 +236,7 @@ def _about(classifier: Any) -> dict[str, Any]:
     return {
         "train_accuracy": _known(classifier.scores_["train_accuracy"]),
         "validation_accuracy": _known(classifier.scores_["validation_accuracy"]),
-        "validation": classifier.parts_.combination.validation_kind(),
+        "validation": classifier.parts_.validation_kind(),
         "report": dict(classifier.report_),
         "options": classifier.parts_.specs(full=True),
         "fit_tokens": costs["lm_tokens"],

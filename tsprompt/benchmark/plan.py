@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tsprompt.errors import notice
 from tsprompt.recipes import resolve
 
 if TYPE_CHECKING:
-    from tsprompt.regimes import Regime
+    from tsprompt.parts import Parts
 
 __all__ = [
     "Cell",
@@ -73,24 +74,42 @@ class Cell:
     """Cases of train for each class, where train is cut down; 0: none has a label."""
 
 
-def twins(model: Method, backbone: str) -> list[Method]:
-    """The same model with no language model and with random weights: the first things to ask. One
-    that is fine-tuned can't do without."""
-    from tsprompt.backbones.catalogue import split_name
+_TWINS = {"no LM": "none", "random weights": "random", "shuffled weights": "shuffled"}
+"""Row of a comparison -> twin of the language model."""
 
-    base = split_name(backbone)[1]
-    tuned = _regime(model).tunes_model
+
+def twins(model: Method, backbone: str) -> list[Method]:
+    """The same model with no language model and with random weights: the first things to ask."""
+    changes = _twins(_parts(model), backbone)
     return [
-        _ablate(model, name, backbone=f"{twin}:{base}")
-        for twin, name in (("none", "no LM"), ("random", "random weights"))
-        if f"{twin}:{base}" != backbone and not (twin == "none" and (tuned or backbone == "none"))
+        _ablate(model, name, backbone=changes[name])
+        for name in ("no LM", "random weights")
+        if name in changes
     ]
 
 
-def _regime(model: Method) -> Regime:
-    from tsprompt.regimes import regimes
+def _twins(parts: Parts, backbone: str) -> dict[str, str]:
+    """Row -> backbone, of all twins that say something about this model. One that is fine-tuned
+    can't do without a language model; one that reads masks alone would lose the data with it."""
+    from tsprompt.backbones.catalogue import split_name
 
-    return regimes.build(model.resolved()["train"])
+    own, base = split_name(backbone)
+    rows = {name: f"{twin}:{base}" for name, twin in _TWINS.items() if twin != own}
+    if parts.train.tunes_model:
+        rows.pop("no LM", None)
+    elif "no LM" in rows and not parts.reads_data:
+        del rows["no LM"]
+        notice(
+            "the row 'no LM' is left out: this model is read at the mask alone, and without a "
+            "language model nothing of a case reaches its mask, so that all get one answer"
+        )
+    return rows
+
+
+def _parts(model: Method) -> Parts:
+    from tsprompt.parts import Parts
+
+    return Parts.build(model.resolved())
 
 
 def plan_methods(
@@ -131,28 +150,25 @@ def plan_methods(
 
 
 def ablations_of(model: Method) -> list[Method]:
-    """The model without its language model, its pretraining and its prompt, where it has them; one
-    that is fine-tuned can't do without a language model."""
-    from tsprompt.backbones.catalogue import choose, split_name
+    """The model without its language model, its pretraining and its prompt, where it has them and
+    the row would say something.
 
-    choices, regime = model.resolved(), _regime(model)
-    backbone = choose(str(choices["backbone"]))
-    twin, base = split_name(backbone)
+    Raises
+    ------
+    ConfigError
+        The model's choices are unknown or contradict each other.
+    """
+    from tsprompt.backbones.catalogue import choose
+    from tsprompt.prompts import prompts
+
+    parts = _parts(model)
     wanted = {
-        "no LM": {"backbone": f"none:{base}"},
-        "random weights": {"backbone": f"random:{base}"},
-        "shuffled weights": {"backbone": f"shuffled:{base}"},
-        # The tuner of another prompt may not know this one.
-        "no prompt": {"prompt": "none", "tuner": regime.tuner_of("none")},
+        name: {"backbone": twin} for name, twin in _twins(parts, choose(parts.backbone)).items()
     }
-    own = {"none": "no LM", "random": "random weights", "shuffled": "shuffled weights"}
-    left_out = {own.get(twin or "")} | ({"no prompt"} if choices["prompt"] == "none" else set())
-    left_out |= {"no LM"} if regime.tunes_model else set()
-    return [
-        _ablate(model, f"{model.name}, {name}", **changes)
-        for name, changes in wanted.items()
-        if name not in left_out
-    ]
+    if parts.prompt != prompts.build("none"):
+        # The tuner of another prompt may not know this one.
+        wanted["no prompt"] = {"prompt": "none", "tuner": parts.train.tuner_of("none")}
+    return [_ablate(model, f"{model.name}, {name}", **changes) for name, changes in wanted.items()]
 
 
 def _ablate(model: Method, name: str, **changes: str) -> Method:

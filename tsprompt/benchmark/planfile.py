@@ -100,8 +100,8 @@ def named_methods(
     Parameters
     ----------
     strategies
-        Of all recipes but the original experiments, which have a layout of their own; none: the
-        recipe's.
+        Of all recipes but those that have a layout of their own (the original experiments); none:
+        the recipe's.
     settings
         Choices that differ from those of every recipe.
     ablations
@@ -119,7 +119,7 @@ def named_methods(
             methods.append(_baseline(name))
             continue
         own = [Method(name, "model", name, dict(settings or {}))]
-        if strategies and not name.startswith("original"):
+        if strategies and not RECIPES[name].own_layout:
             own = [
                 Method(
                     strategy if name == "default" else f"{name}, {strategy}",

@@ -141,6 +141,8 @@ class Combination(Part):
     """Whether cases without a label are of use to it."""
     needs_cases: ClassVar[bool] = False
     """Whether it learns from training cases by itself, whatever its head does."""
+    keeps_channels: ClassVar[bool] = True
+    """Whether every member sees all features of the series."""
 
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")

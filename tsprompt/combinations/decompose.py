@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ class Decompose(Combination):
     said about all parts stands side by side under one head. A series of one feature is cut into
     windows of time instead, all equally long; where T is no multiple of their number, they overlap.
     """
+
+    keeps_channels: ClassVar[bool] = False
 
     def draw_of(self, member: int) -> int:
         """The first draw, for all: but each is fitted to what its member sees."""

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.combinations import Combination
 from tsprompt.data import Cases, IntArray
 from tsprompt.heads.base import Labels
 from tsprompt.part import Part, require
@@ -44,13 +45,17 @@ class Context(Part):
     """The scopes that it has a meaning with."""
     names_answers: ClassVar[bool] = False
     """Whether it brings words that the mask may name."""
+    shows_cases: ClassVar[bool] = False
+    """Whether it shows train cases, with their labels, beside others."""
 
     @property
     def word_ids(self) -> Tensor | None:
         """(Q,) vocabulary ids of these words, once it has met the language model."""
         return None
 
-    def check(self, scope: str, strategy: Strategy, tokenizer: Tokenizer) -> None:
+    def check(
+        self, scope: str, strategy: Strategy, tokenizer: Tokenizer, combination: Combination
+    ) -> None:
         """See that it goes together with the other parts.
 
         Raises

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.combinations import Combination
 from tsprompt.contexts.base import Context, contexts
 from tsprompt.contexts.words import find_word, given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
@@ -65,9 +66,12 @@ class Colours(Context):
         require_one_of(self, "by", ("segment", "channel"))
         require(self.segments >= 2, "colours: segments must be 2 or more")
 
-    def check(self, scope: str, strategy: Strategy, tokenizer: Tokenizer) -> None:
-        """Channels can be marked where each token belongs to one, and to no step's prompt."""
-        super().check(scope, strategy, tokenizer)
+    def check(
+        self, scope: str, strategy: Strategy, tokenizer: Tokenizer, combination: Combination
+    ) -> None:
+        """Channels can be marked where each token belongs to one, and to no step's prompt, and
+        where all members of an ensemble see the same ones."""
+        super().check(scope, strategy, tokenizer, combination)
         if self.by != "channel":
             return
         if not tokenizer.by_channel:
@@ -80,6 +84,12 @@ class Colours(Context):
             raise ConfigError(
                 f"colours: by=channel puts the tokens of a channel together, which the strategy "
                 f"{strategy.name!r} does not allow; use the strategy shared, or by=segment"
+            )
+        if not combination.keeps_channels:
+            raise ConfigError(
+                "colours: by=channel has a mark for each channel of the series, but the "
+                f"combination {combination.name!r} shows each prompt some of them only; use "
+                "another combination, or by=segment"
             )
 
     @property

@@ -49,6 +49,7 @@ class Demonstrations(Context):
 
     scopes: ClassVar[tuple[str, ...]] = ("series",)
     names_answers: ClassVar[bool] = True
+    shows_cases: ClassVar[bool] = True
 
     per_class: int = 1
     """The most cases of each class; fewer where a class has no more, or `least_steps` asks."""
@@ -96,8 +97,9 @@ class Demonstrations(Context):
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
         if rare:
             raise InputError(
-                f"class {', '.join(rare)} has fewer than 2 training cases, but beside each case "
-                "another one of every class is shown; add cases, or use context='none'"
+                f"class {', '.join(rare)} has fewer than 2 training cases to learn from, but "
+                "beside each case another one of every class is shown; add cases (those that are "
+                "held out for validation don't count), or use context='none'"
             )
         self.ids_ = torch.tensor(self._choose_words(backbone, classes, seed, spoken))
         self.shown_ = int(min(self.per_class, self.pool - 1, counts.min() - 1))

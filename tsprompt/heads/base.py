@@ -83,6 +83,11 @@ class Head(_Validating):
         return True
 
     @property
+    def held_share(self) -> float:
+        """Share of train that it holds out to validate on, unless there is a development sample."""
+        return 0.0
+
+    @property
     def class_words(self) -> list[int] | None:
         """The id of a word for each class, if it has met the classes and takes words for them."""
         return None

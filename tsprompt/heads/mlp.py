@@ -108,6 +108,11 @@ class MLP(Head):
         """Weights and biases of both layers."""
         return sum(int(weight.numel()) for weight in self.weights_.values())
 
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
+
     def validation_kind(self) -> str:
         """The held-out part, or the development sample."""
         return self.held_out_kind(self.validation)

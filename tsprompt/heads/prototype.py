@@ -129,6 +129,11 @@ class Prototype(EarlyStopping, Head):
         learned = ("prototypes", "project.weight")
         return sum(int(self.weights_[key].numel()) for key in learned)
 
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
+
     def validation_kind(self) -> str:
         """The held-out part, or the development sample."""
         return self.held_out_kind(self.validation)

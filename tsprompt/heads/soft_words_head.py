@@ -133,6 +133,11 @@ class SoftWords(EarlyStopping, WordHead):
         """Entries of the label vectors."""
         return int(self.label_vectors_.numel())
 
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
+
     def validation_kind(self) -> str:
         """The held-out part, or the development sample."""
         return self.held_out_kind(self.validation)

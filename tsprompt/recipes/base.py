@@ -51,3 +51,6 @@ class Recipe:
     source: str
     """Where it comes from."""
     settings: Settings
+    own_layout: bool = False
+    """Whether its layout is part of what it is, so that no other strategy takes its place where
+    strategies are compared."""

@@ -46,7 +46,7 @@ class Found:
 class Problem:
     """Train, and all that reads it, for one member of the ensemble of prompts.
 
-    Where the classifier was given a development sample, its cases are the last of `cases`. A tuner
+    Where there is a development sample, its cases are the last of `cases`. A tuner
     that holds out a part of train asks `split` which cases to learn from, and never sees the rest.
     """
 
@@ -159,6 +159,12 @@ class Tuner(Part):
     def needs_cases(self) -> bool:
         """Whether it needs labels of train; if not, it may be used zero-shot."""
         return True
+
+    @property
+    def held_share(self) -> float:
+        """Share of train that it holds out by itself, unless there is a development sample; what a
+        head holds out that it asks does not count."""
+        return 0.0
 
     @abstractmethod
     def find(self, problem: Problem) -> list[Found]:

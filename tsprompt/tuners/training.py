@@ -51,6 +51,11 @@ class TrainingTuner(Tuner):
         require(self.learning_rate > 0, f"{self.name}: learning_rate must be positive")
         require(0 < self.validation < 1, f"{self.name}: validation lies between 0 and 1")
 
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
+
 
 class MaskTrainer:
     """The head's coach beside the prompt: scores, losses, and the split of train."""

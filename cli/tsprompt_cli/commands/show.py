@@ -88,9 +88,7 @@ def _scores(classifier: PromptClassifier, details: dict[str, Any]) -> list[Any]:
     from tsprompt_cli.words import figures
 
     scores = classifier.scores_
-    validation = (
-        f"{scores['validation_accuracy']:.3f} ({classifier.parts_.combination.validation_kind()})"
-    )
+    validation = f"{scores['validation_accuracy']:.3f} ({classifier.parts_.validation_kind()})"
     rows = [("train", f"{scores['train_accuracy']:.3f}"), ("validation", validation)]
     test = details.get("test")
     if test:
