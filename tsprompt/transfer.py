@@ -112,7 +112,7 @@ def task_vector(parts: Parts, reader: Reader, cases: Cases, layers: tuple[int, .
     reading = Reading(tokenizer, Prompt(None), Mask(), (max(layers),))
     said = reader.features(reading, sample, "task vector")
     silent = _silence(reader.backbone, max(layers))
-    return said.unflatten(1, (-1, reader.backbone.hidden_size)).mean(dim=(0, 1)).cpu() - silent
+    return said.unflatten(1, (-1, reader.backbone.state_size)).mean(dim=(0, 1)).cpu() - silent
 
 
 def _silence(backbone: Backbone, layer: int) -> Tensor:
