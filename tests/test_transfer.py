@@ -532,6 +532,38 @@ def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path
         )
 
 
+@pytest.mark.parametrize("readout", ["mask", "pooled"])
+@pytest.mark.parametrize("method", ["ppt", "transprompt"])
+def test_a_fit_takes_what_was_pretrained_with_the_same_choices(
+    method: str, readout: str, make_family: Any, tmp_path: Path
+) -> None:
+    folder = make_family("bart")
+    same = with_family("bart", folder, readout=readout, tuner=f"{method}:{FEWER}", random_state=0)
+    made = pretrain({one: kind_of_data(one, 0) for one in ("waves", "steps")}, method, **same)
+    prompts = made.save(tmp_path / "prompts")
+    fitted = PromptClassifier(method, **same, prompt_from=prompts).fit(*kind_of_data("steps", 1))
+    assert fitted.report_["prompt started from"] == f"{prompts}, steps"
+    assert fitted.reader_.backbone.weights_hash == made.backbone["weights_hash"]
+
+
+def test_the_pretext_question_is_answered_where_the_readout_pools(
+    make_family: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, ...]] = []
+    descend = Gradient.descend
+
+    def spy(self: Gradient, problem: Problem, module: Any, first: Any) -> Any:
+        asked.append(tuple(first.features.shape[1:]))
+        return descend(self, problem, module, first)
+
+    monkeypatch.setattr(Gradient, "descend", spy)
+    folder = make_family("bart")
+    same = with_family("bart", folder, readout="pooled:layers=2", tuner=f"ppt:{FEWER}")
+    pretrain({"a": kind_of_data("waves", 0)}, "ppt", **same)
+    PromptClassifier("ppt", **same).fit(*kind_of_data("waves", 0))
+    assert asked[:2] == [(32,), (32,)]
+
+
 # --- files ---
 
 

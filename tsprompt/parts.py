@@ -196,7 +196,7 @@ class Parts:
     @property
     def reads_answer(self) -> bool:
         """Whether anybody reads what stands at the mask."""
-        return self.scope == "step" or self.readout.reads_answer
+        return self.scope == "step" or self.readout.reads_answer or self.tuner.reads_answer
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""

@@ -141,6 +141,8 @@ class Tuner(Part):
 
     pretrains: ClassVar[bool] = False
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
+    reads_answer: ClassVar[bool] = False
+    """Whether it looks at what stands at the mask, whatever the readout does."""
 
     @property
     def n_found(self) -> int:
