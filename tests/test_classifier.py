@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,17 @@ def test_grid_search_over_specs(tiny: dict[str, Any], separable: Any) -> None:
     assert search.best_params_["tokenizer"] in grid["tokenizer"]
     assert search.score(separable.X_test, separable.y_test) > 0.8
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_numbers_of_numpy_count_as_well(
+    tiny: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    grid = {"n_prompts": np.arange(1, 3), "batch_tokens": np.array([512])}
+    search = GridSearchCV(PromptClassifier(**tiny), grid, cv=2, error_score="raise")
+    best = search.fit(separable.X, separable.y).best_estimator_
+    loaded = PromptClassifier.load(best.save(tmp_path / "model"), device="cpu")
+    assert type(loaded.n_prompts) is type(loaded.batch_tokens) is int
+    assert np.array_equal(loaded.predict(separable.X_test), best.predict(separable.X_test))
 
 
 def test_cross_val_score_and_pipeline(tiny: dict[str, Any], separable: Any) -> None:
@@ -286,7 +298,10 @@ def test_gaps_without_a_policy_are_refused_and_with_one_are_said(
         ({"scope": "steps"}, "not one of: series, step"),
         ({"n_prompts": 0}, "1 or more: 0"),
         ({"n_prompts": 1.5}, "whole number"),
-        ({"n_prompts": "2"}, "whole number"),
+        ({"n_prompts": "2"}, "n_prompts must be a whole number of 1 or more: '2'"),
+        ({"n_prompts": True}, "n_prompts must be a whole number of 1 or more: True"),
+        ({"batch_tokens": True}, "batch_tokens must be a whole number of 1 or more: True"),
+        ({"batch_tokens": 0}, "batch_tokens must be a whole number of 1 or more: 0"),
         ({"prompt": "hard:length=0"}, 'for no prompt use prompt="none"'),
         ({"prompt": "hard:placement=left"}, "not one of: around, random"),
         ({"prompt": "none:length=3"}, 'use prompt="hard"'),

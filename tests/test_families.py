@@ -316,29 +316,50 @@ def test_t5_has_a_stated_bound(make_family: Make) -> None:
     assert load_backbone(make_family("bart"), **CPU).positions == 128
 
 
-def test_small_electras_widen_their_embeddings(
-    tmp_path: Path, tiny_bert: str, separable: Any
-) -> None:
-    import shutil
+@pytest.fixture(params=["Electra", "Albert"])
+def narrow(request: pytest.FixtureRequest, make_mlm: Make) -> str:
+    """A model whose embeddings have half the entries of its states."""
+    return make_mlm(request.param, embedding_size=16)
 
-    from transformers import ElectraConfig, ElectraModel
 
-    folder = tmp_path / "electra"
-    shutil.copytree(tiny_bert, folder, ignore=shutil.ignore_patterns("config.json", "model*"))
-    config = ElectraConfig(
-        vocab_size=411,
-        embedding_size=16,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-    )
-    ElectraModel(config).save_pretrained(folder)
-    fitted = PromptClassifier(**choices("electra", str(folder))).fit(separable.X, separable.y)
+def test_small_electras_and_alberts_widen_their_embeddings(narrow: str, separable: Any) -> None:
+    fitted = PromptClassifier(**choices("electra", narrow)).fit(separable.X, separable.y)
     backbone = fitted.reader_.backbone
     assert (backbone.hidden_size, backbone.state_size) == (16, 32)
     assert layout(fitted).features == len(fitted.parts_.combination.heads_[0].mean_)
+
+
+@pytest.mark.parametrize("recipe", ["prompt-tuning", "p-tuning", "p-tuning-v2", "prefix"])
+def test_prompts_of_vectors_are_as_wide_as_what_they_stand_beside(
+    recipe: str, make_mlm: Make, separable: Any, tmp_path: Path
+) -> None:
+    folder = make_mlm("Electra", embedding_size=16)
+    changes = {"tuner": "gradient:epochs=2,patience=2,hidden=8", "head": "prototype:epochs=3"}
+    chosen = {**choices("electra", folder), "prompt": None, "readout": None, **changes}
+    fitted = PromptClassifier(recipe, **chosen).fit(separable.X, separable.y)
+    prompt = fitted.readings_[0].prompt
+    told = prompt.vectors if prompt.deep is None else prompt.deep
+    assert told is not None
+    assert told.shape[-1] == (16 if prompt.deep is None else 32)
+    assert fitted.task_vector_ is not None
+    assert fitted.task_vector_.shape == (32,)
+    expected = fitted.predict_proba(separable.X_test)
+    assert np.isfinite(expected).all()
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
+    assert np.array_equal(loaded.predict_proba(separable.X_test), expected)
+
+
+def test_layers_that_share_their_weights_take_prompts_among_the_tokens(
+    make_mlm: Make, separable: Any
+) -> None:
+    folder = make_mlm("Albert", embedding_size=16)
+    changes = {"tuner": "gradient:epochs=2,patience=2,hidden=8", "prompt": None}
+    chosen = {**choices("albert", folder), **changes}
+    fitted = PromptClassifier("prompt-tuning", **chosen).fit(separable.X, separable.y)
+    assert fitted.task_vector_ is not None
+    assert fitted.task_vector_.shape == (32,)
+    with pytest.raises(ConfigError, match=r"the layers of .* can't be told apart"):
+        PromptClassifier("p-tuning-v2", **chosen).fit(separable.X, separable.y)
 
 
 # --- images ---

@@ -16,7 +16,7 @@ from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, load_backbone
 from tsprompt.backbones.base import fingerprint
 from tsprompt.backbones.tuned import METHODS, TunedBackbone
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.tuners import gradient
 from tsprompt.tuners.training import Best
 
@@ -191,6 +191,53 @@ def test_the_best_epoch_of_the_model_is_restored(
     chances = fitted.parts_.combination.probabilities(features)
     hits = fitted.classes_[chances.argmax(axis=1)] == separable.y
     assert hits.mean() == fitted.scores_["train_accuracy"]
+
+
+@pytest.mark.parametrize("train", ["lm", "prompt+lm"])
+def test_a_model_that_diverges_is_put_back_and_the_user_told(
+    train: str, choices: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    wild = PromptClassifier(**choices, train=f"{train}:learning_rate=1e30")
+    with pytest.warns(TspromptNotice, match="no epoch .* finite loss.*smaller learning_rate"):
+        wild.fit(separable.X, separable.y)
+    calm = PromptClassifier(**{**choices, "tuner": None}, train="tuning-free")
+    calm.fit(separable.X, separable.y)
+    own = wild.reader_.backbone
+    assert fingerprint(own.model) == own.weights_hash
+    assert wild.readings_[0].prompt.equals(calm.readings_[0].prompt)
+    expected = wild.predict_proba(separable.X_test)
+    assert np.allclose(expected, calm.predict_proba(separable.X_test), atol=1e-5)
+    loaded = PromptClassifier.load(wild.save(tmp_path / "model"), device="cpu")
+    assert np.array_equal(loaded.predict_proba(separable.X_test), expected)
+
+
+def test_a_model_that_diverges_late_is_put_back_to_its_best(
+    choices: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([2.0, float("nan"), float("nan"), float("nan")])
+    states: list[dict[str, torch.Tensor]] = []
+    real = Best.update
+
+    def update(self: Best, module: Any, loss: float) -> None:
+        states.append(self.backbone.trained_state())
+        real(self, module, next(losses))
+
+    monkeypatch.setattr(gradient.Best, "update", update)
+    fitted = PromptClassifier(**choices, train="lm").fit(separable.X, separable.y)
+    end = fitted.reader_.backbone.trained_state()
+    assert all(end[key].equal(states[0][key]) for key in end)
+
+
+def test_a_prompt_that_diverges_is_the_one_from_before(
+    choices: dict[str, Any], separable: Any
+) -> None:
+    tuner = f"{QUICK},learning_rate=1e30"
+    with pytest.warns(TspromptNotice, match="no epoch .* finite loss"):
+        wild = PromptClassifier(**{**choices, "tuner": tuner}).fit(separable.X, separable.y)
+    calm = PromptClassifier(**{**choices, "tuner": None}, train="tuning-free")
+    calm.fit(separable.X, separable.y)
+    assert wild.readings_[0].prompt.equals(calm.readings_[0].prompt)
+    assert np.isfinite(wild.predict_proba(separable.X_test)).all()
 
 
 def _cases(X: Any) -> Any:

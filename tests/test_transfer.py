@@ -25,7 +25,7 @@ from tsprompt.pretraining import UNIVERSAL, _labels, _prepare, pretrain
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.recipes import resolve
 from tsprompt.template import Prompt
-from tsprompt.transfer import read_sources
+from tsprompt.transfer import _silence, read_sources
 from tsprompt.tuners import Problem, transprompt
 from tsprompt.tuners.gradient import Gradient
 from tsprompt.tuners.ppt import KINDS, PPT, make_pretext
@@ -220,6 +220,69 @@ def test_several_folders_are_one_text(tmp_path: Path) -> None:
         assert Parts.build(settings).prompt_from == "models/a+models/b"
 
 
+# --- what other families say of nothing, and of a task ---
+
+READOUTS = [
+    *((kind, "mask") for kind in ("roberta", "gpt2", "bart", "t5", "vit")),
+    *((kind, "pooled") for kind in ("gpt2", "bart", "t5", "vit")),
+]
+
+
+def with_family(kind: str, folder: str, **more: Any) -> dict[str, Any]:
+    """Choices of a classifier with a tiny model of this kind."""
+    own = {"tokenizer": "image", "prompt": "soft:length=4,init=random"} if kind == "vit" else {}
+    return {**QUICK, **own, "backbone": folder, "device": "cpu", "dtype": "float32", **more}
+
+
+@pytest.mark.parametrize("kind", ["roberta", "gpt2", "bart", "t5", "vit"])
+def test_silence_is_what_the_model_answers_to_its_frame_alone(kind: str, make_family: Any) -> None:
+    from transformers import AutoModel
+
+    folder = make_family(kind)
+    backbone = load_backbone(folder, device="cpu", dtype="float32")
+    whole = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    words = backbone.words
+    frame = torch.tensor([[words.cls, words.mask, words.sep]])
+    with torch.no_grad():
+        if kind == "vit":
+            expected = backbone.run(backbone.word_vectors[None], (2,))[0][0, 0]
+        elif kind in ("bart", "t5"):
+            start = torch.tensor([[backbone.family.start]])
+            expected = whole(input_ids=frame, decoder_input_ids=start).last_hidden_state[0, 0]
+        else:
+            at = {"roberta": 1, "gpt2": 2}[kind]
+            expected = whole(input_ids=frame).last_hidden_state[0, at]
+    torch.testing.assert_close(_silence(backbone, 2), expected)
+
+
+@pytest.mark.parametrize("kind", ["bart", "t5"])
+def test_where_nobody_answers_silence_is_the_mean_of_the_frame(kind: str, make_family: Any) -> None:
+    backbone = load_backbone(make_family(kind), device="cpu", dtype="float32", answers=False)
+    words = backbone.words
+    frame = backbone.embed(torch.tensor([[words.cls, words.mask, words.sep]]))
+    torch.testing.assert_close(_silence(backbone, 2), backbone.run(frame, (2,))[0][0].mean(dim=0))
+
+
+@pytest.mark.parametrize(("kind", "readout"), READOUTS)
+def test_models_of_all_families_tell_tasks_apart(
+    kind: str, readout: str, make_family: Any, tmp_path: Path
+) -> None:
+    fixed = {"readout": readout, "tuner": "none", "train": "tuning-free", "head": "ridge"}
+    same = with_family(kind, make_family(kind), **fixed)
+
+    def fit(data: str, seed: int, **more: Any) -> PromptClassifier:
+        model = PromptClassifier("prompt-tuning", **same, random_state=seed, **more)
+        return model.fit(*kind_of_data(data, seed))
+
+    sources = {one: fit(one, 0).save(tmp_path / one) for one in ("waves", "steps")}
+    for one, own in sources.items():
+        report = fit(one, 1, prompt_from=list(sources.values())).report_
+        alike = [report[f"similarity of {folder}"] for folder in sources.values()]
+        assert np.isfinite(alike).all()
+        assert report[f"similarity of {own}"] == max(alike) > min(alike)
+        assert report["prompt started from"] == str(own)
+
+
 # --- what is refused ---
 
 
@@ -260,8 +323,13 @@ def test_several_prompts_need_task_vectors(
     options = {**choices, "tuner": "none", "train": "tuning-free"}
     alone = PromptClassifier("prompt-tuning", **options, prompt_from=folder).fit(X, y)
     assert alone.report_ == {"prompt started from": str(folder)}
+    both = PromptClassifier("prompt-tuning", **options, prompt_from=[folder, saved["noise"]])
     with pytest.raises(ConfigError, match="without a task vector"):
-        PromptClassifier("prompt-tuning", **options, prompt_from=[folder, saved["noise"]]).fit(X, y)
+        both.fit(X, y)
+    old.task_vector_ = torch.full((32,), float("nan"))
+    old.save(folder)
+    with pytest.raises(ConfigError, match="without a task vector that can be compared"):
+        both.fit(X, y)
 
 
 # --- ppt ---
@@ -478,6 +546,38 @@ def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path
                 "tokenizer": "kernels:steps=30",
             },
         )
+
+
+@pytest.mark.parametrize("readout", ["mask", "pooled"])
+@pytest.mark.parametrize("method", ["ppt", "transprompt"])
+def test_a_fit_takes_what_was_pretrained_with_the_same_choices(
+    method: str, readout: str, make_family: Any, tmp_path: Path
+) -> None:
+    folder = make_family("bart")
+    same = with_family("bart", folder, readout=readout, tuner=f"{method}:{FEWER}", random_state=0)
+    made = pretrain({one: kind_of_data(one, 0) for one in ("waves", "steps")}, method, **same)
+    prompts = made.save(tmp_path / "prompts")
+    fitted = PromptClassifier(method, **same, prompt_from=prompts).fit(*kind_of_data("steps", 1))
+    assert fitted.report_["prompt started from"] == f"{prompts}, steps"
+    assert fitted.reader_.backbone.weights_hash == made.backbone["weights_hash"]
+
+
+def test_the_pretext_question_is_answered_where_the_readout_pools(
+    make_family: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, ...]] = []
+    descend = Gradient.descend
+
+    def spy(self: Gradient, problem: Problem, module: Any, first: Any) -> Any:
+        asked.append(tuple(first.features.shape[1:]))
+        return descend(self, problem, module, first)
+
+    monkeypatch.setattr(Gradient, "descend", spy)
+    folder = make_family("bart")
+    same = with_family("bart", folder, readout="pooled:layers=2", tuner=f"ppt:{FEWER}")
+    pretrain({"a": kind_of_data("waves", 0)}, "ppt", **same)
+    PromptClassifier("ppt", **same).fit(*kind_of_data("waves", 0))
+    assert asked[:2] == [(32,), (32,)]
 
 
 # --- files ---

@@ -7,12 +7,13 @@ import json
 import re
 from abc import ABC
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, ClassVar
 
 from tsprompt.errors import ConfigError
 from tsprompt.registry import split_outside_quotes
 
-__all__ = ["Part", "join_texts", "require", "require_one_of", "several", "split_texts"]
+__all__ = ["Part", "count_of", "join_texts", "require", "require_one_of", "several", "split_texts"]
 
 _MEANS_MORE = re.compile(r'[,+="\\]|^\s|\s$|^$|^-?\d|^(none|null|true|false)$', re.IGNORECASE)
 
@@ -81,6 +82,19 @@ def require(condition: bool, message: str) -> None:
     """Raise `ConfigError` with this message unless the condition holds."""
     if not condition:
         raise ConfigError(message)
+
+
+def count_of(option: str, value: object) -> int:
+    """A whole number of 1 or more, NumPy's among them, as an `int`.
+
+    Raises
+    ------
+    ConfigError
+        The option's value is something else.
+    """
+    if not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1:
+        return int(value)
+    raise ConfigError(f"{option} must be a whole number of 1 or more: {value!r}")
 
 
 def require_one_of(part: Part, option: str, allowed: tuple[str, ...]) -> None:

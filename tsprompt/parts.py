@@ -16,7 +16,7 @@ from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
-from tsprompt.part import Part, join_texts, split_texts
+from tsprompt.part import Part, count_of, join_texts, split_texts
 from tsprompt.preprocessing import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading import Reader
@@ -82,7 +82,7 @@ class Parts:
             tokenizer=tokenizers.build(settings["tokenizer"]),
             prompt=prompt,
             tuner=tuners.build(settings["tuner"] or regime.tuner_of(prompt.tuner)),
-            n_prompts=settings["n_prompts"],
+            n_prompts=count_of("n_prompts", settings["n_prompts"]),
             readout=readouts.build(settings["readout"]),
             head=heads.build(settings["head"]),
             combination=combinations.build(settings["combination"]),
@@ -97,8 +97,6 @@ class Parts:
     def _check(self) -> None:
         if self.scope not in ("series", "step"):
             raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
-        if not isinstance(self.n_prompts, int) or self.n_prompts < 1:
-            raise ConfigError(f"n_prompts must be a whole number of 1 or more: {self.n_prompts!r}")
         if self.prompt.by_layer and self.strategy.by_step:
             raise ConfigError(
                 f"the prompt {self.prompt.name!r} stands beside all tokens of every layer, so no "
@@ -212,7 +210,7 @@ class Parts:
     @property
     def reads_answer(self) -> bool:
         """Whether anybody reads what stands at the mask."""
-        return self.scope == "step" or self.readout.reads_answer
+        return self.scope == "step" or self.readout.reads_answer or self.tuner.reads_answer
 
     @property
     def reads_data(self) -> bool:
@@ -237,15 +235,14 @@ def _folders(given: Any) -> str | None:
 
 def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:
     """The reader of these parts; without a number of tokens, a batch is what suits the device."""
-    if batch_tokens is not None and batch_tokens < 1:
-        raise ConfigError(f"batch_tokens must be 1 or more: {batch_tokens}")
+    suits = _BATCH_TOKENS.get(backbone.device.type, 2_048)
     return Reader(
         backbone=backbone,
         strategy=parts.strategy,
         length=parts.prompt.slots_of(backbone, parts.strategy.default_length),
         scope=parts.scope,
         batch=BatchSize(
-            batch_tokens or _BATCH_TOKENS.get(backbone.device.type, 2_048),
+            suits if batch_tokens is None else count_of("batch_tokens", batch_tokens),
             cores=torch.get_num_threads() if backbone.device.type == "cpu" else 1,
         ),
     )

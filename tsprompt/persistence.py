@@ -159,6 +159,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
     from tsprompt import __version__
 
     parts, backbone = classifier.parts_, classifier.reader_.backbone
+    tokens = classifier.batch_tokens
     known: list[Any] = []
     fitted = {
         "preprocessing": parts.preprocessing.state(),
@@ -188,7 +189,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "classes": classifier.classes_.tolist(),
         "classes_dtype": classifier.classes_.dtype.str,
         "n_features": classifier.n_features_in_,
-        "batch_tokens": classifier.batch_tokens,
+        "batch_tokens": None if tokens is None else int(tokens),  # JSON knows none of NumPy's
         "backbone": {
             "name": backbone.name,
             "seed": backbone.seed,

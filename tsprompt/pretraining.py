@@ -142,7 +142,14 @@ def pretrain(
         raise ConfigError("prompt_from is for fitting: pre-training starts from the prompt's draw")
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     layers = parts.choose_layers()
-    backbone = load_backbone(parts.backbone, max(layers), derive(seed, "backbone"), device, dtype)
+    backbone = load_backbone(
+        parts.backbone,
+        max(layers),
+        derive(seed, "backbone"),
+        device,
+        dtype,
+        answers=parts.reads_answer,
+    )
     problems, vectors = [], []
     for name, (X, y) in sets.items():
         labels = _labels(name, y, len(X), needed=tuner.reads_labels)

@@ -1,9 +1,11 @@
 """Prompts that come from elsewhere: reading them, and telling which task is the nearest.
 
-A task is known by its task vector: what the frozen language model says at the mask about the cases
-of train, on average, without any prompt, less what it says there when it reads nothing at all. Of
-several prompts training starts from the one whose task vector has the largest cosine with that of
-train (after Gu et al. 2022, and Vu et al. 2022, SPoT).
+A task is known by its task vector: what the frozen language model answers to the cases of train, on
+average, without any prompt, less what it answers when it reads nothing at all. Where an
+encoder-decoder was loaded without the decoder that answers, what it says of the tokens that it
+reads takes the place of the answer, on average. Of several prompts training starts from the one
+whose task vector has the largest cosine with that of train (after Gu et al. 2022, and Vu et al.
+2022, SPoT).
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ from tsprompt.parts import Parts
 from tsprompt.persistence import MODEL, Kind, read_header, read_tensors, unpack
 from tsprompt.preprocessing import resample
 from tsprompt.reading import Reader, Reading
-from tsprompt.readouts import Mask
+from tsprompt.readouts import Mask, Pooled
 from tsprompt.regimes import regimes
 from tsprompt.seeds import generator
-from tsprompt.template import Prompt
+from tsprompt.template import Prompt, Template
 from tsprompt.tokenizers import tokenizers
 
 __all__ = [
@@ -109,17 +111,23 @@ def task_vector(parts: Parts, reader: Reader, cases: Cases, layers: tuple[int, .
     tokenizer = tokenizers.build(parts.tokenizer)
     room = reader.room(tokenizer.width(cases.n_features))
     tokenizer.fit(sample, reader.backbone, max_steps=room, rng=generator(0, "task vector"))
-    reading = Reading(tokenizer, Prompt(None), Mask(), (max(layers),))
+    readout = Mask() if reader.backbone.family.answers else Pooled(pools=("mean",), maybe=())
+    reading = Reading(tokenizer, Prompt(None), readout, (max(layers),))
     said = reader.features(reading, sample, "task vector")
     silent = _silence(reader.backbone, max(layers))
-    return said.unflatten(1, (-1, reader.backbone.hidden_size)).mean(dim=(0, 1)).cpu() - silent
+    return said.unflatten(1, (-1, reader.backbone.state_size)).mean(dim=(0, 1)).cpu() - silent
 
 
 def _silence(backbone: Backbone, layer: int) -> Tensor:
-    """What the model says at the mask (D,) of nothing: `[CLS] [MASK] [SEP]`."""
-    words = backbone.words
-    frame = backbone.embed(torch.tensor([[words.cls, words.mask, words.sep]]))
-    return backbone.run(frame, (layer,))[0][0, 1].to(torch.float32).cpu()
+    """What the model answers (D,) to nothing, its frame alone: `[CLS] [MASK] [SEP]` for a BERT.
+    Where nobody answers, what it says of the frame, on average."""
+    mask_alone = np.array([-2])
+    template = Template.from_order(mask_alone, width=1).framed(backbone.family.frame)
+    nothing = backbone.word_vectors.new_empty(1, 0, 1, backbone.hidden_size)
+    frame = template.assemble(nothing, nothing[0, :, 0], backbone)
+    (states,) = backbone.run(frame, (layer,))
+    where = backbone.answer(template) if backbone.family.answers else slice(None)
+    return states[0, where].to(torch.float32).mean(dim=0).cpu()
 
 
 def read_sources(folders: str | None) -> list[Source]:
@@ -208,7 +216,7 @@ def choose_source(
     ------
     ConfigError
         A source was trained with another language model, tokenizer or layout; or there are several,
-        and one has no task vector.
+        and one has no task vector, or one that is not finite.
     """
     if not sources:
         return None
@@ -217,13 +225,13 @@ def choose_source(
     similarities = {
         source.name: float(functional.cosine_similarity(source.vector, vector, dim=0))
         for source in sources
-        if source.vector is not None and vector is not None
+        if source.vector is not None and vector is not None and source.vector.isfinite().all()
     }
     for source in sources:
         require(
             len(sources) == 1 or source.name in similarities,
-            f"prompt_from: {source.name} was saved without a task vector, so that it can't be "
-            "compared with the others; fit it again, or give it alone",
+            f"prompt_from: {source.name} was saved without a task vector that can be compared with "
+            "those of the others; fit it again, or give it alone",
         )
     nearest = max(sources, key=lambda one: similarities.get(one.name, 0.0))
     return Chosen(nearest, similarities)

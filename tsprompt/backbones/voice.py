@@ -96,7 +96,7 @@ def tied_voice(backbone: Backbone) -> Voice:
     ConfigError
         States and word embeddings differ in size.
     """
-    size = int(getattr(backbone.model.config, "hidden_size", backbone.hidden_size))
+    size = backbone.state_size
     if size != backbone.hidden_size:
         raise ConfigError(
             f"scores=tied: hidden states of {backbone.name} have {size} entries and its word "

@@ -63,8 +63,7 @@ class Prototype(EarlyStopping, Head):
 
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
         """Learn how many entries a hidden state has."""
-        size = getattr(backbone.model.config, "hidden_size", backbone.hidden_size)
-        self.met_size = backbone.hidden_size if backbone.passes_through else int(size)
+        self.met_size = backbone.state_size
 
     def _vectors(self, features: Tensor) -> Tensor:
         """(b, K, D) of features (b, K * D)."""

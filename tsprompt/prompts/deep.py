@@ -74,7 +74,7 @@ class DeepPrompt(PromptModel):
 
         config: Any = PrefixTuningConfig(
             num_virtual_tokens=int(self.length or 0),
-            token_dim=backbone.hidden_size,
+            token_dim=backbone.state_size,
             num_layers=max(backbone.depth, 1),  # of no layers nothing can be drawn
             **self._projection(),
         )

@@ -146,6 +146,8 @@ class Tuner(Part):
 
     pretrains: ClassVar[bool] = False
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
+    reads_answer: ClassVar[bool] = False
+    """Whether it looks at what stands at the mask, whatever the readout does."""
 
     min_per_class: ClassVar[int] = 1
     """Train cases that each class needs."""

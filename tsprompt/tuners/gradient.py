@@ -69,6 +69,12 @@ class Gradient(TrainingTuner):
             with backbone.learning(checkpoint=self.checkpoint):
                 best = Best(first.reading.prompt, backbone)
                 self._train(module, trainer, features, best)
+        if not best.learned:
+            notice(
+                "no epoch of training had a finite loss: the prompt and the language model stay as "
+                "they were; use a smaller learning_rate: the tuner's, and that of train if the "
+                "model is trained"
+            )
         return best
 
     def _train(

@@ -42,6 +42,7 @@ class PPT(PretrainingTuner):
     """
 
     reads_labels: ClassVar[bool] = False
+    reads_answer: ClassVar[bool] = True
 
     pretraining_cases: int = 256
     """The most series of a set, drawn at random, that the question is asked about, in all three

@@ -79,14 +79,16 @@ class MaskTrainer:
 @dataclass
 class Best:
     """The prompt with the least validation loss so far, with the language model as it was then, and
-    how long ago that was."""
+    how long ago that was; at first, both as they are before any training."""
 
     prompt: Prompt
     backbone: Backbone
     loss: float = float("inf")
     waited: int = 0
-    weights: dict[str, Tensor] | None = None
-    """What was trained of the language model, as it did best; None: it never did better."""
+
+    def __post_init__(self) -> None:
+        self.weights = self.backbone.trained_state()
+        """What may be trained of the language model, as it did best."""
 
     def update(self, module: PromptModule, loss: float) -> None:
         """Keep prompt and language model as they are if their loss is the least."""
@@ -95,13 +97,17 @@ class Best:
             self.prompt, self.loss, self.waited = module.prompt(), loss, 0
             self.weights = self.backbone.trained_state()
 
+    @property
+    def learned(self) -> bool:
+        """Whether any epoch had a finite loss."""
+        return self.loss < float("inf")
+
     def found(self, problem: Problem, first: Found) -> Found:
-        """What the model says at its best; it is run again only if prompt or model moved."""
-        if self.weights:
-            self.backbone.restore(self.weights)
-        elif self.prompt.equals(first.reading.prompt):
-            return first
-        return problem.read(self.prompt, "best prompt")
+        """Put the model back to its best, and what it says then; it is run again only if prompt or
+        model moved."""
+        self.backbone.restore(self.weights)
+        moved = bool(self.weights) or not self.prompt.equals(first.reading.prompt)
+        return problem.read(self.prompt, "best prompt") if self.learned and moved else first
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
