@@ -12,7 +12,6 @@ _TRAINED = Settings(
     tuner="gradient:epochs=20,patience=5",
     n_prompts=1,
     readout="mask",
-    head="mlp",
 )
 
 _BY_A_NETWORK = replace(_TRAINED, tuner="gradient:epochs=20,patience=5,learning_rate=0.001")
@@ -29,7 +28,6 @@ SOFT = (
             tuner="none",
             n_prompts=1,
             readout="mask",
-            head="ridge",
         ),
     ),
     Recipe(

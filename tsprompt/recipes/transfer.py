@@ -16,7 +16,6 @@ TRANSFER = (
             tuner="ppt:epochs=20,patience=5",
             n_prompts=1,
             readout="mask",
-            head="mlp",
         ),
     ),
     Recipe(
@@ -28,7 +27,6 @@ TRANSFER = (
             tuner="transprompt:epochs=20,patience=5",
             n_prompts=1,
             readout="mask",
-            head="mlp",
         ),
     ),
 )
