@@ -585,3 +585,34 @@ def test_a_gradient_reaches_the_deep_prompt_of_every_layer(backbone: Backbone) -
     backbone.run(torch.randn(2, 9, 32), (backbone.depth,), deep)[0].square().sum().backward()
     assert deep.grad is not None
     assert (deep.grad.flatten(1).abs().sum(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_gradients_in_bfloat16_go_through_plain_attention(tiny_bert: str, deep: bool) -> None:
+    """On a processor those of the joint operation take ten times as long."""
+    half = load_backbone(tiny_bert, device="cpu", dtype="bfloat16")
+    full = load_backbone(tiny_bert, device="cpu", dtype="float32")
+    embeddings = torch.randn(2, 9, 32, generator=torch.Generator().manual_seed(0))
+    prompt = torch.randn(half.depth, 2, 3, 32) if deep else None
+    gradients = []
+    for backbone in (half, full):
+        source = (embeddings if prompt is None else prompt).clone().requires_grad_()
+        given = (source, (backbone.depth,)) if prompt is None else (embeddings, (2,), source)
+        (said,) = backbone.run(*given)
+        names = _operations(said)
+        assert ("attention" in " ".join(names).lower()) == (backbone is full)
+        said.float()[:, 0].square().sum().backward()
+        gradients.append(source.grad)
+    torch.testing.assert_close(*gradients, rtol=0.1, atol=0.1 * float(gradients[1].abs().max()))
+
+
+def _operations(tensor: torch.Tensor) -> set[str]:
+    """Names of all steps that gradients take back from a tensor."""
+    seen: set[Any] = set()
+    left: list[Any] = [tensor.grad_fn]
+    while left:
+        step = left.pop()
+        if step is not None and step not in seen:
+            seen.add(step)
+            left += [before for before, _ in step.next_functions]
+    return {step.name() for step in seen}

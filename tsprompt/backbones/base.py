@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint as checkpointed
 
 from tsprompt.backbones.families import Family
@@ -123,7 +124,12 @@ class Backbone:
             return [self.family.entering(embeddings, self.word_vectors)] * len(layers)
         prompt_learns = embeddings.requires_grad or (deep is not None and deep.requires_grad)
         learns = self.learns or prompt_learns
-        with torch.inference_mode(not learns), self._saving_memory(deep), self._hearing(deep):
+        with (
+            torch.inference_mode(not learns),
+            self._attention(learns=learns),
+            self._saving_memory(deep),
+            self._hearing(deep),
+        ):
             return self.family.run(self.model, embeddings.to(self.dtype), layers)
 
     def answer(self, template: Template) -> slice:
@@ -169,6 +175,12 @@ class Backbone:
 
         own = deep[layers].to(self.device)
         return attending(self.model, self.model_layers[layers], own, self.name)
+
+    def _attention(self, *, learns: bool) -> AbstractContextManager[None]:
+        """While the block runs, attention is plain matrix products where gradients are to flow and
+        those of torch's joint operation take ten times as long: bfloat16 on a processor."""
+        slow = learns and self.device.type == "cpu" and self.dtype == torch.bfloat16
+        return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -245,7 +257,7 @@ class Backbone:
     def _run_layer(
         self, forward: Any, own: slice, deep: Tensor | None, *given: Any, **options: Any
     ) -> Any:
-        with self._hearing(deep, own):
+        with self._hearing(deep, own), self._attention(learns=True):
             return forward(*given, **options)
 
     @cached_property
