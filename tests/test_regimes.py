@@ -164,18 +164,26 @@ def test_words_stay_fixed_while_the_model_learns(
     assert trained == fitted.reader_.backbone.n_trained
 
 
-def test_the_best_epoch_of_the_model_is_restored(
-    choices: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    losses = iter([3.0, 1.0, 2.0, 2.0])
+def states_at(
+    monkeypatch: pytest.MonkeyPatch, losses: list[float]
+) -> list[dict[str, torch.Tensor]]:
+    """Give each epoch the next of these losses; what the model is then will be in the list."""
+    given = iter(losses)
     states: list[dict[str, torch.Tensor]] = []
     real = Best.update
 
     def update(self: Best, module: Any, loss: float) -> None:
         states.append(self.backbone.trained_state())
-        real(self, module, next(losses))
+        real(self, module, next(given))
 
     monkeypatch.setattr(gradient.Best, "update", update)
+    return states
+
+
+def test_the_best_epoch_of_the_model_is_restored(
+    choices: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = states_at(monkeypatch, [3.0, 1.0, 2.0, 2.0])
     fitted = PromptClassifier(**choices, train="prompt+lm").fit(separable.X, separable.y)
     assert len(states) == 4
     end = fitted.reader_.backbone.trained_state()
@@ -214,15 +222,7 @@ def test_a_model_that_diverges_is_put_back_and_the_user_told(
 def test_a_model_that_diverges_late_is_put_back_to_its_best(
     choices: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter([2.0, float("nan"), float("nan"), float("nan")])
-    states: list[dict[str, torch.Tensor]] = []
-    real = Best.update
-
-    def update(self: Best, module: Any, loss: float) -> None:
-        states.append(self.backbone.trained_state())
-        real(self, module, next(losses))
-
-    monkeypatch.setattr(gradient.Best, "update", update)
+    states = states_at(monkeypatch, [2.0, float("nan"), float("nan"), float("nan")])
     fitted = PromptClassifier(**choices, train="lm").fit(separable.X, separable.y)
     end = fitted.reader_.backbone.trained_state()
     assert all(end[key].equal(states[0][key]) for key in end)
