@@ -164,6 +164,21 @@ def test_fit_shows_the_whole_way_and_saves(cheap: list[str], home: Path) -> None
     ]
 
 
+def test_recipes_have_rows_and_folders_of_their_own(cheap: list[str], home: Path) -> None:
+    for given, name in (
+        (["--recipe", "prompt-tuning", "--tuner", "gradient:epochs=1"], "prompt-tuning"),
+        (["--recipe", "fast", "--strategy", "per-step"], "fast-per-step"),
+    ):
+        out = ok("fit", "UnitTest", *cheap, *given, "--no-ablations")
+        assert f"tsprompt show {Path('models') / f'UnitTest-{name}'}" in out
+        assert (home / "models" / f"UnitTest-{name}").is_dir()
+        assert any(line.startswith(f"{name} ") for line in out.splitlines())
+    from tsprompt import PromptClassifier
+
+    model = PromptClassifier.load(home / "models/UnitTest-prompt-tuning", device="cpu")
+    assert model.parts_.validation_kind() == "leave-one-out, on cases that were trained on before"
+
+
 def test_fit_for_machines(cheap: list[str], home: Path) -> None:
     out = json.loads(ok("fit", "UnitTest", *cheap, "--format", "json", "-o", "here"))
     first, no_lm, random = out["records"]

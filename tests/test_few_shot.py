@@ -234,7 +234,7 @@ def test_fit_repeats_the_draw_with_other_seeds(fit: Callable[..., Any], tmp_path
 
     shown = fit(*words, "--no-ablations").stdout
     accuracies = [one["accuracy"] for one in records[::3]]
-    assert "Test accuracy with 2 shots, seeds 0 to 2" in shown
+    assert "Test, 2 shots, seeds 0 to 2" in shown
     for figure in (np.mean(accuracies), np.std(accuracies, ddof=1), max(accuracies)):
         assert f"{figure:.3f}" in shown
     assert "4 cases to learn from, 4 to validate on" in shown
@@ -336,6 +336,7 @@ def test_label_words_calibrate_on_cases_without_labels(
         ratios = np.log(calibrated).mean(axis=0) - np.log(plain).mean(axis=0)
         assert np.ptp(ratios) > 0
         assert np.ptp(np.log(calibrated).mean(axis=0)) < np.ptp(np.log(plain).mean(axis=0))
+        assert by["true"].parts_.validation_kind().startswith("none, for no case has a label")
 
 
 def test_a_baseline_has_no_zero_shot() -> None:

@@ -366,6 +366,8 @@ class Verbalizer(WordHead):
         """Cross-validation, or, where nothing is learned, train."""
         if not (self.needs_cases or self.calibrate):
             return "train, from which nothing was learned"
+        if not self.folds_:
+            return "none, for no case has a label"
         return f"{self.folds_}-fold cross-validation"
 
 

@@ -32,7 +32,7 @@ def fit(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where to save the model; by default models/SET-STRATEGY.",
+            help="Where to save the model; by default models/SET-STRATEGY, or models/SET-RECIPE.",
             show_default=False,
         ),
     ] = None,
@@ -75,11 +75,11 @@ def fit(
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
     spoken = chosen(form, None) is Format.TABLE
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
-    laid_out = str(method.resolved()["strategy"]).partition(":")[0]
-    folder = output or Path("models") / f"{dataset}-{laid_out}"
+    name = _name(method, laid_out=strategy is not None)
+    folder = output or Path("models") / f"{dataset}-{name}"
     data = load_dataset(dataset, data_dir=data_dir)
     check_folder(folder)
-    method = Method(laid_out, "model", model.recipe, method.settings)
+    method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     session = _Session(data, method, machine, seed, spoken=spoken, shots=shots)
     classifier, record = session.fit(folder)
@@ -93,6 +93,15 @@ def fit(
         show("", made, "", *_report(record), _next(folder, dataset, data_dir))
     else:
         show_json({"saved": str(folder), "records": [one.as_dict() for one in records]})
+
+
+def _name(method: Method, *, laid_out: bool) -> str:
+    """What a row and a folder are called: by the strategy, or by a recipe that is not the default;
+    by both, if the recipe is given another strategy than its own."""
+    strategy = str(method.resolved()["strategy"]).partition(":")[0]
+    if method.recipe == "default":
+        return strategy
+    return f"{method.recipe}-{strategy}" if laid_out else str(method.recipe)
 
 
 class _Session:
@@ -206,7 +215,7 @@ def _spread(records: list[Record]) -> Any:
         by_method.setdefault(record.method, []).append(record.accuracy or 0.0)
     heads = ("mean", "sd", "least", "most", "runs")
     seeds = sorted({record.seed for record in records})
-    title = f"Test accuracy with {records[0].shots} shots, seeds {seeds[0]} to {seeds[-1]}"
+    title = f"Test, {records[0].shots} shots, seeds {seeds[0]} to {seeds[-1]}"
     made = table("model", *heads, right=heads, title=title)
     for number, (name, own) in enumerate(by_method.items()):
         figures = (np.mean(own), np.std(own, ddof=1), min(own), max(own))
