@@ -416,3 +416,14 @@ def test_steps_that_are_read_alone_have_trained_prompts_of_their_own(
     assert before is not None
     assert after.shape == (4, 32)
     assert ((after - before).abs().sum(dim=1) > 0).all()
+
+
+def test_figures_of_several_prompts_are_means(tiny: dict[str, Any], separable: Any) -> None:
+    choices = {**tiny, "prompt": "soft", "tuner": QUICK, "readout": "mask"}
+    one, two = (
+        PromptClassifier(**{**choices, "n_prompts": count}).fit(separable.X, separable.y).report_
+        for count in (1, 2)
+    )
+    assert set(two) == {f"{name}, mean over prompts" for name in one}
+    name = "largest gradient at the prompt"
+    assert two[f"{name}, mean over prompts"] != one[name]
