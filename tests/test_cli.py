@@ -309,11 +309,30 @@ def test_ctrl_c_among_the_twins_keeps_the_model(
         (["evaluate", "absent", "UnitTest"], "give the folder that fit wrote"),
         (["predict", "absent", "absent.ts"], "no such file"),
         (["datasets", "info", "GunPont"], "did you mean GunPoint"),
+        (["fit", "UnitTest", "--prompt", "soft", "--head", "prototype"], "needs --readout mask"),
     ],
 )
 def test_refusals(args: list[str], said: str, home: Path) -> None:
     assert said in refused(*args)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("library", "command"),
+    [
+        ('use head="ridge", or combination="vote"', "use --head ridge, or --combination vote"),
+        ("train='lm' needs n_prompts=1, not 4", "--train lm needs --n-prompts 1, not 4"),
+        (
+            'give prompt="manual:template=x {series}."',
+            "give --prompt 'manual:template=x {series}.'",
+        ),
+        ('choose missing="mean", by=segment', 'choose missing="mean", by=segment'),
+    ],
+)
+def test_advice_is_worded_as_the_command_takes_it(library: str, command: str) -> None:
+    from tsprompt_cli.options import as_flags
+
+    assert as_flags(library) == command
 
 
 @pytest.mark.parametrize("args", [["fit"], ["fit", "UnitTest", "--seed", "x"], ["nothing"]])
@@ -341,7 +360,7 @@ def test_labels_of_test_that_train_never_had(home: Path) -> None:
 
 def test_too_few_cases_for_the_head(cheap: list[str], home: Path) -> None:
     folder = write_set(home, "Few", ["1,2,3:a", "2,2,3:a", "1,2,4:b"], ["1,2,3:a"])
-    assert 'head="ridge"' in refused("fit", "Few", "--data-dir", folder, *cheap, "--head", "mlp")
+    assert "--head ridge" in refused("fit", "Few", "--data-dir", folder, *cheap, "--head", "mlp")
 
 
 def test_output_is_tried_before_the_fit(home: Path) -> None:

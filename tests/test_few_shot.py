@@ -168,6 +168,17 @@ def test_one_shot_is_enough_with_a_development_sample(
     assert loaded.parts_.combination.validation_kind() == "development sample"
 
 
+def test_prompts_are_not_compared_by_nothing(tiny: dict[str, Any], separable: Any) -> None:
+    """With one case of each class, leave-one-out has no case to say a thing about."""
+    X, y, *_ = separable
+    assert sorted(y[:3]) == sorted(set(y))
+    classifier = PromptClassifier(**tiny, tuner="search:draws=2")
+    with pytest.raises(InputError, match="prompts can't be compared"):
+        classifier.fit(X[:3], y[:3])
+    classifier.fit(X[:3], y[:3], development=(X[3:], y[3:]))
+    assert np.isfinite(classifier.parts_.tuner.losses_).all()
+
+
 def test_a_development_sample_that_can_not_be_used(tiny: dict[str, Any], separable: Any) -> None:
     X, y, *_ = separable
     fit = PromptClassifier(**tiny).fit

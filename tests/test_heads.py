@@ -113,6 +113,40 @@ def test_ridge_probabilities_are_calibrated_on_cases_it_has_not_seen() -> None:
     assert abs(chances.max(axis=1).mean() - (chances.argmax(axis=1) == test_labels).mean()) < 0.1
 
 
+def test_the_only_case_of_a_class_is_not_judged_by_a_ridge_without_it() -> None:
+    features, labels = problem(count=31, gap=3.0)
+    labels = np.where(np.arange(31) == 30, 3, labels)
+    head = Ridge().fit(features, labels, 4, 0)
+    assert head.validation_accuracy_ == 1.0
+    assert head.validation_kind() == "leave-one-out"
+
+
+def test_a_ridge_of_one_case_of_each_class_validates_on_the_development_sample() -> None:
+    features, labels = problem(count=33, gap=1.0)
+    _, first = np.unique(labels, return_index=True)
+    rest = np.setdiff1d(np.arange(33), first)
+    few = features[first], labels[first]
+
+    alone = Ridge().learn(*few, 3, 0)
+    assert np.isnan([alone.validation_loss_, alone.validation_accuracy_]).all()
+    assert "one case of each class" in alone.validation_kind()
+    # No surer of train than one case in four can be.
+    assert alone.probabilities(few[0]).max() <= 0.75
+
+    seen = Ridge().learn(*few, 3, 0, development=(features[rest], labels[rest]))
+    guessed = seen.probabilities(features[rest]).argmax(axis=1)
+    assert seen.validation_accuracy_ == (guessed == labels[rest]).mean()
+    assert seen.validation_kind() == "development sample"
+    assert np.array_equal(guessed, alone.probabilities(features[rest]).argmax(axis=1))
+
+
+def test_rows_of_one_case_do_not_judge_each_other() -> None:
+    """Two rows of each case: as with one case of each class, nothing is left to validate on."""
+    features, labels = problem(count=6)
+    head = Ridge().learn(features, labels, 3, 0, groups=labels.copy())
+    assert np.isnan(head.validation_loss_)
+
+
 def test_ridge_has_no_randomness() -> None:
     features, labels = problem()
     one, other = (Ridge().fit(features, labels, 3, seed) for seed in (0, 1))

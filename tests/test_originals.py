@@ -123,14 +123,14 @@ def test_original_gru_reports_that_its_gradient_is_exactly_zero(
 def test_original_gru_keeps_the_prompt_that_it_drew(tiny_bert: str, separable: Any) -> None:
     with pytest.warns(TspromptNotice):
         trained = fit("original-gru", tiny_bert, separable, tuner="gradient:epochs=3")
-    drawn = fit("original-gru", tiny_bert, separable, tuner="none")
+    drawn = fit("original-gru", tiny_bert, separable, tuner="none", train="tuning-free")
     assert torch.equal(trained.readings_[0].prompt.ids, drawn.readings_[0].prompt.ids)
     assert trained.costs_["lm_tokens"] == drawn.costs_["lm_tokens"], "the LM was run once"
 
 
 def test_original_gru_straight_through_learns(tiny_bert: str, separable: Any) -> None:
     model = fit("original-gru-st", tiny_bert, separable, tuner="gradient:epochs=3,patience=3")
-    drawn = fit("original-gru-st", tiny_bert, separable, tuner="none")
+    drawn = fit("original-gru-st", tiny_bert, separable, tuner="none", train="tuning-free")
     assert model.report_["largest gradient at the prompt"] > 0
     assert not torch.equal(model.readings_[0].prompt.ids, drawn.readings_[0].prompt.ids) or (
         model.costs_["lm_tokens"] > drawn.costs_["lm_tokens"]

@@ -357,3 +357,15 @@ def test_ablations_of_a_tuned_model_keep_a_language_model(tiny: dict[str, Any]) 
     ]
     assert [one.name for one in twins(method, tiny["backbone"])] == ["random weights"]
     check(rows)
+
+
+def test_an_untrained_prompt_that_is_meant_to_be_trained_is_said(
+    choices: dict[str, Any], separable: Any
+) -> None:
+    with pytest.warns(TspromptNotice, match="leaves it as it was drawn"):
+        PromptClassifier(**{**choices, "tuner": "none"}).fit(separable.X, separable.y)
+    # Any warning is an error here: none comes where the regime says so, or the prompt is fixed.
+    PromptClassifier(**{**choices, "tuner": None}, train="tuning-free").fit(
+        separable.X, separable.y
+    )
+    PromptClassifier(**{**choices, "tuner": "none", "prompt": "hard"}).fit(separable.X, separable.y)

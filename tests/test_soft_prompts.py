@@ -295,7 +295,7 @@ def test_training_lowers_the_loss_and_the_prompt_is_restored_bit_equal(
 ) -> None:
     choices = {**tiny, "prompt": spec, "readout": "mask", "head": "mlp:epochs=30"}
     fitted = PromptClassifier(**choices, tuner=QUICK).fit(separable.X, separable.y)
-    untrained = PromptClassifier(**choices, tuner="none").fit(separable.X, separable.y)
+    untrained = PromptClassifier(**choices, train="tuning-free").fit(separable.X, separable.y)
     trained, start = (one.readings_[0].prompt for one in (fitted, untrained))
     assert not trained.equals(start)
     assert fitted.report_["largest gradient at the prompt"] > 0
@@ -410,7 +410,7 @@ def test_steps_that_are_read_alone_have_trained_prompts_of_their_own(
     layout = {"strategy": "per-step", "scope": "step", "tokenizer": "kernels:steps=4"}
     choices = {**tiny, **layout, "prompt": prompt, "readout": "mask"}
     fitted = PromptClassifier(**choices, tuner=QUICK).fit(separable.X, separable.y)
-    start = PromptClassifier(**choices, tuner="none").fit(separable.X, separable.y)
+    start = PromptClassifier(**choices, train="tuning-free").fit(separable.X, separable.y)
     after, before = (one.readings_[0].prompt.vectors for one in (fitted, start))
     assert after is not None
     assert before is not None

@@ -172,7 +172,8 @@ class Parts:
         if self.context.shows_cases and self.head.needs_cases and not self.head.held_share:
             # Each case is left out in turn, and none can be both learned from and shown to nobody.
             kind += ", but cases left out stand with their label beside others"
-        if self.tuner.held_share and not self.head.held_share:
+        developed = all(head.developed_ for head in self.combination.heads_)
+        if self.tuner.held_share and not self.head.held_share and not developed:
             # The tuner learned from most of train, and the head judges itself on train.
             kind += ", on cases that were trained on before"
         return kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,20 +16,21 @@ __all__ = ["guarded"]
 
 
 @contextmanager
-def guarded(*, verbose: bool = False) -> Iterator[None]:
+def guarded(*, verbose: bool = False, worded: Callable[[str], str] = str) -> Iterator[None]:
     """Errors that the user can mend become one line and exit code 2; others keep their traceback.
 
     Notices become lines on stderr, each once; warnings of other libraries show only if `verbose`.
+    `worded` turns the library's words into the command's.
     """
     with warnings.catch_warnings():
         if not verbose:
             warnings.simplefilter("ignore")
         warnings.simplefilter("always", TspromptNotice)
-        warnings.showwarning = _Notes(warnings.showwarning)
+        warnings.showwarning = _Notes(warnings.showwarning, worded)
         try:
             yield
         except TspromptError as error:
-            say("Error", str(error), "bold red")
+            say("Error", worded(str(error)), "bold red")
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             say("Interrupted", str(stop) or "nothing was saved", "bold yellow")
@@ -39,8 +40,8 @@ def guarded(*, verbose: bool = False) -> Iterator[None]:
 class _Notes:
     """Shows notices as lines, and passes other warnings on."""
 
-    def __init__(self, others: Any) -> None:
-        self._others = others
+    def __init__(self, others: Any, worded: Callable[[str], str]) -> None:
+        self._others, self._worded = others, worded
         self._said: set[str] = set()
 
     def __call__(
@@ -51,4 +52,4 @@ class _Notes:
             self._others(message, category, *where, **more)
         elif text not in self._said:
             self._said.add(text)
-            say("Note", text, "cyan")
+            say("Note", self._worded(text), "cyan")

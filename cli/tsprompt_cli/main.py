@@ -23,6 +23,7 @@ from tsprompt_cli.commands import (
     show,
 )
 from tsprompt_cli.guard import guarded
+from tsprompt_cli.options import as_flags
 
 __all__ = ["app", "main"]
 
@@ -31,7 +32,11 @@ class _Guarded(TyperGroup):
     """Runs every command with the same manners for errors, notices and Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
-        with guarded(verbose=bool(ctx.params.get("verbose"))):
+        def worded(text: str) -> str:
+            # A plan spells its settings much as the library does.
+            return text if ctx.invoked_subcommand == "bench" else as_flags(text)
+
+        with guarded(verbose=bool(ctx.params.get("verbose")), worded=worded):
             return super().invoke(ctx)
 
 

@@ -44,7 +44,8 @@ class Ridge(Head):
     features, relative to the others. At most 1,000 train cases, drawn at random, choose the weight,
     and at most 4,000 the penalty. A softmax with one temperature, fitted to the leave-one-out
     scores, makes probabilities of the scores; it is bounded below, so that they are never surer
-    than the number of train cases allows.
+    than the number of train cases allows. The only case of a class can't be judged by a model that
+    has left it out; where each class has only one, a development sample decides the temperature.
     """
 
     takes_soft: ClassVar[bool] = True
@@ -113,11 +114,20 @@ class Ridge(Head):
             dual = self._iterate(features, targets - self.bias_, weights)
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
         own = labels[some.numpy()]
-        known = own >= 0
-        self._calibrate((targets[some] - solved.residuals).numpy()[known], own[known])
-        self.validation_kind_ = "leave-one-out"
-        if len(some) < len(labels):
-            self.validation_kind_ += f" on {len(some):,} cases"
+        judged = _seen_elsewhere(own, groups)
+        if judged.any():
+            self._calibrate((targets[some] - solved.residuals).numpy()[judged], own[judged])
+            self.validation_kind_ = "leave-one-out"
+            if len(some) < len(labels):
+                self.validation_kind_ += f" on {len(some):,} cases"
+        elif self._development is not None:
+            extra_features, extra_labels = self._development
+            self._calibrate(self._scores(extra_features), extra_labels)
+            self.developed_, self.validation_kind_ = True, "development sample"
+        else:
+            self.temperature_ = _coldest(len(own))
+            self.validation_loss_ = self.validation_accuracy_ = float("nan")
+            self.validation_kind_ = "none, with one case of each class"
         return self
 
     def _order(self, labels: Labels, seed: int) -> Tensor:
@@ -204,10 +214,7 @@ class Ridge(Head):
             chances = _softmax(scores / np.exp(log_temperature))
             return float(-np.log(np.maximum(chances[rows, labels], 1e-12)).mean())
 
-        # Where all of train is told apart, the loss would ask for a temperature of nought, and one
-        # wrong test case would cost without bound. So a case whose scores are just the targets, 2
-        # apart, is given no more than the rule of succession allows (Laplace 1774).
-        coldest = np.log(2 / np.log(len(labels) + 1))
+        coldest = np.log(_coldest(len(labels)))
         found = minimize_scalar(loss, bounds=(coldest, max(3.0, coldest + 1)), method="bounded")
         self.temperature_ = float(np.exp(found.x))
         self.validation_loss_ = float(found.fun)
@@ -215,11 +222,15 @@ class Ridge(Head):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the scores at the fitted temperature."""
+        return _softmax(self._scores(features) / self.temperature_)
+
+    def _scores(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C), near +1 for a case's class and -1 for others."""
         scores = self.bias_ + sum(
             (part @ self.weights_[columns]).to(torch.float64)
             for columns, part in self._standardised(features)
         )
-        return _softmax(scores.numpy() / self.temperature_)
+        return np.asarray(scores.numpy())
 
     validation_kind_ = "leave-one-out"
 
@@ -286,6 +297,24 @@ def _leave_group_out(
 def _centred(gram: Tensor) -> Tensor:
     """Inner products of the same cases about their own mean."""
     return gram - gram.mean(dim=0) - gram.mean(dim=1, keepdim=True) + gram.mean()
+
+
+def _coldest(count: int) -> float:
+    """The least temperature that as many cases allow.
+
+    Where all of them are told apart, the loss would ask for a temperature of nought, and one wrong
+    test case would cost without bound. So a case whose scores are just the targets, 2 apart, is
+    given no more than the rule of succession allows (Laplace 1774).
+    """
+    return float(2 / np.log(count + 1))
+
+
+def _seen_elsewhere(labels: Labels, groups: Labels | None) -> npt.NDArray[np.bool_]:
+    """Which rows (B,) have a known label that a row of another case, or group (B,), has too."""
+    cases = np.arange(len(labels)) if groups is None else groups
+    pairs = np.unique(np.stack([labels, cases]), axis=1)
+    known, cases_of = np.unique(pairs[0][pairs[0] >= 0], return_counts=True)
+    return np.isin(labels, known[cases_of > 1])
 
 
 def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

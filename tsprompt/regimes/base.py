@@ -40,7 +40,7 @@ class Regime(Part):
         require(
             self.tunes_prompt or tuner == "none",
             f"train={self.name!r} leaves the prompt as it is, but the tuner {tuner!r} would change "
-            'it; leave the tuner out, or use train="prompt"',
+            'it; use tuner="none", or train="prompt"',
         )
 
     def prepare(self, backbone: Backbone, seed: int) -> Backbone:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels, hold_out
 from tsprompt.part import Part
@@ -128,7 +128,13 @@ class Problem:
         return Found(reading, features)
 
     def validation_loss(self, found: Found) -> float:
-        """How well a fresh head does on train cases that it has not learned from."""
+        """How well a fresh head does on train cases that it has not learned from.
+
+        Raises
+        ------
+        InputError
+            There is none that could be left out.
+        """
         head = self.head.fresh()
         optional = found.reading.readout.optional(found.features.shape[1])
         seed = derive(self.seed, "head")
@@ -137,6 +143,12 @@ class Problem:
         if self.learn is not None:
             extra = found.features[self.learn :], self.labels[self.learn :]
         head.learn(train, labels, self.n_classes, seed, optional, development=extra)
+        if np.isnan(head.validation_loss_):
+            raise InputError(
+                f"prompts can't be compared: the head {head.name!r} could validate on no case "
+                f"({head.validation_kind()}); give a development sample or more cases, or use "
+                'tuner="none"'
+            )
         return head.validation_loss_
 
 

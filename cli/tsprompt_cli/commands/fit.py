@@ -187,8 +187,8 @@ def _results(records: list[Record]) -> Any:
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     heads = ("train", "validation", "test", *seconds_of, "trainable", "total")
-    title = f"Accuracy (validation: {records[0].validation}), time, parameters"
-    made = table("model", *heads, right=heads, title=title)
+    made = table("model", *heads, right=heads, title="Accuracy, time, parameters")
+    made.caption, made.caption_justify = f"validation: {records[0].validation}", "left"
     for record in records:
         made.add_row(
             record.method,
