@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tsprompt.backbones.base import fingerprint
 from tsprompt.backbones.tuned import METHODS, TunedBackbone
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.tuners import gradient
-from tsprompt.tuners.training import Best
+from tsprompt.tuners.training import Best, MaskTrainer
 
 QUICK = "gradient:epochs=4,patience=4,hidden=8"
 TUNED = [f"{name}:method={method}" for name in ("lm", "prompt+lm") for method in METHODS]
@@ -226,6 +227,31 @@ def test_a_model_that_diverges_late_is_put_back_to_its_best(
     fitted = PromptClassifier(**choices, train="lm").fit(separable.X, separable.y)
     end = fitted.reader_.backbone.trained_state()
     assert all(end[key].equal(states[0][key]) for key in end)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tuner"),
+    [
+        ("prompt-tuning", "transprompt:epochs=1,pretraining_epochs=2"),
+        ("original-surrogate", "surrogate:explore=2,epochs=2"),
+        ("original-gru-st", "gradient:epochs=2"),
+    ],
+)
+def test_all_tuners_say_that_training_came_to_nothing(
+    recipe: str,
+    tuner: str,
+    tiny: dict[str, Any],
+    separable: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = MaskTrainer.loss
+    monkeypatch.setattr(MaskTrainer, "loss", lambda *given: real(*given) * float("nan"))
+    options = {**tiny, "tuner": tuner, "readout": "mask", "random_state": 0}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", TspromptNotice)
+        fitted = PromptClassifier(recipe, **options).fit(separable.X, separable.y)
+    assert any("no epoch of training had a finite loss" in str(one.message) for one in said)
+    assert np.isfinite(fitted.predict_proba(separable.X_test)).all()
 
 
 def test_a_prompt_that_diverges_is_the_one_from_before(

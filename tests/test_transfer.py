@@ -286,6 +286,20 @@ def test_models_of_all_families_tell_tasks_apart(
 # --- what is refused ---
 
 
+def test_a_prompt_for_a_decoder_is_not_for_the_encoder_alone(
+    make_family: Any, tmp_path: Path
+) -> None:
+    same = with_family("bart", make_family("bart"), tuner="none", train="tuning-free", head="ridge")
+    X, y = kind_of_data("waves", 0)
+    start = PromptClassifier("prompt-tuning", **same, readout="mask").fit(X, y)
+    start.save(tmp_path / "start")
+    other = PromptClassifier(
+        "prompt-tuning", **same, readout="pooled:layers=-1", prompt_from=tmp_path / "start"
+    )
+    with pytest.raises(ConfigError, match=r"the decoder was read in one case .* readout='mask"):
+        other.fit(X, y)
+
+
 def test_what_does_not_fit_is_refused_with_what_to_do(
     choices: dict[str, Any], saved: dict[str, Path], make_bert: Any, tmp_path: Path
 ) -> None:

@@ -246,6 +246,13 @@ def _check_alike(source: Source, parts: Parts, backbone: Backbone) -> None:
                 f"{backbone.name}, and here {backbone.depth} are read; give the readout that it "
                 f"was trained with, readout={source.settings['readout']!r}"
             )
+        if theirs["name"] == backbone.name:
+            raise ConfigError(
+                f"prompt_from: the prompt of {name} was trained with {backbone.name} of other "
+                "weights: either these have changed since, or the decoder was read in one case "
+                f"and not in the other; it was trained with readout={source.settings['readout']!r}"
+                f" and tuner={source.settings['tuner']!r}"
+            )
         raise ConfigError(
             f"prompt_from: the prompt of {name} was trained with the language model "
             f"{theirs['name']} (weights {theirs['weights_hash'][:12]}...), and is to be read by "

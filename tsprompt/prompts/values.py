@@ -37,10 +37,11 @@ class ValuesModule(PromptModule):
     def forward(self) -> Prompt:
         """Ids (P,) and their word embeddings (P, D)."""
         place = normal_to_ids(self.values(), len(self.word_vectors))
-        ids = place.detach().round().long()
+        there = place.detach().nan_to_num()  # after a diverged step; what is learned of it is NaN
+        ids = there.round().long()
         vectors = self.word_vectors[ids]
         if self.straight_through:
-            left = place.detach().floor().long().clamp(max=len(self.word_vectors) - 2)
+            left = there.floor().long().clamp(max=len(self.word_vectors) - 2)
             slope = self.word_vectors[left + 1] - self.word_vectors[left]
             vectors = vectors + (place - place.detach())[:, None] * slope
         return Prompt(ids=ids, vectors=vectors, before=self.before, mask=self.mask)

@@ -17,7 +17,14 @@ from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive, seeded_torch
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, memory_used
+from tsprompt.tuners.training import (
+    Best,
+    MaskTrainer,
+    TrainingTuner,
+    gradient_norm,
+    memory_used,
+    say_unlearned,
+)
 
 __all__ = ["OPTIMISERS", "Gradient", "TrainFeatures"]
 
@@ -70,11 +77,7 @@ class Gradient(TrainingTuner):
                 best = Best(first.reading.prompt, backbone)
                 self._train(module, trainer, features, best)
         if not best.learned:
-            notice(
-                "no epoch of training had a finite loss: the prompt and the language model stay as "
-                "they were; use a smaller learning_rate: the tuner's, and that of train if the "
-                "model is trained"
-            )
+            say_unlearned()
         return best
 
     def _train(

@@ -13,7 +13,7 @@ from tsprompt.part import require
 from tsprompt.prompts.values import ValuesModule
 from tsprompt.seeds import derive, seeded_torch
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm
+from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, say_unlearned
 
 __all__ = ["Surrogate"]
 
@@ -76,6 +76,8 @@ class Surrogate(TrainingTuner):
             if best.waited >= self.patience:
                 break
         progress.report("training the prompt", self.epochs, self.epochs)
+        if not best.learned:
+            say_unlearned()
         return kept
 
     def _visit(self, problem: Problem, number: int) -> tuple[ValuesModule, Found]:

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.errors import notice
 from tsprompt.part import require
 from tsprompt.prompts import PromptModule
 from tsprompt.seeds import derive
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, Tuner
 
-__all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm", "memory_used"]
+__all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm", "memory_used", "say_unlearned"]
 
 
 @dataclass
@@ -108,6 +109,14 @@ class Best:
         self.backbone.restore(self.weights)
         moved = bool(self.weights) or not self.prompt.equals(first.reading.prompt)
         return problem.read(self.prompt, "best prompt") if self.learned and moved else first
+
+
+def say_unlearned() -> None:
+    """Tell the user that training has come to nothing."""
+    notice(
+        "no epoch of training had a finite loss: the prompt and the language model stay as they "
+        "were; use a smaller learning_rate: the tuner's, and that of train if the model is trained"
+    )
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:

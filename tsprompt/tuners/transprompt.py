@@ -24,7 +24,7 @@ from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.gradient import OPTIMISERS, TrainFeatures
 from tsprompt.tuners.pretraining import PretrainingTuner
-from tsprompt.tuners.training import MaskTrainer
+from tsprompt.tuners.training import MaskTrainer, say_unlearned
 
 __all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]
 
@@ -72,6 +72,8 @@ class TransPrompt(PretrainingTuner):
         with seeded_torch(seed):
             lessons = _lessons(problems, firsts, self)
             best = self._learn_together(joint, lessons)
+        if best.loss == float("inf"):
+            say_unlearned()
         self._universal = best.universal
         self.pretraining_ = {
             "tasks of pre-training": float(len(problems)),
