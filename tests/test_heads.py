@@ -140,6 +140,14 @@ def test_a_ridge_of_one_case_of_each_class_validates_on_the_development_sample()
     assert np.array_equal(guessed, alone.probabilities(features[rest]).argmax(axis=1))
 
 
+def test_cases_with_probabilities_stand_for_the_class_of_a_single_one() -> None:
+    features, labels = problem(count=33, gap=3.0)
+    _, first = np.unique(labels, return_index=True)
+    known = np.where(np.isin(np.arange(33), first), labels, -1)
+    head = Ridge().fit_soft(features, np.eye(3)[labels], known, 0)
+    assert head.validation_accuracy_ == 1.0
+
+
 def test_rows_of_one_case_do_not_judge_each_other() -> None:
     """Two rows of each case: as with one case of each class, nothing is left to validate on."""
     features, labels = problem(count=6)

@@ -310,10 +310,13 @@ def _coldest(count: int) -> float:
 
 
 def _seen_elsewhere(labels: Labels, groups: Labels | None) -> npt.NDArray[np.bool_]:
-    """Which rows (B,) have a known label that a row of another case, or group (B,), has too."""
+    """Which rows (B,) have a known label that a row of another case, or group (B,), has too. Rows
+    without a label have probabilities of all classes."""
+    if (labels < 0).any():
+        return labels >= 0
     cases = np.arange(len(labels)) if groups is None else groups
     pairs = np.unique(np.stack([labels, cases]), axis=1)
-    known, cases_of = np.unique(pairs[0][pairs[0] >= 0], return_counts=True)
+    known, cases_of = np.unique(pairs[0], return_counts=True)
     return np.isin(labels, known[cases_of > 1])
 
 
