@@ -17,7 +17,7 @@ from tsprompt.part import Part
 from tsprompt.registry import Registry
 from tsprompt.seeds import generator
 
-__all__ = ["Head", "Perceptron", "heads", "hold_out", "standardiser"]
+__all__ = ["Head", "HoldsOut", "Perceptron", "heads", "hold_out", "standardiser"]
 
 heads: Registry[Head] = Registry("head", "tsprompt.heads")
 
@@ -33,24 +33,6 @@ class _Validating(Part):
     _unlabelled: Tensor | None = None
     _groups: Labels | None = None
 
-    def held_out(
-        self, features: Tensor, labels: Labels, share: float, seed: int
-    ) -> tuple[Tensor, Labels, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """For a head that holds out: features and labels, and which of them it learns from and
-        validates on. That is a share of train, or the development sample, where there is one."""
-        if self._development is None:
-            return features, labels, *hold_out(labels, share, seed, self._groups)
-        self.developed_ = True
-        extra, numbers = self._development
-        count = len(labels)
-        both = torch.cat([features, extra.to(features.device)])
-        order = np.arange(len(both))
-        return both, np.concatenate([labels, numbers]), order[:count], order[count:]
-
-    def held_out_kind(self, share: float) -> str:
-        """What `held_out` gave to validate on, in a few words."""
-        return "development sample" if self.developed_ else f"{share:.0%} of train held out"
-
 
 @dataclass
 class Head(_Validating):
@@ -59,9 +41,6 @@ class Head(_Validating):
     After `fit`, `validation_loss_` (mean negative log-likelihood) and `validation_accuracy_` tell
     how well it does on train cases that it had not learned from. Selection uses nothing else.
     """
-
-    min_per_class: ClassVar[int] = 1
-    """Train cases that each class needs."""
 
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")
@@ -86,6 +65,11 @@ class Head(_Validating):
     def held_share(self) -> float:
         """Share of train that it holds out to validate on, unless there is a development sample."""
         return 0.0
+
+    @property
+    def min_per_class(self) -> int:
+        """Train cases that each class needs: one in each part."""
+        return 2 if self.held_share else 1
 
     @property
     def class_words(self) -> list[int] | None:
@@ -218,6 +202,38 @@ class Head(_Validating):
             "validation_loss_": self.validation_loss_,
             "validation_accuracy_": self.validation_accuracy_,
         }
+
+
+class HoldsOut(_Validating):
+    """For heads that learn from a part of train and validate on the rest, or on the development
+    sample, where there is one."""
+
+    validation: float
+    """Share of train that is held out."""
+
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
+
+    def held_out(
+        self, features: Tensor, labels: Labels, seed: int
+    ) -> tuple[Tensor, Labels, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Features and labels, and which of them it learns from and validates on."""
+        if self._development is None:
+            return features, labels, *hold_out(labels, self.validation, seed, self._groups)
+        self.developed_ = True
+        extra, numbers = self._development
+        count = len(labels)
+        both = torch.cat([features, extra.to(features.device)])
+        order = np.arange(len(both))
+        return both, np.concatenate([labels, numbers]), order[:count], order[count:]
+
+    def validation_kind(self) -> str:
+        """What `held_out` gave to validate on, in a few words."""
+        return (
+            "development sample" if self.developed_ else f"{self.validation:.0%} of train held out"
+        )
 
 
 class Perceptron(nn.Sequential):

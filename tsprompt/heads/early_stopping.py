@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsprompt.heads.base import HoldsOut
+
 __all__ = ["EarlyStopping"]
 
 K = TypeVar("K")
 
 
-class EarlyStopping:
+class EarlyStopping(HoldsOut):
     """NAdam until the held-out loss no longer falls; the start counts as a first epoch."""
 
     learning_rate: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.heads.base import Head, Labels, Perceptron, heads
+from tsprompt.heads.base import Head, HoldsOut, Labels, Perceptron, heads
 from tsprompt.part import require
 from tsprompt.seeds import seeded_torch
 
@@ -21,14 +21,12 @@ __all__ = ["MLP"]
 
 @heads.register("mlp")
 @dataclass
-class MLP(Head):
+class MLP(HoldsOut, Head):
     """A two-layer perceptron: cross-entropy, NAdam (Dozat 2016), early stopping.
 
     A stratified part of train is held out; the weights of the epoch with the least loss on it are
     kept, and training ends after `patience` epochs without improvement.
     """
-
-    min_per_class: ClassVar[int] = 2
 
     hidden: int = 128
     """Units of the hidden layer."""
@@ -62,7 +60,7 @@ class MLP(Head):
         optional: Tensor | None = None,
     ) -> MLP:
         """Train with early stopping; optional features are features like others."""
-        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, seed)
         self._learn_scale(features[torch.from_numpy(learn)].cpu())
         x, y = self._scaled(features.cpu()), torch.from_numpy(labels)
         with seeded_torch(seed):
@@ -107,12 +105,3 @@ class MLP(Head):
     def n_parameters(self) -> int:
         """Weights and biases of both layers."""
         return sum(int(weight.numel()) for weight in self.weights_.values())
-
-    @property
-    def held_share(self) -> float:
-        """The option."""
-        return self.validation
-
-    def validation_kind(self) -> str:
-        """The held-out part, or the development sample."""
-        return self.held_out_kind(self.validation)

@@ -37,8 +37,6 @@ class Prototype(EarlyStopping, Head):
     """
 
     reads_mask: ClassVar[bool] = True
-    min_per_class: ClassVar[int] = 2
-
     size: int = 64
     """Dimensions of the space of the prototypes."""
     temperature: float = 0.2
@@ -92,7 +90,7 @@ class Prototype(EarlyStopping, Head):
     ) -> Prototype:
         """Train with early stopping; optional features are features like others."""
         features = features.cpu()
-        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, seed)
         truth, x = torch.from_numpy(labels), self._vectors(features)
         with seeded_torch(seed):
             model = self.module(features[learn], n_classes, labels[learn])
@@ -127,15 +125,6 @@ class Prototype(EarlyStopping, Head):
         """Entries of the map and of the prototypes."""
         learned = ("prototypes", "project.weight")
         return sum(int(self.weights_[key].numel()) for key in learned)
-
-    @property
-    def held_share(self) -> float:
-        """The option."""
-        return self.validation
-
-    def validation_kind(self) -> str:
-        """The held-out part, or the development sample."""
-        return self.held_out_kind(self.validation)
 
 
 class Prototypes(nn.Module):

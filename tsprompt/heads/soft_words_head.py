@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,6 @@ class SoftWords(EarlyStopping, WordHead):
     are trained, NAdam, early stopping on a held-out part of train. What is said is taken from its
     mean over train, in units of one spread, so that they don't first learn what all cases share.
     """
-
-    min_per_class: ClassVar[int] = 2
 
     words: str | None = None
     """Words to start from, as of `label-words`; None: the names of the classes, or, if these are no
@@ -89,7 +87,7 @@ class SoftWords(EarlyStopping, WordHead):
         optional: Tensor | None = None,
     ) -> SoftWords:
         """Train with early stopping; optional features are features like others."""
-        features, labels, learn, validate = self.held_out(features, labels, self.validation, seed)
+        features, labels, learn, validate = self.held_out(features, labels, seed)
         with torch.no_grad():
             said = self.say(features).cpu()
         truth = torch.from_numpy(labels)
@@ -132,15 +130,6 @@ class SoftWords(EarlyStopping, WordHead):
     def n_parameters(self) -> int:
         """Entries of the label vectors."""
         return int(self.label_vectors_.numel())
-
-    @property
-    def held_share(self) -> float:
-        """The option."""
-        return self.validation
-
-    def validation_kind(self) -> str:
-        """The held-out part, or the development sample."""
-        return self.held_out_kind(self.validation)
 
 
 class SoftLabels(nn.Module):

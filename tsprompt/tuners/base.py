@@ -161,9 +161,6 @@ class Tuner(Part):
     reads_answer: ClassVar[bool] = False
     """Whether it looks at what stands at the mask, whatever the readout does."""
 
-    min_per_class: ClassVar[int] = 1
-    """Train cases that each class needs."""
-
     @property
     def n_found(self) -> int:
         """How many prompts `find` gives."""
@@ -179,6 +176,11 @@ class Tuner(Part):
         """Share of train that it holds out by itself, unless there is a development sample; what a
         head holds out that it asks does not count."""
         return 0.0
+
+    @property
+    def min_per_class(self) -> int:
+        """Train cases that each class needs: one in each part."""
+        return 2 if self.held_share else 1
 
     @abstractmethod
     def find(self, problem: Problem) -> list[Found]:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +31,6 @@ class TrainingTuner(Tuner):
     classifier's head is fitted afterwards, on what the prompt that did best on the held-out part of
     train makes the model say.
     """
-
-    min_per_class: ClassVar[int] = 2
 
     epochs: int = 50
     """The most passes over train."""
