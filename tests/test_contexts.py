@@ -379,7 +379,7 @@ def test_what_is_validated_on_is_shown_to_nobody(
     assert len(shown) == 18
     assert held
     assert all(len(one) == 6 and not shown & set(one.tolist()) for one in held)
-    assert fitted.report_["cases held out, and never shown"] == 6
+    assert fitted.report_["development sample, held out of train"] == 6
     assert fitted.parts_.validation_kind() == "development sample"
 
 
@@ -398,6 +398,7 @@ def test_a_head_that_holds_nothing_out_learns_from_all_of_train(
     def fitted(tuner: str, head: str = "ridge") -> PromptClassifier:
         return PromptClassifier(
             **tiny,
+            train="tuning-free" if tuner == "none" else "prompt",
             tokenizer="kernels:steps=4",
             context="demonstrations:prompted=false",
             prompt="gru:straight_through=true,hidden=8,length=4",
@@ -424,7 +425,7 @@ def test_of_a_development_sample_nothing_is_shown(tiny: dict[str, Any], separabl
     )
     context: Any = fitted.readings_[0].context
     assert sorted(context.index_.tolist()) == list(range(24))
-    assert "cases held out, and never shown" not in fitted.report_
+    assert "development sample, held out of train" not in fitted.report_
 
 
 # --- room ---

@@ -21,6 +21,7 @@ from tsprompt.benchmark import Machine as LibraryMachine
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
 from tsprompt.heads import Head, heads
+from tsprompt.heads.base import HoldsOut
 from tsprompt.heads.mlp import MLP
 from tsprompt.tuners import Problem
 from tsprompt_cli.main import app
@@ -141,6 +142,37 @@ def test_a_trained_prompt_is_validated_on_the_development_sample(
     assert fitted.parts_.combination.validation_kind() == "development sample"
 
 
+@pytest.mark.parametrize("head", ["mlp:epochs=2", "prototype:epochs=2"])
+def test_tuner_and_head_hold_out_the_same_cases(
+    head: str, tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the prompt was trained on is nothing for the head to validate on."""
+    splits = []
+    real = Problem.split
+
+    def spy(self: Problem, *given: Any) -> Any:
+        learn, held = real(self, *given)
+        splits.append((len(learn), [self.cases[i].tobytes() for i in held]))
+        return learn, held
+
+    monkeypatch.setattr(Problem, "split", spy)
+    seen = []
+    held_out = HoldsOut.held_out
+
+    def listen(self: HoldsOut, features: Any, labels: Any, seed: int) -> Any:
+        found = held_out(self, features, labels, seed)
+        seen.append((found[2].tolist(), found[1][found[3]].tolist()))
+        return found
+
+    monkeypatch.setattr(HoldsOut, "held_out", listen)
+    options = {**tiny, "prompt": "soft", "tuner": "gradient:epochs=1", "readout": "mask"}
+    fitted = PromptClassifier(**options, head=head).fit(separable.X, separable.y)
+    [(learned, held)], [(rows, labels)] = splits, seen
+    assert (learned, len(held), rows) == (18, 6, list(range(18)))
+    assert sorted(labels) == [0, 0, 1, 1, 2, 2]
+    assert fitted.report_["development sample, held out of train"] == 6
+
+
 def test_search_validates_on_the_development_sample(tiny: dict[str, Any], separable: Any) -> None:
     """With a head that holds out, the draws are ranked by it."""
     X, y, *_ = separable
@@ -184,7 +216,7 @@ def test_a_development_sample_that_can_not_be_used(tiny: dict[str, Any], separab
     fit = PromptClassifier(**tiny).fit
     for development, said in (
         ((X[:, :, :1], y), "development has 1 features, X has 2"),
-        ((X[:3], np.array(["calm", "mild", "new"])), "the class new, which y lacks"),
+        ((X[:3], np.array(["calm", "mild", "new"])), "the class .new., which y lacks"),
         ((X[:3], y[:2]), r"have shape \(2,\); one for each of its 3 cases"),
         (X, "must be a pair"),
     ):

@@ -20,9 +20,11 @@ from tsprompt.errors import ConfigError, TspromptError, TspromptNotice, near_nam
 from tsprompt.part import Part
 from tsprompt.readouts import Pooled, readouts
 from tsprompt.recipes import RECIPES, Settings, resolve
-from tsprompt.registry import Registry, parse_spec
+from tsprompt.registry import Registry, merge_specs, parse_spec
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tokenizers.kernels import Kernels
+from tsprompt.tuners import tuners
+from tsprompt.tuners.gradient import Gradient
 
 
 def fresh() -> Registry[Part]:
@@ -266,3 +268,29 @@ def test_importing_the_package_and_its_leaves_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "merged"),
+    [
+        ("gradient:epochs=20,patience=5", "gradient:epochs=9", "gradient:epochs=9,patience=5"),
+        ("gradient:learning_rate=0.1", "gradient:learning-rate=0.2", "gradient:learning-rate=0.2"),
+        ("gradient:epochs=20", "gradient", "gradient:epochs=20"),
+        ("gradient", "gradient:epochs=9", "gradient:epochs=9"),
+        ("gradient:epochs=20", "search:draws=3", "search:draws=3"),
+        ('manual:template="a, {series}=b"', "manual:length=none", None),
+    ],
+)
+def test_options_are_given_on_top_of_a_recipes(base: str, own: str, merged: str | None) -> None:
+    expected = merged or 'manual:template="a, {series}=b",length=none'
+    assert merge_specs(base, own) == expected
+
+
+def test_a_choice_changes_the_named_options_of_a_recipe_alone() -> None:
+    chosen = resolve("p-tuning", {"tuner": "gradient:epochs=9", "tokenizer": "kernels:steps=7"})
+    tuner = tuners.build(chosen["tuner"])
+    assert (tuner.epochs, tuner.patience, tuner.learning_rate) == (9, 5, 0.001)
+    # A part itself says all of its options.
+    whole = resolve("p-tuning", {"tuner": Gradient(epochs=9)})["tuner"]
+    assert tuners.build(whole).patience == Gradient().patience
+    assert resolve("default", {"backbone": "minilm"})["backbone"] == "minilm"

@@ -283,6 +283,28 @@ def test_models_of_all_families_tell_tasks_apart(
         assert report["prompt started from"] == str(own)
 
 
+def test_tasks_made_of_train_learn_nothing_that_tuning_validates_on(
+    tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainers: list[tuple[set[bytes], set[bytes]]] = []
+    real = MaskTrainer.__init__
+
+    def spy(self: MaskTrainer, problem: Any, *given: Any) -> None:
+        real(self, problem, *given)
+        parts = self.learn.tolist(), self.validate.tolist()
+        learn, held = ({problem.cases[i].tobytes() for i in part} for part in parts)
+        trainers.append((learn, held))
+
+    monkeypatch.setattr(MaskTrainer, "__init__", spy)
+    tuner = "transprompt:epochs=1,pretraining_epochs=1"
+    with pytest.warns(TspromptNotice, match="3 tasks that are made of train"):
+        PromptClassifier("prompt-tuning", **tiny, tuner=tuner).fit(separable.X, separable.y)
+    *tasks, tuning = trainers
+    assert len(tasks) == 3
+    assert all(task == tuning for task in tasks)
+    assert not tuning[0] & tuning[1]
+
+
 # --- what is refused ---
 
 

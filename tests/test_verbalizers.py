@@ -283,10 +283,33 @@ def test_validation_is_no_better_than_chance_on_noise(name: str, backbone: Any) 
 
 @pytest.mark.parametrize("name", VERBALIZERS)
 def test_one_case_of_a_class_is_enough(name: str, backbone: Any) -> None:
+    """Without one of them its class is unknown: a development sample judges, or nobody."""
     features, labels = towards(backbone, ["3", "7"], count=2)
     head = met(heads.create(name, {"scores": "tied"}), backbone).fit(features, labels, 2, 0)
-    assert np.isfinite(head.validation_loss_)
     assert np.isfinite(head.probabilities(features)).all()
+    assert np.isnan(head.validation_loss_)
+    assert "one case of each class" in head.validation_kind()
+
+    others, truth = towards(backbone, ["3", "7"], count=20, noise=3.0)
+    head.learn(features, labels, 2, 0, development=(others, truth))
+    guessed = head.probabilities(others).argmax(axis=1)
+    assert head.validation_accuracy_ == (guessed == truth).mean()
+    assert head.validation_kind() == "development sample"
+
+
+@pytest.mark.parametrize("name", VERBALIZERS)
+def test_paraphrases_of_a_case_are_judged_without_it(name: str, backbone: Any) -> None:
+    """Noise, each case four times over: words learned from its twins would know it."""
+    features, _ = towards(backbone, ["3", "7"], count=30, noise=100.0)
+    labels = np.random.default_rng(5).permutation(np.arange(30) % 2)
+    rows = np.repeat(np.arange(30), 4)
+    judged = []
+    for groups in (None, rows):
+        head = met(heads.create(name, {"scores": "tied"}), backbone)
+        head.learn(features[rows], labels[rows], 2, 0, groups=groups)
+        judged.append(head.validation_loss_)
+    assert judged[1] > judged[0]
+    assert judged[1] > 0.6
 
 
 def test_several_vectors_are_heard_as_the_mean_of_their_scores(speaking: Any) -> None:

@@ -166,8 +166,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             (`distil`). Scales and tokenizers are learned from X alone.
         development
             A pair: cases (V, T, F) and their labels (V,). Heads and tuners that would hold out a
-            part of train validate on these instead; nothing else learns from them. Where the
-            context shows train cases, and this is None, such a part is set aside once for all.
+            part of train validate on these instead; nothing else learns from them. If this is
+            None, such a part is set aside once for both, where both would hold one out or the
+            context shows train cases.
 
         Raises
         ------
@@ -256,14 +257,15 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.reader_ = make_reader(parts, backbone, self.batch_tokens)
         self.task_vector_ = None
         if parts.prompt.of_vectors:
-            self.task_vector_ = task_vector(parts, self.reader_, prepared.train, layers)
+            # No label is read: all of train says what the task is.
+            self.task_vector_ = task_vector(parts, self.reader_, prepared.whole, layers)
         chosen = choose_source(sources, self.task_vector_, parts, backbone)
         source = chosen.source if chosen else None
         members = Members(parts, self.reader_, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
         self._fit_heads(evidence, seed, members)
         if prepared.set_aside:
-            self.report_["cases held out, and never shown"] = float(prepared.development)
+            self.report_["development sample, held out of train"] = float(prepared.development)
         if chosen:
             self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
@@ -385,7 +387,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"y has one class only ({given.classes[0]}); a classifier needs two or more"
             )
-        # A development sample counts: what is validated on it need not be held out of train.
+        if given.development:
+            return  # nothing need be held out of train
         counts = np.bincount(given.labels)
         head, tuner = parts.head, parts.tuner
         for own, least, other in (

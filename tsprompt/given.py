@@ -29,8 +29,8 @@ class Given:
     """(C,) labels, sorted."""
     unlabelled: Cases | None = None
     """U further cases, without labels."""
-    set_aside: bool = False
-    """Whether the development sample is a part of train, and was not given."""
+    order: IntArray | None = None
+    """Where each of `cases` stood in train, if the development sample was taken from it."""
 
     @classmethod
     def of(cls, X: Any, y: Any, unlabelled: Any = None, development: Any = None) -> Given:
@@ -67,8 +67,10 @@ class Given:
             X has a wrong shape, or the classes are no list of different names.
         """
         cases, names = as_cases(X), np.asarray(classes)
-        if names.ndim != 1 or len(np.unique(names)) != len(names):
-            raise InputError("classes must be a list of the different labels, each named once")
+        if names.ndim != 1 or len(names) < 2 or len(np.unique(names)) != len(names):
+            raise InputError(
+                "classes must be a list of the different labels, two or more, each named once"
+            )
         return cls(cases, np.empty(0, np.intp), len(cases), np.unique(names))
 
     def with_development(self, learn: IntArray, develop: IntArray) -> Given:
@@ -80,12 +82,22 @@ class Given:
             cases=self.cases.take(order),
             labels=self.labels[order],
             learn=len(learn),
-            set_aside=True,
+            order=order,
         )
 
     def rejoined(self) -> Given:
         """The same with all of train to learn from, also what was set aside of it."""
         return dataclasses.replace(self, learn=len(self.cases)) if self.set_aside else self
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether the development sample is a part of train, and was not given."""
+        return self.order is not None
+
+    @property
+    def whole(self) -> Cases:
+        """All of train in its own order, also what was set aside of it."""
+        return self.train if self.order is None else self.cases.take(np.argsort(self.order))
 
     @property
     def train(self) -> Cases:
@@ -125,13 +137,14 @@ def _number(names: Any, count: int, classes: npt.NDArray[Any]) -> npt.NDArray[np
             f"the labels of the development sample have shape {labels.shape}; one for each of its "
             f"{count} cases is needed"
         )
-    known = np.isin(labels, classes)
-    if not known.all():
-        raise InputError(
-            f"the development sample has the class {labels[~known][0]}, which y lacks; "
-            "a class can't be validated that was not learned"
-        )
-    return np.searchsorted(classes, labels).astype(np.intp)
+    number_of = {label: number for number, label in enumerate(classes.tolist())}
+    for label in labels.tolist():
+        if label not in number_of:
+            raise InputError(
+                f"the development sample has the class {label!r}, which y lacks; "
+                "a class can't be validated that was not learned"
+            )
+    return np.array([number_of[label] for label in labels.tolist()], dtype=np.intp)
 
 
 def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:

@@ -161,10 +161,10 @@ class Parts:
     @property
     def held_share(self) -> float:
         """Share of train that is held out once, for tuner and head alike; 0: each may do so for
-        itself. For where the context shows train cases: none of them may be validated on."""
-        if not self.context.shows_cases:
-            return 0.0
-        return max(self.tuner.held_share, self.head.held_share)
+        itself. For where both do, so that neither validates on what the other has learned from, and
+        where the context shows train cases: none of them may be validated on."""
+        shares = self.tuner.held_share, self.head.held_share
+        return max(shares) if self.context.shows_cases or min(shares) > 0 else 0.0
 
     def validation_kind(self) -> str:
         """How the validation figures were come by, in a few words, once all is fitted."""

@@ -202,6 +202,11 @@ def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.in
             f"{name}: one label for each of {count} cases, of two classes or more, is needed; "
             f"there are {numbers.size} labels of {len(classes)} classes"
         )
+    if np.bincount(numbers).max() < 2:
+        raise InputError(
+            f"{name}: each class has one case, and a part of them must be held out; leave the set "
+            "out, or use a method that reads no labels (ppt)"
+        )
     return numbers.astype(np.intp)
 
 

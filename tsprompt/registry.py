@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from tsprompt.errors import ConfigError, near_names
 
-__all__ = ["Registry", "split_outside_quotes"]
+__all__ = ["Registry", "merge_specs", "split_outside_quotes"]
 
 T = TypeVar("T")
 
@@ -112,15 +112,29 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     name, _, rest = spec.partition(":")
     options: dict[str, Any] = {}
     for item in split_outside_quotes(rest, ","):
-        option, equals, value = item.partition("=")
+        _, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(
                 f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
             )
         several = [_parse_value(one) for one in split_outside_quotes(value, "+")]
         is_list = "+" in re.sub(_QUOTED, "", value)
-        options[option.strip().replace("-", "_")] = several if is_list else _parse_value(value)
+        options[_option(item)] = several if is_list else _parse_value(value)
     return name.strip(), options
+
+
+def merge_specs(base: str, given: str) -> str:
+    """`given`, with those options of `base` that it leaves open, if both name the same part."""
+    (name, _, known), (own, _, new) = base.partition(":"), given.partition(":")
+    if name.strip() != own.strip():
+        return given
+    items = {_option(item): item for item in split_outside_quotes(known, ",")}
+    items |= {_option(item): item for item in split_outside_quotes(new, ",")}
+    return ":".join(filter(None, (own, ",".join(items.values()))))
+
+
+def _option(item: str) -> str:
+    return item.partition("=")[0].strip().replace("-", "_")
 
 
 def _parse_value(text: str) -> Any:

@@ -13,15 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.errors import InputError
 from tsprompt.part import Part
 from tsprompt.registry import Registry
 from tsprompt.seeds import generator
 
-__all__ = ["Head", "HoldsOut", "Perceptron", "heads", "hold_out", "standardiser"]
+__all__ = [
+    "NO_VALIDATION",
+    "Head",
+    "HoldsOut",
+    "Perceptron",
+    "heads",
+    "hold_out",
+    "seen_elsewhere",
+    "standardiser",
+]
 
 heads: Registry[Head] = Registry("head", "tsprompt.heads")
 
 Labels = npt.NDArray[np.intp]
+
+NO_VALIDATION = "none, with one case of each class"
+"""How validation figures were come by where no case can be left out, and no others are there."""
 
 
 class _Validating(Part):
@@ -275,6 +288,11 @@ def hold_out(
 
     Each class is in both parts, and so must have two cases, as `min_per_class` demands. Rows of one
     group (B,), where groups are given, stay together.
+
+    Raises
+    ------
+    InputError
+        No class has two cases.
     """
     if groups is not None:
         _, first, group = np.unique(groups, return_index=True, return_inverse=True)
@@ -286,4 +304,20 @@ def hold_out(
     for label in np.unique(labels):
         own = order[labels[order] == label]
         validates[own[: int(np.clip(round(share * len(own)), 1, len(own) - 1))]] = True
+    if not validates.any():
+        raise InputError(
+            "nothing can be held out to validate on, for each class has one case; add cases, or "
+            "give a development sample of these classes"
+        )
     return np.flatnonzero(~validates), np.flatnonzero(validates)
+
+
+def seen_elsewhere(labels: Labels, groups: Labels | None) -> npt.NDArray[np.bool_]:
+    """Which rows (B,) have a known label that a row of another case, or group (B,), has too. Rows
+    without a label have probabilities of all classes."""
+    if (labels < 0).any():
+        return labels >= 0
+    cases = np.arange(len(labels)) if groups is None else groups
+    pairs = np.unique(np.stack([labels, cases]), axis=1)
+    known, cases_of = np.unique(pairs[0], return_counts=True)
+    return np.isin(labels, known[cases_of > 1])

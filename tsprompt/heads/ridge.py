@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.errors import notice
-from tsprompt.heads.base import Head, Labels, heads, standardiser
+from tsprompt.heads.base import NO_VALIDATION, Head, Labels, heads, seen_elsewhere, standardiser
 from tsprompt.part import require, several
 from tsprompt.seeds import generator
 
@@ -114,7 +114,7 @@ class Ridge(Head):
             dual = self._iterate(features, targets - self.bias_, weights)
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
         own = labels[some.numpy()]
-        judged = _seen_elsewhere(own, groups)
+        judged = seen_elsewhere(own, groups)
         if judged.any():
             self._calibrate((targets[some] - solved.residuals).numpy()[judged], own[judged])
             self.validation_kind_ = "leave-one-out"
@@ -127,7 +127,7 @@ class Ridge(Head):
         else:
             self.temperature_ = _coldest(len(own))
             self.validation_loss_ = self.validation_accuracy_ = float("nan")
-            self.validation_kind_ = "none, with one case of each class"
+            self.validation_kind_ = NO_VALIDATION
         return self
 
     def _order(self, labels: Labels, seed: int) -> Tensor:
@@ -307,17 +307,6 @@ def _coldest(count: int) -> float:
     given no more than the rule of succession allows (Laplace 1774).
     """
     return float(2 / np.log(count + 1))
-
-
-def _seen_elsewhere(labels: Labels, groups: Labels | None) -> npt.NDArray[np.bool_]:
-    """Which rows (B,) have a known label that a row of another case, or group (B,), has too. Rows
-    without a label have probabilities of all classes."""
-    if (labels < 0).any():
-        return labels >= 0
-    cases = np.arange(len(labels)) if groups is None else groups
-    pairs = np.unique(np.stack([labels, cases]), axis=1)
-    known, cases_of = np.unique(pairs[0], return_counts=True)
-    return np.isin(labels, known[cases_of > 1])
 
 
 def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.base import Words
 from tsprompt.backbones.voice import VOICES, Voice, voice_of
 from tsprompt.errors import BackboneError
-from tsprompt.heads.base import Head, Labels
+from tsprompt.heads.base import NO_VALIDATION, Head, Labels, seen_elsewhere
 from tsprompt.part import require, require_one_of
 from tsprompt.seeds import generator
 
@@ -299,11 +299,7 @@ class Verbalizer(WordHead):
                 seen = self.say(self._unlabelled).cpu()
             evidence = self.evidence(seen)
         answer = self.answer_to(seen, evidence, labels, n_classes)
-        if self.needs_cases or self.calibrate:
-            scores = self._unseen(said, evidence, labels, n_classes, seed)
-        else:
-            scores = answer.classes(self._score(said, answer.flat))
-        truth = torch.from_numpy(labels)
+        scores, truth = self._judged(said, evidence, answer, labels, seed)
         self.validation_loss_ = float(functional.cross_entropy(scores, truth))
         self.validation_accuracy_ = float((scores.argmax(dim=1) == truth).double().mean())
         self.voice_hash_ = self.met_voice.weights_hash
@@ -312,17 +308,41 @@ class Verbalizer(WordHead):
         self.scale_, self.bias_ = answer.scale, answer.bias
         return self
 
+    def _judged(
+        self, said: Tensor, evidence: Tensor, answer: Answer, labels: Labels, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Scores (n, C) of the cases that tell how good it is, and their class numbers (n,)."""
+        self.folds_ = 0
+        if not (self.needs_cases or self.calibrate):
+            return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
+        # What is learned without the only case of a class knows nothing of the class.
+        fair = np.ones(len(labels), dtype=bool)
+        if self.needs_cases:
+            fair = seen_elsewhere(labels, self._groups)
+        if not fair.any() and self._development is not None:
+            self.developed_ = True
+            features, labels = self._development
+            with torch.no_grad():
+                said = self.say(features).cpu()
+            return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
+        scores = torch.zeros(len(labels), len(answer.ids), dtype=torch.float64)
+        if fair.any():
+            scores = self._unseen(said, evidence, labels, len(answer.ids), seed)
+        return scores[fair], torch.from_numpy(labels[fair])
+
     def _unseen(
         self, said: Tensor, evidence: Tensor, labels: Labels, n_classes: int, seed: int
     ) -> Tensor:
-        """Scores (B, C) of each case by what was learned without it."""
-        order = generator(seed, self.name, "folds").permutation(len(labels))
-        order = order[np.argsort(labels[order], kind="stable")]
-        self.folds_ = min(_FOLDS, len(labels))
+        """Scores (B, C) of each case by what was learned without it, and without its group."""
+        groups = np.arange(len(labels)) if self._groups is None else self._groups
+        names, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        order = generator(seed, self.name, "folds").permutation(len(names))
+        order = order[np.argsort(labels[first][order], kind="stable")]
+        self.folds_ = min(_FOLDS, len(names))
         scores = torch.zeros(len(labels), n_classes, dtype=torch.float64)
         for number in range(self.folds_):
-            held = np.sort(order[number :: self.folds_])
-            rest = np.setdiff1d(np.arange(len(labels)), held)
+            inside = np.isin(group, order[number :: self.folds_])
+            held, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
             answer = self.answer_to(said[rest], evidence[rest], labels[rest], n_classes)
             scores[held] = answer.classes(self._score(said[held], answer.flat))
         return scores
@@ -363,11 +383,13 @@ class Verbalizer(WordHead):
         return self.scale_.numel() + self.bias_.numel() + self.weighs * self.weights_.numel()
 
     def validation_kind(self) -> str:
-        """Cross-validation, or, where nothing is learned, train."""
+        """Cross-validation, or, where nothing is learned, train; of single cases, the others."""
         if not (self.needs_cases or self.calibrate):
             return "train, from which nothing was learned"
+        if self.developed_:
+            return "development sample"
         if not self.folds_:
-            return "none, for no case has a label"
+            return NO_VALIDATION if self.needs_cases else "none, for no case has a label"
         return f"{self.folds_}-fold cross-validation"
 
 

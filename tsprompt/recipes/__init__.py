@@ -14,8 +14,12 @@ from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.transfer import TRANSFER
+from tsprompt.registry import merge_specs
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
+
+_NO_PARTS = ("scope", "backbone", "prompt_from")
+"""Texts that are no specs of parts."""
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -35,6 +39,9 @@ RECIPES: dict[str, Recipe] = {
 def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
     """The recipe's choices, with those that are not None replaced.
 
+    Where both name the same part, the recipe's options stay but for those that are given: with
+    ``tuner="gradient:patience=5"`` in the recipe, ``tuner="gradient:epochs=9"`` keeps the patience.
+
     Raises
     ------
     ConfigError
@@ -47,4 +54,7 @@ def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
         if key not in known:
             raise ConfigError(f"no choice is called {key!r}; {near_names(key, known)}")
     given = {key: value for key, value in overrides.items() if value is not None}
+    for key, value in given.items():
+        if isinstance(value, str) and isinstance(known[key], str) and key not in _NO_PARTS:
+            given[key] = merge_specs(known[key], value)
     return {**known, **given}

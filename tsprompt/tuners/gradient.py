@@ -23,6 +23,7 @@ from tsprompt.tuners.training import (
     TrainingTuner,
     gradient_norm,
     memory_used,
+    reached,
     say_unlearned,
 )
 
@@ -62,7 +63,7 @@ class Gradient(TrainingTuner):
         if self.gradients_ and max(self.gradients_) == 0:
             notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")
         found = best.found(problem, first)
-        found.trained = _reached(module) + backbone.n_trained
+        found.trained = reached(module) + backbone.n_trained
         return [found]
 
     def descend(self, problem: Problem, module: PromptModule, first: Found) -> Best:
@@ -145,11 +146,6 @@ class Gradient(TrainingTuner):
 def _size(module: PromptModule) -> int:
     """Numbers that could be trained."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _reached(module: PromptModule) -> int:
-    """Numbers that a gradient has reached."""
-    return sum(one.numel() for one in module.parameters() if one.grad is not None)
 
 
 def _reason(backbone: Backbone) -> str:

@@ -13,7 +13,14 @@ from tsprompt.part import require
 from tsprompt.prompts.values import ValuesModule
 from tsprompt.seeds import derive, seeded_torch
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.training import Best, MaskTrainer, TrainingTuner, gradient_norm, say_unlearned
+from tsprompt.tuners.training import (
+    Best,
+    MaskTrainer,
+    TrainingTuner,
+    gradient_norm,
+    reached,
+    say_unlearned,
+)
 
 __all__ = ["Surrogate"]
 
@@ -78,6 +85,7 @@ class Surrogate(TrainingTuner):
         progress.report("training the prompt", self.epochs, self.epochs)
         if not best.learned:
             say_unlearned()
+        kept.trained = reached(module)
         return kept
 
     def _visit(self, problem: Problem, number: int) -> tuple[ValuesModule, Found]:

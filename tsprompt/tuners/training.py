@@ -20,7 +20,15 @@ from tsprompt.seeds import derive
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, Tuner
 
-__all__ = ["Best", "MaskTrainer", "TrainingTuner", "gradient_norm", "memory_used", "say_unlearned"]
+__all__ = [
+    "Best",
+    "MaskTrainer",
+    "TrainingTuner",
+    "gradient_norm",
+    "memory_used",
+    "reached",
+    "say_unlearned",
+]
 
 
 @dataclass
@@ -114,6 +122,11 @@ def say_unlearned() -> None:
         "no epoch of training had a finite loss: the prompt and the language model stay as they "
         "were; use a smaller learning_rate: the tuner's, and that of train if the model is trained"
     )
+
+
+def reached(module: PromptModule) -> int:
+    """Numbers of a prompt that a gradient has reached."""
+    return sum(one.numel() for one in module.parameters() if one.grad is not None)
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:

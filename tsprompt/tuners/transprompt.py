@@ -86,8 +86,9 @@ class TransPrompt(PretrainingTuner):
         return self._universal
 
     def own_start(self, problem: Problem) -> Prompt:
-        """The universal part of one-against-the-rest tasks, plus the mean of the tasks' own."""
-        tasks = sub_tasks(problem)
+        """The universal part of one-against-the-rest tasks, plus the mean of the tasks' own. None
+        of them learns from what tuning will validate on."""
+        tasks = sub_tasks(_divided(problem, self.validation))
         same = "; with two classes both ask the same" if len(tasks) == 2 else ""
         notice(
             f"transprompt learns across {len(tasks)} tasks that are made of train, each class "
@@ -301,6 +302,17 @@ def _nearness(features: Tensor, prototypes: Tensor) -> Tensor:
     """(B, C) of features (B, R) and prototypes (C, R)."""
     apart = torch.cdist(features, prototypes).square() / features.shape[1]
     return 1 / (1 + apart)
+
+
+def _divided(problem: Problem, share: float) -> Problem:
+    """The same with the cases last that tuning holds out, as a development sample for all tasks."""
+    if problem.learn is not None:
+        return problem
+    learn, held = problem.split(share, derive(problem.seed, "tuner", problem.member))
+    order = np.concatenate([learn, held])
+    return dataclasses.replace(
+        problem, cases=problem.cases.take(order), labels=problem.labels[order], learn=len(learn)
+    )
 
 
 def sub_tasks(problem: Problem) -> list[Problem]:
