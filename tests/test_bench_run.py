@@ -37,7 +37,7 @@ from tsprompt.benchmark import (
 )
 from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
 from tsprompt.benchmark.worker import stop, worker
-from tsprompt.errors import TspromptNotice
+from tsprompt.errors import ConfigError, TspromptNotice
 
 HERE = Path(__file__).parent
 KILLS = 20
@@ -320,6 +320,17 @@ def test_a_plan_is_remembered(tmp_path: Path) -> None:
         ResultsFolder(tmp_path).add_plan(plan, MACHINE)
     assert ResultsFolder(tmp_path).plans() == [(plan, MACHINE)]
     assert json.loads(next((tmp_path / "plans").iterdir()).read_text())["plan"]["seeds"] == 2
+
+
+def test_one_name_can_not_stand_for_two_methods(tmp_path: Path) -> None:
+    """In reports the later run would take the place of the other, and so would its predictions."""
+    folder = ResultsFolder(tmp_path)
+    folder.add_plan(Plan(("A",), tuple(named_methods(["fast"]))), MACHINE)
+    other = Plan(("A",), tuple(named_methods(["fast"], settings={"prompt": "none"})))
+    with pytest.raises(ConfigError, match=r"'fast' with other choices .*; here .*prompt=none"):
+        folder.add_plan(other, MACHINE)
+    folder.add_plan(Plan(("B",), tuple(named_methods(["fast", "ridge"]))), MACHINE)
+    assert len(folder.plans()) == 2
 
 
 def test_a_nursery_that_dies_is_a_failed_run_and_another_takes_its_place(

@@ -504,6 +504,26 @@ def test_predict_reads_arrays(model: Path, home: Path) -> None:
     assert len(ok("predict", str(model), "new.npy", "--format", "csv").splitlines()) == 4
 
 
+def test_json_has_no_nan(cheap: list[str], home: Path) -> None:
+    ok(
+        "fit",
+        "UnitTest",
+        *cheap,
+        "--no-ablations",
+        "--shots",
+        "1",
+        "--head",
+        "mlp:epochs=1",
+        "-o",
+        "one",
+    )
+    header = json.loads((home / "one/model.json").read_text())
+    header["scores"]["validation_loss"] = float("nan")
+    (home / "one/model.json").write_text(json.dumps(header))
+    shown = json.loads(ok("show", "one", "--format", "json"), parse_constant=pytest.fail)
+    assert shown["scores"]["validation_loss"] is None
+
+
 def test_show(model: Path) -> None:
     out = ok("show", str(model))
     for said in (

@@ -98,7 +98,7 @@ def test_rows_of_one_case_validate_together() -> None:
     assert honest.validation_accuracy_ < 0.75
     mlp = MLP()
     mlp._groups = np.tile(np.arange(40), 2)
-    _, _, learn, validate = mlp.held_out(twins, labels, 0.25, 0)
+    _, _, learn, validate = mlp.held_out(twins, labels, 0)
     assert not set(learn % 40) & set(validate % 40)
     assert sorted([*learn, *validate]) == list(range(80))
 

@@ -28,7 +28,7 @@ from tsprompt.benchmark import (
 from tsprompt.benchmark.plan import ablations_of
 from tsprompt.classifier import PromptClassifier
 from tsprompt.data import Cases, Dataset, Split
-from tsprompt.errors import ModelFileError, TspromptError, TspromptNotice
+from tsprompt.errors import ConfigError, ModelFileError, TspromptError, TspromptNotice
 from tsprompt.files import write_whole
 from tsprompt.heads.ridge import Ridge
 from tsprompt.prompts.none import NoPrompt
@@ -355,3 +355,8 @@ def test_specs_are_split_at_names(text: str, specs: list[str]) -> None:
 def test_a_record_names_what_it_lacks() -> None:
     record = Record("A", "m", "model", 0, 0, "failed", error="no")
     assert record.as_dict()["accuracy"] is None
+
+
+def test_only_a_strategy_that_is_compared_is_ablated() -> None:
+    with pytest.raises(ConfigError, match=r"'perstep' is none of the strategies.*mean per-step"):
+        plan_methods(["shared", "per-step"], ablated="perstep")

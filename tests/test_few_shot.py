@@ -20,12 +20,15 @@ from tsprompt.benchmark import Cell, Method, build, measure
 from tsprompt.benchmark import Machine as LibraryMachine
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
+from tsprompt.given import Given
 from tsprompt.heads import Head, heads
 from tsprompt.heads.base import HoldsOut
 from tsprompt.heads.mlp import MLP
 from tsprompt.tuners import Problem
 from tsprompt_cli.main import app
 from tsprompt_datasets import few_shot, load_dataset
+
+SHORT = "gradient:epochs=1"
 
 
 def counts(labels: npt.NDArray[Any]) -> list[int]:
@@ -198,6 +201,35 @@ def test_one_shot_is_enough_with_a_development_sample(
     loaded = PromptClassifier.load(classifier.save(tmp_path / "m"), device="cpu")
     assert np.array_equal(loaded.predict_proba(X_test), chances)
     assert loaded.parts_.combination.validation_kind() == "development sample"
+
+
+@pytest.mark.parametrize("choice", [{"head": "mlp:epochs=2"}, {"prompt": "soft", "tuner": SHORT}])
+def test_a_class_without_a_development_case_is_learned_all_the_same(
+    choice: dict[str, str], tiny: dict[str, Any], separable: Any
+) -> None:
+    X, y, *_ = separable
+    classifier = PromptClassifier(**{**tiny, "readout": "mask", **choice})
+    classifier.fit(X[:3], y[:3], development=(X[3:5], y[3:5]))
+    assert np.isfinite(classifier.predict_proba(separable.X_test)).all()
+
+
+def test_development_labels_are_those_of_y_and_no_text_of_them() -> None:
+    X, y = np.zeros((25, 4, 1)), np.arange(25)
+    assert Given.of(X, y, development=(X[:3], [24, 3, 10])).labels[-3:].tolist() == [24, 3, 10]
+    with pytest.raises(InputError, match="the class '24', which y lacks"):
+        Given.of(X, y, development=(X[:3], ["24", "3", "10"]))
+
+
+@pytest.mark.parametrize("labels", [np.array([b"a", b"b"]), np.array([b"a", b"b"], object)])
+def test_bytes_are_no_labels(labels: Any) -> None:
+    with pytest.raises(InputError, match="y holds bytes"):
+        Given.of(np.zeros((2, 4, 1)), labels)
+
+
+@pytest.mark.parametrize("classes", [[], ["one"], ["one", "one"]])
+def test_zero_shot_needs_two_classes(classes: list[str]) -> None:
+    with pytest.raises(InputError, match="two or more"):
+        Given.without_labels(np.zeros((2, 4, 1)), classes)
 
 
 def test_prompts_are_not_compared_by_nothing(tiny: dict[str, Any], separable: Any) -> None:

@@ -140,6 +140,18 @@ def test_a_ridge_of_one_case_of_each_class_validates_on_the_development_sample()
     assert np.array_equal(guessed, alone.probabilities(features[rest]).argmax(axis=1))
 
 
+def test_one_single_case_is_enough_for_the_development_sample_to_judge() -> None:
+    """One against the rest, in few shots: of the rest alone, a ridge that says 'rest' is right."""
+    features, labels = problem(count=33, classes=8, gap=1.0)
+    first = np.unique(labels, return_index=True)[1]
+    rest = np.setdiff1d(np.arange(33), first)
+    own = (labels == 0).astype(np.intp)
+    head = Ridge().learn(features[first], own[first], 2, 0, development=(features[rest], own[rest]))
+    assert head.validation_kind() == "development sample"
+    guessed = head.probabilities(features[rest]).argmax(axis=1)
+    assert head.validation_accuracy_ == (guessed == own[rest]).mean()
+
+
 def test_cases_with_probabilities_stand_for_the_class_of_a_single_one() -> None:
     features, labels = problem(count=33, gap=3.0)
     _, first = np.unique(labels, return_index=True)

@@ -114,6 +114,8 @@ def test_a_loaded_model_is_saved_alike_and_can_be_fitted_again(
     assert ours == theirs
     refitted = load(saved).fit(separable.X, separable.y)
     assert refitted.parts_.specs() == fitted.parts_.specs()
+    chances = fitted.predict_proba(separable.X_test)
+    assert np.array_equal(refitted.predict_proba(separable.X_test), chances)
 
 
 def test_a_default_that_has_changed_since_changes_no_saved_model(

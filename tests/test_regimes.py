@@ -317,7 +317,7 @@ def test_a_model_under_training_is_run_anew_in_every_step(
     free = PromptClassifier(**{**changed, "tuner": None}, train="tuning-free")
     once = free.fit(separable.X, separable.y).costs_["lm_tokens"]
     fitted = PromptClassifier(**changed, train="lm").fit(separable.X, separable.y)
-    epochs = fitted.report_["epochs of the prompt"]
+    epochs = fitted.report_["epochs of training"]
     assert fitted.costs_["lm_tokens"] == once * (2 + epochs)  # first, each epoch, best
 
 
@@ -375,13 +375,16 @@ def test_ablations_of_a_tuned_model_keep_a_language_model(tiny: dict[str, Any]) 
 
     settings = {"backbone": tiny["backbone"], "n_prompts": 1, "train": "lm"}
     method = Method("tuned", "model", "default", settings)
-    rows = ablations_of(method)
+    said = pytest.warns(TspromptNotice, match="a model that is fine-tuned can't do without")
+    with said:
+        rows = ablations_of(method)
     assert [one.name.partition(", ")[2] for one in rows] == [
         "random weights",
         "shuffled weights",
         "no prompt",
     ]
-    assert [one.name for one in twins(method, tiny["backbone"])] == ["random weights"]
+    with said:
+        assert [one.name for one in twins(method, tiny["backbone"])] == ["random weights"]
     check(rows)
 
 
@@ -395,3 +398,13 @@ def test_an_untrained_prompt_that_is_meant_to_be_trained_is_said(
         separable.X, separable.y
     )
     PromptClassifier(**{**choices, "tuner": "none", "prompt": "hard"}).fit(separable.X, separable.y)
+
+
+def test_where_nothing_can_learn_it_is_said(tiny: dict[str, Any], separable: Any) -> None:
+    """No gradient reaches the prompt, and the words' temperatures are not to be fitted."""
+    head = "label-words:scores=tied,fitted=false,words=3|4|7"
+    options = {**tiny, "prompt": "gru:length=4,hidden=4", "readout": "mask", "head": head}
+    with pytest.warns(TspromptNotice, match="nothing here can be trained"):
+        fitted = PromptClassifier(**options, tuner=QUICK).fit(separable.X, separable.y)
+    assert fitted.report_["epochs of training"] == 0
+    assert np.isfinite(fitted.predict_proba(separable.X_test)).all()

@@ -305,7 +305,57 @@ def test_tasks_made_of_train_learn_nothing_that_tuning_validates_on(
     assert not tuning[0] & tuning[1]
 
 
+# --- the tokenizer that a prompt knows ---
+
+
+def kernels_of(fitted: PromptClassifier) -> list[torch.Tensor]:
+    """What the tokenizers of all readings have drawn."""
+    states = [one.tokenizer.state() for one in fitted.readings_]
+    return [state["weights_"] for state in states]
+
+
+def test_a_prompt_keeps_its_tokenizer_draw_from_fit_to_fit(
+    choices: dict[str, Any], tmp_path: Path
+) -> None:
+    X, y = kind_of_data("waves", 0)
+    last, fits = None, []
+    for seed in (1, 2, 3):
+        own = {**choices, "random_state": seed, "prompt_from": last}
+        fits.append(PromptClassifier("prompt-tuning", **own, tuner=f"gradient:{FEW}").fit(X, y))
+        last = fits[-1].save(tmp_path / str(seed))
+    draws = [fitted.readings_[0].tokenizer.draw_ for fitted in fits]
+    assert len({tuple(draw) for draw in draws}) == 1
+    drawn = [kernels_of(fitted)[0] for fitted in fits]
+    assert drawn[0].equal(drawn[1])
+    assert drawn[0].equal(drawn[2])
+
+
+def test_members_that_get_one_prompt_get_its_tokenizer_draw(
+    choices: dict[str, Any], saved: dict[str, Path]
+) -> None:
+    X, y = kind_of_data("waves", 0)
+    own = {**choices, "n_prompts": 2, "prompt_from": saved["waves"]}
+    fitted = PromptClassifier("prompt-tuning", **own, tuner=f"gradient:{FEW}").fit(X, y)
+    first, second = kernels_of(fitted)
+    assert first.equal(second)
+
+
 # --- what is refused ---
+
+
+@pytest.mark.parametrize("choice", [{"context": "colours"}, {"combination": "decompose"}])
+def test_pretraining_refuses_what_it_would_not_use(
+    choice: dict[str, str], choices: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match="is for fitting; leave it out here"):
+        pretrain({"waves": kind_of_data("waves", 0)}, "ppt", **{**choices, **choice})
+
+
+def test_a_set_of_single_cases_can_hold_out_none(choices: dict[str, Any]) -> None:
+    X, y = kind_of_data("waves", 0)
+    sets = {"waves": (X, y), "few": (X[:6], np.arange(6))}
+    with pytest.raises(InputError, match="few: each class has one case"):
+        pretrain(sets, "transprompt", **choices)
 
 
 def test_a_prompt_for_a_decoder_is_not_for_the_encoder_alone(

@@ -281,6 +281,14 @@ def test_validation_is_no_better_than_chance_on_noise(name: str, backbone: Any) 
     assert head.validation_kind() == "10-fold cross-validation"
 
 
+def test_an_encoder_decoder_has_no_head_that_fills_masks(
+    make_family: Callable[..., str], tiny: dict[str, Any], separable: Any
+) -> None:
+    options = {**tiny, "backbone": make_family("bart"), "readout": "mask"}
+    with pytest.raises(ConfigError, match=r"none that fills masks.* use scores=tied"):
+        PromptClassifier(**options, head="auto-words").fit(separable.X, separable.y)
+
+
 @pytest.mark.parametrize("name", VERBALIZERS)
 def test_one_case_of_a_class_is_enough(name: str, backbone: Any) -> None:
     """Without one of them its class is unknown: a development sample judges, or nobody."""

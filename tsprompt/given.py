@@ -154,6 +154,8 @@ def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]
         raise InputError(
             f"y has shape {labels.shape}; one label for each of the {count} cases of X is needed"
         )
+    if labels.dtype.kind == "S" or any(isinstance(one, bytes) for one in labels.tolist()):
+        raise InputError("y holds bytes, which no file of labels can keep; give np.char.decode(y)")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise InputError("y holds NaN or inf; remove these cases or label them")
     if labels.dtype == object:

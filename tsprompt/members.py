@@ -153,7 +153,7 @@ class Members:
         same steps."""
         parts, reader = self.parts, self.reader
         seen = [self.views.of(self.train, member) for member in range(len(self.tasks))]
-        keys = [(parts.combination.draw_of(k), id(one)) for k, one in enumerate(seen)]
+        keys = [(self._draw_of(k), id(one)) for k, one in enumerate(seen)]
         views = dict(zip(keys, seen, strict=True))
         fits = [partial(self._fit_tokenizer, view, draw) for (draw, _), view in views.items()]
         made = dict(zip(views, side_by_side(fits, reader.batch.cores), strict=True))
@@ -165,13 +165,22 @@ class Members:
             )
         return [made[key] for key in keys]
 
-    def _fit_tokenizer(self, seen: Cases, draw: int) -> Tokenizer:
-        """The tokenizer with this number, for what members see of train."""
+    def _draw_of(self, member: int) -> tuple[int, int]:
+        """Seed and number of a member's tokenizer draw: a prompt that comes from elsewhere belongs
+        to the one that it was trained with."""
+        if self.source is not None:
+            return self.source.draw(member)
+        return self.seed, self.parts.combination.draw_of(member)
+
+    def _fit_tokenizer(self, seen: Cases, draw: tuple[int, int]) -> Tokenizer:
+        """The tokenizer of this draw, for what members see of train."""
         tokenizer = tokenizers.build(self.parts.tokenizer)
-        # A prompt belongs to the tokenizer draw that it was trained with.
-        rng = generator(self.source.seed if self.source else self.seed, "tokenizer", draw)
+        seed, number = draw
+        rng = generator(seed, "tokenizer", number)
         backbone, room = self.reader.backbone, self._room(seen)
-        return tokenizer.fit(seen, backbone, max_steps=room, rng=rng, member=draw)
+        tokenizer.fit(seen, backbone, max_steps=room, rng=rng, member=number)
+        tokenizer.draw_ = draw
+        return tokenizer
 
     def _room(self, seen: Cases) -> int | None:
         width = self.parts.tokenizer.width(seen.n_features)

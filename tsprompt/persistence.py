@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,7 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "recipe": classifier.recipe,
         "settings": parts.specs(full=True),
         "seed": classifier.seed_,
+        "random_state": _seed_of(classifier.random_state),
         "classes": classifier.classes_.tolist(),
         "classes_dtype": classifier.classes_.dtype.str,
         "n_features": classifier.n_features_in_,
@@ -203,6 +205,11 @@ def _describe(classifier: PromptClassifier, tensors: dict[str, Tensor]) -> dict[
         "report": classifier.report_,
         "state": pack(fitted, "", tensors),
     }
+
+
+def _seed_of(random_state: Any) -> int | None:
+    """What a fit of the loaded model is to start from: a number, or other draws each time."""
+    return int(random_state) if isinstance(random_state, Integral) else None
 
 
 def _once(tokenizer: Any, known: list[Any]) -> Any:
@@ -324,7 +331,7 @@ def _rebuild(
         header["recipe"],
         **header["settings"],
         **machine,
-        random_state=header["seed"],
+        random_state=header["random_state"],
     )
     classifier.parts_ = parts
     classifier.reader_ = make_reader(parts, backbone, classifier.batch_tokens)

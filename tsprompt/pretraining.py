@@ -17,6 +17,7 @@ from tsprompt.backbones import Backbone, load_backbone
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.mlp import MLP
+from tsprompt.part import require
 from tsprompt.parts import Parts, make_reader
 from tsprompt.persistence import check_target, pack, write_folder
 from tsprompt.recipes import RECIPES, resolve
@@ -119,6 +120,7 @@ def pretrain(
         without labels; `transprompt` (Wang et al. 2021), prompts that share a universal part.
     device, dtype, batch_tokens, random_state, choices
         As for `PromptClassifier`. A fit that is to start from the prompts needs the same choices.
+        Head and number of prompts have no part in this.
 
     Raises
     ------
@@ -138,8 +140,7 @@ def pretrain(
             f"{len(sets)}; name further sets, or fit without --prompt-from: the tasks are then "
             "made of the classes of that set"
         )
-    if choices.get("prompt_from"):
-        raise ConfigError("prompt_from is for fitting: pre-training starts from the prompt's draw")
+    _check(parts, choices)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     layers = parts.choose_layers()
     backbone = load_backbone(
@@ -190,6 +191,22 @@ def _tuner_of(parts: Parts, method: str) -> PretrainingTuner:
         f"the tuner {parts.tuner.name!r} of {method!r} does not pre-train; use a method such as: "
         f"{', '.join(able)}"
     )
+
+
+def _check(parts: Parts, choices: dict[str, Any]) -> None:
+    """Refuse what has no meaning before there is a task of one's own."""
+    require(
+        not choices.get("prompt_from"),
+        "prompt_from is for fitting: pre-training starts from the prompt's draw",
+    )
+    plain = Parts.build(resolve("prompt-tuning", {}))
+    for setting in ("context", "combination"):
+        own, meant = (getattr(one, setting).name for one in (parts, plain))
+        require(
+            own == meant,
+            f"pre-training knows one prompt, trained by itself, and nothing besides: "
+            f'{setting}="{own}" is for fitting; leave it out here',
+        )
 
 
 def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.intp]:

@@ -194,7 +194,9 @@ class Reader:
             states = self.backbone.run(embeddings, layers, prompt.deep)
             parts.append(part)
             data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
-            at = slice(answer.start + shift, answer.stop + shift)
+            behind = answer.start >= template.length  # of all that is read
+            moved = embeddings.shape[1] - template.length if behind else shift
+            at = slice(answer.start + moved, answer.stop + moved)
             mask.append(_pick_positions(states, at))
         if len(parts) == 1:
             return data[0], mask[0]

@@ -68,8 +68,8 @@ class Source:
     prompts: list[Prompt]
     vector: Tensor | None
     """(D,) task vector; None: the model was saved without."""
-    seed: int
-    """Of the fit: what its tokenizer was drawn with."""
+    draws: list[tuple[int, int]]
+    """Seed and number of the tokenizer draw that each of the prompts was trained with."""
     settings: dict[str, Any]
     backbone: dict[str, Any]
     """`name`, `depth`, `weights_hash`."""
@@ -77,6 +77,10 @@ class Source:
     def prompt(self, member: int) -> Prompt:
         """The prompt for a member of an ensemble; from the first again when they run out."""
         return self.prompts[member % len(self.prompts)]
+
+    def draw(self, member: int) -> tuple[int, int]:
+        """The tokenizer draw of that prompt."""
+        return self.draws[member % len(self.draws)]
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def _of_prompts(name: str, header: dict[str, Any], state: dict[str, Any]) -> lis
             name=f"{name}, {task['name']}",
             prompts=[_prompt(task["prompt"])],
             vector=task["vector"],
-            seed=header["seed"],
+            draws=[(header["seed"], 0)],
             settings=header["settings"],
             backbone=header["backbone"],
         )
@@ -197,10 +201,17 @@ def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
         name=name,
         prompts=prompts,
         vector=state.get("task_vector"),
-        seed=header["seed"],
+        draws=[_draw(one["tokenizer"], state["readings"]) for one in state["readings"]],
         settings=header["settings"],
         backbone=header["backbone"],
     )
+
+
+def _draw(tokenizer: Any, readings: list[dict[str, Any]]) -> tuple[int, int]:
+    """The draw of a reading's tokenizer, or of the reading's with this number."""
+    own = readings[tokenizer]["tokenizer"] if isinstance(tokenizer, int) else tokenizer
+    seed, number = own["draw_"]
+    return seed, number
 
 
 def _prompt(state: dict[str, Any]) -> Prompt:

@@ -221,6 +221,8 @@ def _pretrained(name: str, base: str, source: str, config: Any) -> tuple[Any, bo
     from transformers import AutoModelForMaskedLM
 
     why = f"models of the kind {config.model_type} have none"
+    if config.is_encoder_decoder:  # transformers counts BART among those that fill masks
+        raise _none_there(base, f"{why} that fills masks")
     with _quiet_transformers():
         try:
             model, info = AutoModelForMaskedLM.from_pretrained(
@@ -237,12 +239,16 @@ def _pretrained(name: str, base: str, source: str, config: Any) -> tuple[Any, bo
         else:
             own = f"{model.base_model_prefix}."
             missing = sorted(key for key in info["missing_keys"] if not key.startswith(own))
-            why = f"its file lacks {', '.join(missing)}"
+            why = f"its file lacks {missing[0]} and the like" if missing else ""
     if model is None or missing:
-        raise ConfigError(
-            f"{base} has no head that gives scores to words ({why}), so scores=model has no "
-            "meaning with it; use scores=tied, the product of its states and word embeddings, or "
-            "another backbone, such as bert-base-uncased"
-        )
+        raise _none_there(base, why)
     decoder, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
     return model, decoder.weight.data_ptr() == embeddings.weight.data_ptr()
+
+
+def _none_there(base: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{base} has no head that gives scores to words ({why}), so scores=model has no meaning "
+        "with it; use scores=tied, the product of its states and word embeddings, or another "
+        "backbone, such as bert-base-uncased"
+    )

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tsprompt.benchmark.cell import Machine, run_cell
+from tsprompt.benchmark.cell import Machine, noting, run_cell
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import TspromptError, TspromptNotice
@@ -73,14 +73,15 @@ def perform(task: dict[str, Any]) -> None:
     warnings.simplefilter("ignore", TspromptNotice)  # the record holds them
     load = pkgutil.resolve_name(task["loader"])
     try:
-        dataset = load(cell, **task["options"])
+        with noting() as notes:
+            dataset = load(cell, **task["options"])
     except TspromptError as error:
         from tsprompt.benchmark.cell import failed
 
         failed(cell, str(error)).write(Path(task["record"]))
         return
     record, predictions = run_cell(cell, dataset, machine)
-    record = dataclasses.replace(record, peak_memory_bytes=_peak())
+    record = dataclasses.replace(record, notes=[*notes, *record.notes], peak_memory_bytes=_peak())
     if predictions is not None:
         record = _keep(record, predictions, Path(task["results"]), task["predictions"])
     record.write(Path(task["record"]))

@@ -173,7 +173,7 @@ def measure(
         Is told what begins: `fitting`, then `predicting`.
     """
     train, test = dataset.train, dataset.test
-    with _noting() as notes:
+    with noting() as notes:
         stage("fitting")
         started = time.perf_counter()
         _fit(classifier, dataset)
@@ -315,6 +315,7 @@ def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = Non
 
 def _options(method: Method) -> dict[str, Any]:
     """Every option of every part: a default that has changed since makes another run."""
+    from tsprompt.backbones.catalogue import choose
     from tsprompt.baselines import baselines
     from tsprompt.parts import Parts
 
@@ -322,6 +323,9 @@ def _options(method: Method) -> dict[str, Any]:
         if method.kind == "baseline":
             return {"baseline": baselines.build(method.settings["baseline"]).spec(full=True)}
         parts = Parts.build(method.resolved())
+        with warnings.catch_warnings():  # the run itself says which model stands in for another
+            warnings.simplefilter("ignore", TspromptNotice)
+            parts.backbone = choose(parts.backbone)
         return {**parts.specs(full=True), **_contents(parts.prompt_from)}
     except TspromptError:  # the record will say that it can't be built
         return {}
@@ -337,7 +341,7 @@ def _contents(folders: str | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _noting() -> Iterator[list[str]]:
+def noting() -> Iterator[list[str]]:
     """Collect the notices of a block, and pass every warning on."""
     notes: list[str] = []
     with warnings.catch_warnings():

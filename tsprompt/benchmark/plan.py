@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tsprompt.errors import notice
+from tsprompt.errors import ConfigError, near_names, notice
 from tsprompt.recipes import resolve
 
 if TYPE_CHECKING:
@@ -96,7 +96,11 @@ def _twins(parts: Parts, backbone: str) -> dict[str, str]:
     own, base = split_name(backbone)
     rows = {name: f"{twin}:{base}" for name, twin in _TWINS.items() if twin != own}
     if parts.train.tunes_model:
-        rows.pop("no LM", None)
+        if rows.pop("no LM", None):
+            notice(
+                "the row 'no LM' is left out: a model that is fine-tuned can't do without a "
+                "language model"
+            )
     elif "no LM" in rows and not parts.reads_data:
         del rows["no LM"]
         notice(
@@ -134,7 +138,7 @@ def plan_methods(
     Raises
     ------
     ConfigError
-        The recipe is unknown.
+        The recipe is unknown, or `ablated` is not among the strategies.
     """
     shared = dict(settings or {})
     models = [
@@ -145,7 +149,13 @@ def plan_methods(
         model.resolved()
     if not ablations:
         return [*models, baseline("ridge")]
-    chosen = next((one for one in models if one.name == ablated), models[0])
+    names = [one.name for one in models]
+    if ablated is not None and ablated not in names:
+        raise ConfigError(
+            f"ablated: {ablated!r} is none of the strategies that are compared; "
+            f"{near_names(ablated, names)}"
+        )
+    chosen = models[0 if ablated is None else names.index(ablated)]
     return [*models, *ablations_of(chosen), baseline("ridge")]
 
 

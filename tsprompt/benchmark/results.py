@@ -24,7 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tsprompt.benchmark.cell import Machine
-from tsprompt.benchmark.plan import Cell
+from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.planfile import Plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.tsml import file_name
@@ -102,7 +102,23 @@ class ResultsFolder:
         return found
 
     def add_plan(self, plan: Plan, machine: Machine) -> None:
-        """Write down what was asked for."""
+        """Write down what was asked for.
+
+        Raises
+        ------
+        ConfigError
+            A method of this name was asked for before, with other choices: in reports, the two
+            could not be told apart.
+        """
+        known = {method.name: method for other, _ in self.plans() for method in other.methods}
+        for method in plan.methods:
+            other = known.get(method.name, method)
+            if (other.recipe, other.settings) != (method.recipe, method.settings):
+                raise ConfigError(
+                    f"{self.root} has runs of {method.name!r} with other choices "
+                    f"({_choices(other)}; here {_choices(method)}); give it a name of its own in "
+                    "a plan, or use another folder"
+                )
         kept = {"plan": plan.as_dict(), "machine": dataclasses.asdict(machine)}
         text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -118,3 +134,9 @@ class ResultsFolder:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f"{file} is no plan ({error}); delete it") from None
         return found
+
+
+def _choices(method: Method) -> str:
+    """What a method was asked to be, in a few words."""
+    chosen = [f"{key}={value}" for key, value in method.settings.items()]
+    return ", ".join([f"recipe={method.recipe}", *chosen])

@@ -198,13 +198,23 @@ class Combination(Part):
 
     def validation_kind(self) -> str:
         """How the validation figures were come by, in a few words."""
-        kind = self.heads_[0].validation_kind()
-        return kind if len(self.heads_) == 1 else f"{kind}, mean of {len(self.heads_)} heads"
+        told = self._told()
+        kind = (told or self.heads_)[0].validation_kind()
+        if len(self.heads_) == 1 or not told:
+            return kind
+        of_all = "" if len(told) == len(self.heads_) else f" of {len(self.heads_)}"
+        return f"{kind}, mean of {len(told)}{of_all} heads"
+
+    def _told(self) -> list[Head]:
+        """The heads that have figures: not those of single cases that nothing could be left out
+        of."""
+        return [one for one in self.heads_ if not np.isnan(one.validation_accuracy_)]
 
     def _keep(self, heads: list[Head]) -> None:
         self.heads_ = heads
-        self.validation_loss_ = float(np.mean([one.validation_loss_ for one in heads]))
-        self.validation_accuracy_ = float(np.mean([one.validation_accuracy_ for one in heads]))
+        if told := self._told():
+            self.validation_loss_ = float(np.mean([one.validation_loss_ for one in told]))
+            self.validation_accuracy_ = float(np.mean([one.validation_accuracy_ for one in told]))
 
     def _blocks(self, features: Tensor, count: int) -> tuple[Tensor, ...]:
         return torch.chunk(features, count, dim=1)

@@ -88,8 +88,15 @@ class Distil(Combination):
             self.sizes_ = patterns.sizes
             features = torch.cat([features, unlabelled])
             labels = np.concatenate([labels, np.full(len(unlabelled), -1, dtype=np.intp)])
-        final = head.fresh()
-        final.fit_soft(features, targets, labels, derive(seed, "distil"), evidence.optional)
+        final = head.fresh().learn(
+            features,
+            labels,
+            evidence.n_classes,
+            derive(seed, "distil"),
+            evidence.optional,
+            development=evidence.development,
+            chances=targets,
+        )
         self._keep([final])
 
     def _cross_fitted(self, evidence: Evidence, head: Head, seed: int) -> Chances:

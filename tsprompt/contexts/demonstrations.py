@@ -62,11 +62,15 @@ class Demonstrations(Context):
     """Whether the prompt is repeated around each of them, as in LM-BFF."""
     place: str = "after"
     """Where they stand: `after` the query (LM-BFF), or `before` it (GPT-3, Brown et al. 2020), as a
-    model that reads from left to right needs."""
+    model that reads from left to right needs: there each is followed by its word, as the query will
+    be by the answer."""
     pool: int = 64
     """Train cases of each class, drawn at random, that they are taken from."""
     least_steps: int = 1
     """Rather than that a case has fewer steps than this, fewer cases of each class are shown."""
+
+    behind_ = 0
+    """Whether the word stands behind a demonstration, instead of in the mask's place."""
 
     def __post_init__(self) -> None:
         self.words = None if self.words is None else several(self.words)
@@ -93,6 +97,12 @@ class Demonstrations(Context):
     ) -> None:
         """Words for the classes; each class needs two cases, for a case is not shown itself."""
         needs_mask(self.name, backbone)
+        self.behind_ = int(backbone.family.causal)
+        require(
+            self.place == "before" or not self.behind_,
+            f"demonstrations: {backbone.name} reads from left to right and answers before it comes "
+            "to what stands after the query; use context='demonstrations:place=before'",
+        )
         counts = np.bincount(train[1][train[1] >= 0], minlength=len(classes))
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
         if rare:
@@ -147,9 +157,10 @@ class Demonstrations(Context):
         return query + self.shown_ * len(self.ids_) * self._each(strategy, length, width, steps)
 
     def _each(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
-        """Positions of a demonstration of S steps: it has no `[CLS]`."""
+        """Positions of a demonstration of S steps: it has no `[CLS]`, and its word has the mask's
+        place, or one behind it."""
         prompt = strategy.slots(length, steps) if self.prompted else 0
-        return FRAME - 1 + prompt + steps * width
+        return FRAME - 1 + prompt + steps * width + self.behind_
 
     def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
         """Those of the demonstrations of each row."""
@@ -246,8 +257,11 @@ class Demonstrations(Context):
             own = numbers[steps == length]
             row_of[own] = np.arange(len(own))
             template, filled = write(self._shelf.take(own), self.prompted)
-            words = self.ids_[self.labels_[torch.from_numpy(own)]]
-            filled[:, template.mask] = backbone.embed(words)
+            words = backbone.embed(self.ids_[self.labels_[torch.from_numpy(own)]])
+            if self.behind_:
+                filled = torch.cat([filled, words[:, None].to(filled)], dim=1)
+            else:
+                filled[:, template.mask] = words
             written[int(length)] = filled[:, 1:]
         return written, row_of
 
@@ -255,17 +269,26 @@ class Demonstrations(Context):
         """Demonstrations in the order in which they are shown, their steps as a1, a2 .. b1, b2."""
         labels = torch.arange(len(self.ids_)).repeat_interleave(self.shown_)[self.order_]
         tail: Pairs = []
+
+        def without(pairs: Pairs) -> Pairs:
+            """Without the place behind all others at which a decoder of its own answers."""
+            apart = backbone.family.answers_apart and pairs[-1][0] == "answer"
+            return pairs[:-1] if apart else pairs
+
         for number, label in enumerate(labels.tolist()):
             letter = _LETTERS[number % len(_LETTERS)]
-            word = backbone.words.word(int(self.ids_[label]))
-            for kind, text in (query if self.prompted else bare)[1:]:
-                if kind == "mask":
-                    tail.append(("context", word))
-                elif kind == "data":
+            word = "context", backbone.words.word(int(self.ids_[label]))
+            for kind, text in without(query if self.prompted else bare)[1:]:
+                if kind == "data":
                     tail.append((kind, letter + text.removeprefix("x")))
+                elif self.behind_:
+                    tail.append(("frame" if kind == "answer" else kind, text))
                 else:
-                    tail.append((kind, text))
-        return [*query, *tail] if self.place == "after" else [query[0], *tail, *query[1:]]
+                    tail.append(word if kind in ("mask", "frame") else (kind, text))
+            tail += [word] * self.behind_
+        own = without(query)
+        shown = [*own, *tail] if self.place == "after" else [own[0], *tail, *own[1:]]
+        return [*shown, *query[len(own) :]]
 
 
 _LETTERS = "abcdefghijklmnopqrstuvw"

@@ -168,8 +168,10 @@ class Head(_Validating):
         development: tuple[Tensor, Labels] | None = None,
         groups: Labels | None = None,
         unlabelled: Tensor | None = None,
+        chances: npt.NDArray[np.float64] | None = None,
     ) -> Self:
-        """`fit`, and say what it is to validate on, and what else there is.
+        """`fit`, or `fit_soft` if there are `chances` (B, C), and say what it is to validate on,
+        and what else there is.
 
         Parameters
         ----------
@@ -183,7 +185,10 @@ class Head(_Validating):
         """
         self._development, self._groups, self._unlabelled = development, groups, unlabelled
         try:
-            self.fit(features, labels, n_classes, seed, optional)
+            if chances is None:
+                self.fit(features, labels, n_classes, seed, optional)
+            else:
+                self.fit_soft(features, chances, labels, seed, optional)
         finally:
             self._development = self._groups = self._unlabelled = None
         return self

@@ -45,7 +45,7 @@ class Ridge(Head):
     and at most 4,000 the penalty. A softmax with one temperature, fitted to the leave-one-out
     scores, makes probabilities of the scores; it is bounded below, so that they are never surer
     than the number of train cases allows. The only case of a class can't be judged by a model that
-    has left it out; where each class has only one, a development sample decides the temperature.
+    has left it out: where a class has but one, a development sample decides the temperature.
     """
 
     takes_soft: ClassVar[bool] = True
@@ -115,15 +115,16 @@ class Ridge(Head):
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
         own = labels[some.numpy()]
         judged = seen_elsewhere(own, groups)
-        if judged.any():
+        unjudged = np.setdiff1d(own[own >= 0], own[judged])
+        if self._development is not None and len(unjudged):
+            extra_features, extra_labels = self._development
+            self._calibrate(self._scores(extra_features), extra_labels)
+            self.developed_, self.validation_kind_ = True, "development sample"
+        elif judged.any():
             self._calibrate((targets[some] - solved.residuals).numpy()[judged], own[judged])
             self.validation_kind_ = "leave-one-out"
             if len(some) < len(labels):
                 self.validation_kind_ += f" on {len(some):,} cases"
-        elif self._development is not None:
-            extra_features, extra_labels = self._development
-            self._calibrate(self._scores(extra_features), extra_labels)
-            self.developed_, self.validation_kind_ = True, "development sample"
         else:
             self.temperature_ = _coldest(len(own))
             self.validation_loss_ = self.validation_accuracy_ = float("nan")

@@ -319,7 +319,7 @@ class Verbalizer(WordHead):
         fair = np.ones(len(labels), dtype=bool)
         if self.needs_cases:
             fair = seen_elsewhere(labels, self._groups)
-        if not fair.any() and self._development is not None:
+        if self._development is not None and len(np.setdiff1d(labels, labels[fair])):
             self.developed_ = True
             features, labels = self._development
             with torch.no_grad():

@@ -48,6 +48,9 @@ class Tokenizer(Part):
     makes: ClassVar[str] = "words"
     """What a backbone must read: `words` (tokens in the space of the words) or `images`."""
 
+    draw_ = (0, 0)
+    """Seed and number of its random draw: a prompt belongs to the one that it was trained with."""
+
     steps: int | None = None
     """The most steps of a series; None takes as many as the language model can read."""
 

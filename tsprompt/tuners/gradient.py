@@ -76,15 +76,22 @@ class Gradient(TrainingTuner):
             trainer = MaskTrainer(problem, self, first.features)
             with backbone.learning(checkpoint=self.checkpoint):
                 best = Best(first.reading.prompt, backbone)
-                self._train(module, trainer, features, best)
-        if not best.learned:
+                able = self._train(module, trainer, features, best)
+        if not able:
+            notice(
+                f"nothing here can be trained: no gradient reaches the prompt "
+                f"{problem.prompt.name!r}, and the head {problem.head.name!r} has nothing to learn"
+            )
+        elif not best.learned:
             say_unlearned()
         return best
 
     def _train(
         self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
-    ) -> None:
+    ) -> bool:
+        """Whether there was anything to train."""
         backbone = best.backbone
+        self.epochs_run_ = 0
         stage = f"training {'the prompt' if _size(module) else 'the model'}"
         optimiser = self._optimiser(module, trainer, backbone)
         for epoch in range(self.epochs):
@@ -93,7 +100,10 @@ class Gradient(TrainingTuner):
             for number, part in enumerate(parts, start=1):
                 start = time.perf_counter()
                 optimiser.zero_grad()
-                trainer.loss(features.of(module, part), part).backward()
+                loss = trainer.loss(features.of(module, part), part)
+                if not loss.requires_grad:
+                    return False
+                loss.backward()
                 largest = max(largest, gradient_norm(module.parameters()))
                 of_model = gradient_norm(backbone.trained.values())
                 largest_of_model = max(largest_of_model, of_model)
@@ -113,6 +123,7 @@ class Gradient(TrainingTuner):
             if best.waited >= self.patience:
                 break
         progress.report(stage, self.epochs, self.epochs)
+        return True
 
     def _optimiser(
         self, module: PromptModule, trainer: MaskTrainer, backbone: Backbone
@@ -140,7 +151,7 @@ class Gradient(TrainingTuner):
             "largest gradient at the language model": self.model_gradients_,
         }
         largest = {name: max(measured) for name, measured in gradients.items() if measured}
-        return {**largest, "epochs of the prompt": float(self.epochs_run_)}
+        return {**largest, "epochs of training": float(self.epochs_run_)}
 
 
 def _size(module: PromptModule) -> int:

@@ -18,6 +18,9 @@ __all__ = ["Policy", "Writer"]
 
 _Reward = Callable[[tuple[int, ...]], float]
 
+_WORST = 100.0
+"""The validation loss of a head that has diverged: no reward is without bound."""
+
 
 @tuners.register("policy")
 @dataclass
@@ -61,7 +64,7 @@ class Policy(Tuner):
         def reward(words: tuple[int, ...]) -> float:
             prompt = Prompt(torch.tensor(words), before=first.before, mask=first.mask)
             found = problem.read(prompt, f"prompt {len(self.rewards_) + 1}")
-            gained = -problem.validation_loss(found)
+            gained = -min(problem.validation_loss(found), _WORST)
             if not best or gained > best[0][0]:
                 best[:] = [(gained, found)]
             return gained

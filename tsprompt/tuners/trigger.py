@@ -14,7 +14,7 @@ from tsprompt.seeds import derive, seeded_torch
 from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.gradient import TrainFeatures
-from tsprompt.tuners.training import MaskTrainer, TrainingTuner
+from tsprompt.tuners.training import MaskTrainer, TrainingTuner, say_unlearned
 
 __all__ = ["Trigger", "first_order"]
 
@@ -31,9 +31,11 @@ class Trigger(TrainingTuner):
     all prompts have coaches of the same draws and the same steps, so that the loss on a held-out
     part of train compares the prompts and not how long a coach has learned. The least wins.
 
-    Two things differ from the paper. Where the head chooses words for the classes, each prompt's
+    Four things differ from the paper. Where the head chooses words for the classes, each prompt's
     coach chooses its own, as the head will; in the paper words are chosen once, before the search.
-    And temperatures and biases of the classes are learned, where the head has any.
+    A class's score is the mean of its words' scores, with a temperature and a bias that are
+    learned; in the paper the words' probabilities are added. And the search starts from random
+    words, not from masks.
     """
 
     epochs: int = 8
@@ -68,8 +70,9 @@ class Trigger(TrainingTuner):
         self.tried_: list[list[float]] = []
         """Loss on its batch before and after each swap that was tried, and whether it was made."""
         trainer = self._coached(problem, found)
-        best, least, waited = found, self._validate(trainer, found), 0
-        self.losses_.append(least)
+        self.losses_.append(self._validate(trainer, found))
+        best, least, waited = found, float("inf"), 0
+        least = min(least, self.losses_[0])
         for number in range(self.epochs):
             prompt = self._round(problem, found.reading.prompt, trainer, features)
             if not prompt.equals(found.reading.prompt):
@@ -82,6 +85,8 @@ class Trigger(TrainingTuner):
             if waited >= self.patience:
                 break
         progress.report("swapping words", self.epochs, self.epochs)
+        if least == float("inf"):
+            say_unlearned()
         return best
 
     def _round(

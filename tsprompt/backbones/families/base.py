@@ -49,6 +49,9 @@ class Family(ABC):
     answers_apart: ClassVar[bool] = False
     """Whether the answer takes layers of its own, which are left out where nobody reads it."""
 
+    causal: ClassVar[bool] = False
+    """Whether each token hears those before it alone, and the answer is what comes next."""
+
     start: int = -1
     """The id of the token that a decoder beside the encoder starts with."""
 

@@ -28,6 +28,7 @@ class Decoder(Family):
     """
 
     name: ClassVar[str] = "decoder"
+    causal: ClassVar[bool] = True
 
     @classmethod
     def claims(cls, config: Any) -> bool:
