@@ -327,6 +327,7 @@ def test_refusals(args: list[str], said: str, home: Path) -> None:
             "give --prompt 'manual:template=x {series}.'",
         ),
         ('choose missing="mean", by=segment', 'choose missing="mean", by=segment'),
+        ("'a:template=x,head=1'; prompt_from: so", "'a:template=x,head=1'; --prompt-from: so"),
     ],
 )
 def test_advice_is_worded_as_the_command_takes_it(library: str, command: str) -> None:

@@ -381,7 +381,7 @@ def test_what_is_validated_on_is_shown_to_nobody(
     assert held
     assert all(len(one) == 6 and not shown & set(one.tolist()) for one in held)
     assert fitted.report_["development sample, held out of train"] == 6
-    assert fitted.parts_.validation_kind() == "development sample"
+    assert fitted.parts_.validation_kind().startswith("development sample")
 
 
 def test_a_head_that_holds_nothing_out_learns_from_all_of_train(
@@ -537,13 +537,13 @@ def test_too_many_classes_are_told_with_their_number(tiny: dict[str, Any]) -> No
 
 def test_a_class_of_one_case_has_none_to_show_itself(tiny: dict[str, Any]) -> None:
     X, y = np.random.default_rng(0).random((5, 12, 1)), np.array(list("aabbc"))
-    with pytest.raises(InputError, match="class c has fewer than 2 training cases"):
+    with pytest.raises(InputError, match="class c there are fewer than 2 training"):
         PromptClassifier(**tiny, context="demonstrations").fit(X, y)
     # Of two cases the head holds one out.
     X, y = np.random.default_rng(0).random((6, 12, 1)), np.array(list("aaabbb"))
     options = {**tiny, "context": "demonstrations", "head": "mlp:epochs=2"}
     PromptClassifier(**options).fit(X, y)
-    with pytest.raises(InputError, match="class b has fewer than 2 training cases to learn from"):
+    with pytest.raises(InputError, match="class b there are fewer than 2 training"):
         PromptClassifier(**options).fit(X[:5], y[:5])
 
 

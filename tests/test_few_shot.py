@@ -312,7 +312,7 @@ def test_fit_repeats_the_draw_with_other_seeds(fit: Callable[..., Any], tmp_path
     assert "Test, 2 shots, seeds 0 to 2" in shown
     for figure in (np.mean(accuracies), np.std(accuracies, ddof=1), max(accuracies)):
         assert f"{figure:.3f}" in shown
-    assert "4 cases to learn from, 4 to validate on" in shown
+    assert "4 cases to learn from, a development sample of 4" in shown
 
 
 def test_seeds_need_shots(fit: Callable[..., Any]) -> None:
@@ -380,7 +380,7 @@ def test_a_head_that_need_not_learn_classifies_without_labels(
     assert np.array_equal(loaded.predict_proba(X_test), chances)
     with pytest.raises(InputError, match="each named once"):
         PromptClassifier(**options).fit_zero_shot(X, y)
-    with pytest.raises(ConfigError, match=r"heads that need not: .*nearest"):
+    with pytest.raises(ConfigError, match=r"use a head that need not .*nearest"):
         PromptClassifier(**tiny).fit_zero_shot(X, np.unique(y))
 
 

@@ -20,7 +20,7 @@ from tsprompt.errors import ConfigError, TspromptError, TspromptNotice, near_nam
 from tsprompt.part import Part
 from tsprompt.readouts import Pooled, readouts
 from tsprompt.recipes import RECIPES, Settings, resolve
-from tsprompt.registry import Registry, merge_specs, parse_spec
+from tsprompt.registry import Registry, differing, merge_specs, parse_spec
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tokenizers.kernels import Kernels
 from tsprompt.tuners import tuners
@@ -284,6 +284,11 @@ def test_importing_the_package_and_its_leaves_imports_no_torch() -> None:
 def test_options_are_given_on_top_of_a_recipes(base: str, own: str, merged: str | None) -> None:
     expected = merged or 'manual:template="a, {series}=b",length=none'
     assert merge_specs(base, own) == expected
+
+
+def test_specs_of_one_part_differ_in_options() -> None:
+    assert differing("a:x=1,y=2,z=3", "a:x=1,y=5,z=3") == ("a:y=2", "a:y=5")
+    assert differing("a:x=1", "b:x=1") == ("a:x=1", "b:x=1")
 
 
 def test_a_choice_changes_the_named_options_of_a_recipe_alone() -> None:

@@ -386,7 +386,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(
     fit("trained with the language model .* give backbone=", backbone=make_bert(seed=5))
     fit("has 4 vectors, and this model has 6 prompt slots.*soft:length=4", prompt="soft:length=6")
     fit("trained for 2 layers of .* readout='mask", readout="mask:layers=1")
-    fit("trained with tokenizer='kernels", tokenizer="kernels:steps=4")
+    fit("trained with 'kernels:steps=8', and here", tokenizer="kernels:steps=4")
     fit("trained with strategy='shared'", strategy="per-step")
     fit("can't start from vectors", prompt="hard", tuner="none")
     fit("can't start from vectors.*use one of: .*soft", prompt="p-tuning", tuner="gradient")

@@ -134,6 +134,7 @@ def _explain(part: Any, name: str) -> Explained:
     options = tuple(
         Option(field.name, _spell(field.default), about.get(field.name, ""))
         for field in dataclasses.fields(part)
+        if field.name not in getattr(part, "refuses", ())
     )
     return Explained(name, first_line(part), "\n".join(filter(None, (beyond, rest))), options)
 

@@ -27,6 +27,8 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     """
 
     name: ClassVar[str] = "part"
+    refuses: ClassVar[tuple[str, ...]] = ()
+    """Options of its kind that have no meaning for it: lists leave them out."""
 
     def options(self) -> dict[str, Any]:
         """All options with their values."""

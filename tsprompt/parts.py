@@ -105,9 +105,14 @@ class Parts:
             )
         allowed = self.train.tuners_of(self.prompt.tuners)
         if self.tuner.name not in allowed:
+            if self.train.tunes_model:
+                raise ConfigError(
+                    f"train={self.train.name!r} trains the language model by descent, and the "
+                    f'tuner {self.tuner.name!r} knows none; use tuner="{allowed[0]}"'
+                )
             raise ConfigError(
-                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r} with "
-                f"train={self.train.name!r}; use one of: {', '.join(allowed)}"
+                f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; use "
+                f"one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
         self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
@@ -153,8 +158,8 @@ class Parts:
         able = [spec for name in heads if (spec := heads[name].without_cases)]
         raise ConfigError(
             f"without training cases (0 shots) nothing can be learned, but {' and '.join(needy)} "
-            f"must learn; heads that need not: {', '.join(able) or 'none'}; the tuner must be "
-            '"none", and the combination one of: '
+            f"must learn; use a head that need not ({', '.join(able) or 'there is none'}, with "
+            'readout="mask"), tuner="none", and one of the combinations: '
             + ", ".join(name for name in combinations if not combinations[name].needs_cases)
         )
 
@@ -176,6 +181,8 @@ class Parts:
         if self.tuner.held_share and not self.head.held_share and not developed:
             # The tuner learned from most of train, and the head judges itself on train.
             kind += ", on cases that were trained on before"
+        if self.tuner.held_share and developed:
+            kind += ", by which training was stopped"
         return kind
 
     def choose_layers(self) -> tuple[int, ...]:

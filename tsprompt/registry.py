@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from tsprompt.errors import ConfigError, near_names
 
-__all__ = ["Registry", "merge_specs", "split_outside_quotes"]
+__all__ = ["Registry", "differing", "merge_specs", "split_outside_quotes"]
 
 T = TypeVar("T")
 
@@ -131,6 +131,22 @@ def merge_specs(base: str, given: str) -> str:
     items = {_option(item): item for item in split_outside_quotes(known, ",")}
     items |= {_option(item): item for item in split_outside_quotes(new, ",")}
     return ":".join(filter(None, (own, ",".join(items.values()))))
+
+
+def differing(spec: str, other: str) -> tuple[str, str]:
+    """The options of two specs in which they differ; the whole specs, if they name two parts."""
+    (name, options), (second, others) = parse_spec(spec), parse_spec(other)
+    if name != second:
+        return spec, other
+    names = [one for one in options if options[one] != others.get(one)]
+    texts = [dict(_texts(one)) for one in (spec, other)]
+    first, last = (",".join(text[one] for one in names if one in text) for text in texts)
+    return f"{name}:{first}", f"{name}:{last}"
+
+
+def _texts(spec: str) -> Iterator[tuple[str, str]]:
+    for item in split_outside_quotes(spec.partition(":")[2], ","):
+        yield _option(item), item
 
 
 def _option(item: str) -> str:

@@ -29,6 +29,7 @@ from tsprompt.preprocessing import resample
 from tsprompt.reading import Reader, Reading
 from tsprompt.readouts import Mask, Pooled
 from tsprompt.regimes import regimes
+from tsprompt.registry import differing
 from tsprompt.seeds import generator
 from tsprompt.template import Prompt, Template
 from tsprompt.tokenizers import tokenizers
@@ -187,9 +188,10 @@ def _of_prompts(name: str, header: dict[str, Any], state: dict[str, Any]) -> lis
 
 def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
     prompts = [_prompt(one["prompt"]) for one in state["readings"]]
+    kind = header["settings"]["prompt"].partition(":")[0]
     require(
         all(one.ids is None and (len(one) or one.deep is not None) for one in prompts),
-        f"prompt_from: the prompt of {name} is {header['settings']['prompt']!r}, and training can "
+        f"prompt_from: the prompt of {name} is of the kind {kind!r}, and training can "
         'start from vectors only; give a model that was fitted with such as recipe="prompt-tuning"',
     )
     require(
@@ -273,8 +275,8 @@ def _check_alike(source: Source, parts: Parts, backbone: Backbone) -> None:
     own = parts.specs(full=True)
     for setting in _ALIKE:
         if own[setting] != source.settings[setting]:
+            their, here = differing(source.settings[setting], own[setting])
             raise ConfigError(
-                f"prompt_from: the prompt of {name} was trained with "
-                f"{setting}={source.settings[setting]!r}, and here it is {own[setting]!r}; "
-                "give both the same"
+                f"prompt_from: the prompt of {name} was trained with {their!r}, and here it is "
+                f"{here!r}; give {setting}={their!r}, or train the prompt with what is here"
             )

@@ -322,8 +322,8 @@ class Machine:
 def as_flags(text: str) -> str:
     """The library's advice as the command takes it: `head="ridge"` becomes `--head ridge`."""
     names = "|".join(field.name for field in dataclasses.fields(Model))
-    setting = rf"""\b(strategy|{names})=(?:"([^"]*)"|'([^']*)'|([\w-]+))"""
-    return re.sub(setting, _flag, text)
+    setting = rf"""(?<![\w,:])(strategy|{names})=(?:"([^"]*)"|'([^']*)'|([\w-]+))"""
+    return re.sub(setting, _flag, text).replace("prompt_from:", "--prompt-from:")
 
 
 def _flag(setting: re.Match[str]) -> str:

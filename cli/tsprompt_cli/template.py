@@ -26,18 +26,23 @@ _FIRST, _LAST = 16, 7
 """Slots that are shown of a long template."""
 
 
-def legend() -> Text:
-    """What the colours mean."""
+def legend(slots: Sequence[Slot]) -> Text:
+    """What the colours mean that these slots are shown in."""
     from rich.text import Text
 
-    parts = [(f"{name} ", _STYLES.get(kind, "dim")) for kind, name in _LEGEND]
-    return Text.assemble(*parts, ("(~word: the nearest word to a vector)", "dim"))
+    kinds = {slot.kind for slot in slots}
+    parts = [Text(name, _STYLES.get(kind, "dim")) for kind, name in _LEGEND if kind in kinds]
+    text = Text("colours: ", "dim").append_text(Text(" · ", "dim").join(parts))
+    if any(slot.kind == "prompt" and slot.text.startswith("~") for slot in slots):
+        text.append("; ~word is the nearest word to a vector", "dim")
+    return text
 
 
 _LEGEND = (
     ("prompt", "prompt"),
     ("data", "data"),
     ("context", "context"),
+    ("mask", "mask"),
     ("answer", "where the answer is read"),
     ("frame", "frame"),
 )

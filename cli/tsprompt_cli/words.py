@@ -58,7 +58,9 @@ def shot_lines(data: Dataset) -> list[tuple[str, str]]:
     develop = len(data.development) if data.development else 0
     free = len(data.unlabelled) if data.unlabelled else 0
     learn = plural(len(data.train), "case")
-    return [("shots", f"{learn} to learn from, {develop} to validate on, {free} unlabelled")]
+    return [
+        ("shots", f"{learn} to learn from, a development sample of {develop}, {free} unlabelled")
+    ]
 
 
 def layout_line(layout: Layout, timesteps: int | None = None) -> str:

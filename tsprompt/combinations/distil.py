@@ -70,8 +70,8 @@ class Distil(Combination):
         )
         require(
             self.generations == 1 or n_prompts > 1,
-            "distil: with one prompt there is no other that could label for it; set n_prompts to "
-            "2 or more, or generations=1",
+            "distil: with one prompt there is no other that could label for it; use n_prompts=2 or "
+            'more, or combination="distil:generations=1"',
         )
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:

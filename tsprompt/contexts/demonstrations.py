@@ -107,9 +107,10 @@ class Demonstrations(Context):
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
         if rare:
             raise InputError(
-                f"class {', '.join(rare)} has fewer than 2 training cases to learn from, but "
-                "beside each case another one of every class is shown; add cases (those that are "
-                "held out for validation don't count), or use context='none'"
+                f"of the class {', '.join(rare)} there are fewer than 2 training cases to learn "
+                "from, but beside each case another one of every class is shown; give more cases, "
+                "or shots, (those that are held out for validation don't count), or use "
+                "context='none'"
             )
         self.ids_ = torch.tensor(self._choose_words(backbone, classes, seed, spoken))
         self.shown_ = int(min(self.per_class, self.pool - 1, counts.min() - 1))

@@ -22,7 +22,7 @@ _ROWS = 256
 @heads.register("auto-words")
 @dataclass
 class AutoWords(Verbalizer):
-    """Words for each class, from data: no name of a class is needed.
+    """Words for each class, from data (Shin et al. 2020; Schick et al. 2020).
 
     ``choice=classifier`` is the selection of label tokens of AutoPrompt (Shin et al. 2020): a
     logistic classifier learns the classes from what the model says at the mask; then each word's

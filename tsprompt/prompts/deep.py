@@ -27,6 +27,7 @@ class DeepPrompt(PromptModel):
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
     by_layer: ClassVar[bool] = True
+    refuses: ClassVar[tuple[str, ...]] = ("placement",)
     of_vectors: ClassVar[bool] = True
 
     length: int | None = 16

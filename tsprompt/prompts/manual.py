@@ -33,6 +33,7 @@ class Manual(PromptModel):
     """
 
     tuners: ClassVar[tuple[str, ...]] = ("none",)
+    refuses: ClassVar[tuple[str, ...]] = ("length", "placement")
 
     template: str = "the pattern {series} is [MASK]."
     """Words, with `{series}` where the data goes, and `[MASK]` where the model answers."""

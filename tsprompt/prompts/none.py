@@ -21,6 +21,7 @@ class NoPrompt(PromptModel):
     """``[CLS] x1 .. xS [MASK] [SEP]``: the ablation that says what a prompt adds."""
 
     tuners: ClassVar[tuple[str, ...]] = ("none",)
+    refuses: ClassVar[tuple[str, ...]] = ("length", "placement")
 
     length: int | None = 0
     """Always 0."""

@@ -21,8 +21,8 @@ class _Tuned(Regime):
 
     method: str = "full"
     """What of the model may change: `full`, all but the word embeddings; `lora`, low-rank additions
-    to the projections to queries and values; `layernorm`, scales and shifts of the normalisations.
-    """
+    to the projections to queries and values (Hu et al. 2022); `layernorm`, scales and shifts of the
+    normalisations (Qi et al. 2022)."""
     rank: int = 8
     """Of the additions of `lora`."""
     learning_rate: float | None = None

@@ -51,6 +51,8 @@ def _settings(classifier: PromptClassifier) -> Any:
     parts = classifier.parts_
     rows = [("recipe", classifier.recipe, RECIPES[classifier.recipe].about)]
     for name, spec in parts.specs().items():
+        if spec is None:
+            continue
         part = getattr(parts, name)
         about = first_line(type(part)) if hasattr(part, "spec") else ""
         rows.append((name.replace("_", "-"), str(spec), about))
@@ -78,9 +80,10 @@ def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
     from tsprompt.describe import slots
     from tsprompt_cli.template import legend, template_text
 
-    rows: list[tuple[str, Any]] = [("template", legend())]
-    for number, reading in enumerate(classifier.readings_, start=1):
-        rows.append((f"prompt {number}", template_text(slots(classifier, reading), full=full)))
+    templates = [slots(classifier, reading) for reading in classifier.readings_]
+    rows: list[tuple[str, Any]] = [("template", legend(templates[0]))]
+    for number, template in enumerate(templates, start=1):
+        rows.append((f"prompt {number}", template_text(template, full=full)))
     return rows
 
 
