@@ -51,7 +51,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     recipe
         Sets every choice below that is None; see `tsprompt list recipes -v`.
     strategy, scope, preprocessing, tokenizer, prompt, tuner, readout, head, combination
-        A part by name, by name with options (`"kernels:steps=32"`), or the part itself.
+        A part by name, by name with options (`"kernels:steps=32"`), or the part itself. A text that
+        names the recipe's own part keeps the recipe's options, but for those that it gives.
     train, context
         The same: what is fitted besides the head, and what stands in the input besides the data.
     n_prompts
