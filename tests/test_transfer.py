@@ -387,7 +387,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(
     fit("has 4 vectors, and this model has 6 prompt slots.*soft:length=4", prompt="soft:length=6")
     fit("trained for 2 layers of .* readout='mask", readout="mask:layers=1")
     fit("trained with 'kernels:steps=8', and here", tokenizer="kernels:steps=4")
-    fit("trained with strategy='shared'", strategy="per-step")
+    fit("trained with 'shared', and here it is 'per-step'", strategy="per-step")
     fit("can't start from vectors", prompt="hard", tuner="none")
     fit("can't start from vectors.*use one of: .*soft", prompt="p-tuning", tuner="gradient")
     fit("holds no model", ModelFileError, prompt_from=tmp_path / "nothing")

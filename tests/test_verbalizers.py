@@ -202,7 +202,7 @@ def test_words_may_be_given_in_order_or_by_name(backbone: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "classes", "why"),
     [
-        ("3", ["calm", "wild"], "for 1 classes, but there are 2: calm, wild"),
+        ("3", ["calm", "wild"], "for 1 class, but there are 2: calm, wild"),
         ("calm:3|mild:4", ["calm", "wild"], "classes that there are not: mild"),
         ("calm:3", ["calm", "wild"], "none for the classes wild"),
         ("3|nonsense", ["calm", "wild"], "'nonsense' is no word of the model's vocabulary"),

@@ -298,8 +298,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed_ = seed
         train_accuracy = float("nan")
         if len(evidence.labels):
-            chances = combination.probabilities(evidence.features)
-            train_accuracy = float((chances.argmax(axis=1) == evidence.labels).mean())
+            parts_of_train = [(evidence.features, evidence.labels)]
+            if members.given.set_aside and evidence.development:
+                parts_of_train.append(evidence.development)
+            hits = [
+                combination.probabilities(features).argmax(axis=1) == labels
+                for features, labels in parts_of_train
+            ]
+            train_accuracy = float(np.concatenate(hits).mean())
         self.scores_ = {
             "train_accuracy": train_accuracy,
             "validation_accuracy": combination.validation_accuracy_,

@@ -166,7 +166,8 @@ def _parse(words: str, classes: Sequence[str], part: str) -> list[list[str]]:
         items = [pairs[name] for name in classes]
     require(
         len(items) == len(classes),
-        f"{part}: words={words!r} are for {len(items)} class(es), but there are {len(classes)}: "
+        f"{part}: words={words!r} are for {len(items)} class{'es' if len(items) > 1 else ''}, but "
+        f"there are {len(classes)}: "
         f"{', '.join(classes)}; separate classes by | and words of one class by /",
     )
     split = [[one.strip() for one in item.split("/") if one.strip()] for item in items]
