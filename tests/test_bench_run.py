@@ -281,7 +281,7 @@ def kill_a_worker() -> bool:
     """The process that holds a nursery, of a cluster that this process has started. Others on this
     machine are left alone: what this one started has its own home in the environment."""
     found = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     for _, parent, words in (line.split(None, 2) for line in found[1:]):
         if "tsprompt.benchmark.nursery" not in words or parent == str(os.getpid()):
