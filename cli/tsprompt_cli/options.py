@@ -260,7 +260,8 @@ class Model(Choices):
         str,
         typer.Option(
             metavar="NAME",
-            help="Sets every choice that is not given; see `tsprompt list recipes -v`.",
+            help="Sets every choice, and every option of its parts, that is not given; see "
+            "`tsprompt list recipes -v`.",
             autocompletion=completion.recipe_names,
             rich_help_panel=_MODEL,
         ),
