@@ -27,11 +27,11 @@ from joblib import Parallel, delayed, parallel_config
 from rich.console import Console
 from rich.table import Table
 
+from tsprompt.base.files import write_whole
 from tsprompt.baselines import baselines
 from tsprompt.benchmark import Cell, Machine, Method, Record, baseline, run_cells
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptNotice
-from tsprompt.files import write_whole
 from tsprompt_datasets import load_dataset, resample_dataset
 
 GROUPS = {

@@ -26,8 +26,8 @@ from joblib import Parallel, delayed, parallel_config
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
+from tsprompt.base.files import write_whole
 from tsprompt.errors import TspromptNotice
-from tsprompt.files import write_whole
 from tsprompt.tokenizers.base import Embedder
 from tsprompt_datasets import load_dataset
 

@@ -22,18 +22,19 @@ import torch
 from torch.nn import functional
 
 from tsprompt.backbones import BatchSize, load_backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.data import Split
 from tsprompt.errors import TspromptNotice
 from tsprompt.heads.base import hold_out, standardiser
 from tsprompt.heads.mlp import MLP, Perceptron
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 from tsprompt.prompts.hard import Hard
-from tsprompt.reading import Reader
-from tsprompt.readouts import Mask
+from tsprompt.reading.reader import Reader
+from tsprompt.readouts.mask import Mask
 from tsprompt.recipes import RECIPES
-from tsprompt.seeds import derive, generator, seeded_torch
 from tsprompt.strategies.shared import Shared
-from tsprompt.template import Prompt
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Found, Problem
 from tsprompt_datasets import load_dataset
@@ -43,7 +44,7 @@ def make_problem(train: Split, scope: str, seed: int) -> tuple[Problem, Preproce
     """The recipe `original` on this train, with the bundled language model."""
     settings = RECIPES["original"].settings
     backbone = load_backbone("minilm")
-    preprocessing = Preprocessing().fit(train.cases)
+    preprocessing = Standard().fit(train.cases)
     cases = preprocessing.transform(train.cases)
     reader = Reader(backbone, Shared(), Shared.default_length, scope, BatchSize(8_192))
     tokenizer = tokenizers.build(settings.tokenizer)

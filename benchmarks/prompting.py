@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
+from tsprompt.base.files import write_whole
 from tsprompt.benchmark.record import read_record
-from tsprompt.files import write_whole
 
 COLUMNS = ("dataset", "method", "shots", "seed", "status", "accuracy", "fit_seconds")
 COLUMNS += ("trainable_parameters", "error")

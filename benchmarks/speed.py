@@ -35,9 +35,9 @@ from torch.nn import functional
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import BatchSize, load_backbone
+from tsprompt.base.files import write_whole
 from tsprompt.data import Dataset
 from tsprompt.errors import TspromptNotice
-from tsprompt.files import write_whole
 from tsprompt_datasets import load_dataset
 
 RECIPES = ("default", "fast", "accurate")

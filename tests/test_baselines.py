@@ -65,7 +65,7 @@ def moment_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from tsprompt.seeds import seeded_torch
+    from tsprompt.base.seeds import seeded_torch
 
     folder = tmp_path_factory.mktemp("moment")
     part = baselines["moment"]()
@@ -206,7 +206,7 @@ def test_it_tells_where_it_comes_from(name: str) -> None:
 def test_a_missing_package_is_named_with_its_extra(
     name: str, monkeypatch: pytest.MonkeyPatch, separable: Any
 ) -> None:
-    from tsprompt.explain import explain_baselines
+    from tsprompt_cli.catalogue import explain_baselines
 
     monkeypatch.setattr("tsprompt.baselines.base.find_spec", lambda _: None)
     part = baselines.build(name)
@@ -232,7 +232,7 @@ def test_every_extra_is_one_of_the_project() -> None:
 
 def test_listing_them_imports_none_of_their_packages() -> None:
     code = (
-        "import sys; from tsprompt.explain import explain_baselines; explain_baselines(); "
+        "import sys; from tsprompt_cli.catalogue import explain_baselines; explain_baselines(); "
         "sys.exit(str({'torch', 'aeon', 'tsai', 'mantis', 'sklearn', 'transformers'} "
         "& set(sys.modules) or 0))"
     )
@@ -333,8 +333,8 @@ def test_training_ends_early_with_the_best_weights() -> None:
     import torch
     from torch import nn
 
+    from tsprompt.base.seeds import seeded_torch
     from tsprompt.baselines.training import Training, train
-    from tsprompt.seeds import seeded_torch
 
     calls = []
 

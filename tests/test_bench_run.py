@@ -36,7 +36,7 @@ from tsprompt.benchmark import (
     states,
 )
 from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
-from tsprompt.benchmark.worker import stop, worker
+from tsprompt.benchmark.fork_client import stop, worker
 from tsprompt.errors import ConfigError, TspromptNotice
 
 HERE = Path(__file__).parent
@@ -278,13 +278,13 @@ def cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> Backend:
 
 
 def kill_a_worker() -> bool:
-    """The process that holds a nursery, of a cluster that this process has started. Others on this
-    machine are left alone: what this one started has its own home in the environment."""
+    """The process that holds a fork server, of a cluster that this process has started. Others on
+    this machine are left alone: what this one started has its own home in the environment."""
     found = subprocess.run(
         ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     for _, parent, words in (line.split(None, 2) for line in found[1:]):
-        if "tsprompt.benchmark.nursery" not in words or parent == str(os.getpid()):
+        if "tsprompt.benchmark.fork_server" not in words or parent == str(os.getpid()):
             continue
         if _is_ours(parent):
             os.kill(int(parent), signal.SIGKILL)

@@ -437,7 +437,7 @@ def test_a_fit_that_fails_leaves_nothing_to_predict_with(
         raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"tsprompt.reading.Reader.{where}", fail)
+        patch.setattr(f"tsprompt.reading.reader.Reader.{where}", fail)
         with pytest.raises(type(error)):
             classifier.fit(separable.X[:, :, :1], separable.y)
     for call in (classifier.predict, classifier.save):

@@ -134,7 +134,7 @@ def test_shell_completion_answers(words: str, number: int, expected: str) -> Non
 
 
 def test_completion_knows_what_is_registered() -> None:
-    from tsprompt.explain import explain_registry
+    from tsprompt_cli.catalogue import explain_registry
     from tsprompt_cli.completion import _HOMES, part_names
 
     for kind in _HOMES:
@@ -225,7 +225,7 @@ def test_warnings_of_others_are_shown_on_demand(
     import warnings
 
     from tsprompt.errors import TspromptNotice
-    from tsprompt_cli.guard import guarded
+    from tsprompt_cli.manners import guarded
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")
@@ -396,7 +396,7 @@ def test_a_model_beside_files_of_ones_own_is_refused_before_the_fit(
 def test_a_full_disk_keeps_what_was_there(
     cheap: list[str], model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tsprompt.persistence
+    import tsprompt.model.saving
 
     ok("fit", "UnitTest", *cheap, "--no-ablations", "-o", "kept")
     before = (home / "kept/model.json").read_bytes()
@@ -404,7 +404,7 @@ def test_a_full_disk_keeps_what_was_there(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tsprompt.persistence, "save_file", full)
+    monkeypatch.setattr(tsprompt.model.saving, "save_file", full)
     assert "untouched" in refused("fit", "UnitTest", *cheap, "--seed", "1", "-o", "kept")
     assert (home / "kept/model.json").read_bytes() == before
     assert [one.name for one in home.iterdir()] == ["kept"]
@@ -552,7 +552,7 @@ def test_description_agrees_with_the_model(
     tiny: dict[str, Any], separable: Any, strategy: str, scope: str, tokenizer: str
 ) -> None:
     from tsprompt.classifier import PromptClassifier
-    from tsprompt.describe import layout, slots
+    from tsprompt.model.layout import layout, slots
 
     classifier = PromptClassifier(strategy=strategy, scope=scope, tokenizer=tokenizer, **tiny)
     classifier.fit(separable.X, separable.y)
@@ -566,9 +566,9 @@ def test_description_agrees_with_the_model(
 
 
 def test_words_of_vectors_are_the_nearest(tiny: dict[str, Any], separable: Any) -> None:
+    from tsprompt.backbones.template import Prompt
     from tsprompt.classifier import PromptClassifier
-    from tsprompt.describe import slots
-    from tsprompt.template import Prompt
+    from tsprompt.model.layout import slots
 
     classifier = PromptClassifier(tokenizer="kernels:steps=3", **tiny)
     classifier.fit(separable.X, separable.y)
@@ -582,7 +582,7 @@ def test_words_of_vectors_are_the_nearest(tiny: dict[str, Any], separable: Any) 
 
 
 def test_long_templates_are_abbreviated() -> None:
-    from tsprompt.describe import Slot
+    from tsprompt.model.layout import Slot
     from tsprompt_cli.template import abbreviate, template_text
 
     data = [Slot("data", f"x{i}") for i in range(1, 51)]
@@ -649,7 +649,7 @@ def test_lists(kind: str, one: str, explained: str) -> None:
 
 
 def test_every_option_of_every_part_is_explained() -> None:
-    from tsprompt.explain import explain_registry
+    from tsprompt_cli.catalogue import explain_registry
     from tsprompt_cli.completion import _HOMES
 
     for kind in _HOMES:

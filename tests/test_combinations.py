@@ -20,7 +20,7 @@ from tsprompt.errors import ConfigError
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.ridge import Ridge
 from tsprompt.prompts import prompts
-from tsprompt.reading import Reader
+from tsprompt.reading.reader import Reader
 from tsprompt.tuners import Problem
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from tsprompt.base.files import write_whole
 from tsprompt.baselines.ridge import Ridge as RidgeBaseline
 from tsprompt.benchmark import (
     Cell,
@@ -29,7 +30,6 @@ from tsprompt.benchmark.plan import ablations_of
 from tsprompt.classifier import PromptClassifier
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, ModelFileError, TspromptError, TspromptNotice
-from tsprompt.files import write_whole
 from tsprompt.heads.ridge import Ridge
 from tsprompt.prompts.none import NoPrompt
 

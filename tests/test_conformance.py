@@ -25,19 +25,19 @@ from sklearn.base import clone
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
 from tsprompt.backbones.base import fingerprint
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
+from tsprompt.base.seeds import derive, generator
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
 from tsprompt.contexts import contexts
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
-from tsprompt.part import Part
-from tsprompt.preprocessing import preprocessings
+from tsprompt.preprocessings import preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.regimes import regimes
-from tsprompt.registry import Registry
-from tsprompt.seeds import derive, generator
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import tuners

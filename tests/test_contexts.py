@@ -17,12 +17,12 @@ from tsprompt.contexts import NO_CONTEXT, Context, contexts
 from tsprompt.contexts.demonstrations import Demonstrations
 from tsprompt.contexts.words import find_word, named_or_drawn
 from tsprompt.data import Cases
-from tsprompt.describe import layout, slots
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.ridge import Ridge
+from tsprompt.model.layout import layout, slots
 from tsprompt.prompts import prompts
-from tsprompt.reading import Reader, Reading
+from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
@@ -234,7 +234,7 @@ def test_a_demonstration_is_the_template_with_its_word_at_the_mask(
 
 
 def _bare() -> Any:
-    from tsprompt.template import Prompt
+    from tsprompt.backbones.template import Prompt
 
     return Prompt(None)
 

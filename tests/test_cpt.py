@@ -13,10 +13,10 @@ from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.contexts import contexts
 from tsprompt.data import Cases
-from tsprompt.describe import layout, slots
 from tsprompt.errors import ConfigError, TspromptNotice
+from tsprompt.model.layout import layout, slots
 from tsprompt.prompts import prompts
-from tsprompt.reading import Reader
+from tsprompt.reading.reader import Reader
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from tsprompt import PromptClassifier
+from tsprompt.backbones.template import Prompt
 from tsprompt.data import as_cases
 from tsprompt.errors import ConfigError
 from tsprompt.heads import heads
-from tsprompt.parts import Parts, make_reader
+from tsprompt.model.design import Design, make_reader
 from tsprompt.prompts import prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import resolve
-from tsprompt.template import Prompt
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import Found, Problem, tuners
 from tsprompt.tuners.policy import Policy, Writer
@@ -33,7 +33,7 @@ def problem(backbone: Any, separable: Any) -> Problem:
     cases, seed = as_cases(separable.X), 0
     labels = np.unique(separable.y, return_inverse=True)[1]
     settings = resolve("autoprompt", {"backbone": backbone.name})
-    parts = Parts.build(settings)
+    parts = Design.build(settings)
     reader = make_reader(parts, backbone, None)
     tokenizer = tokenizers.build("kernels")
     tokenizer.fit(cases, backbone, max_steps=50, rng=np.random.default_rng(0), member=0)
@@ -192,7 +192,7 @@ def test_first_order_picks_what_the_gradient_promises() -> None:
 
 def test_first_order_candidates_beat_random_ones_on_average(problem: Problem) -> None:
     """By the true loss, over many slots and batches."""
-    from tsprompt.seeds import seeded_torch
+    from tsprompt.base.seeds import seeded_torch
     from tsprompt.tuners.gradient import TrainFeatures
     from tsprompt.tuners.trigger import Written
 

@@ -16,10 +16,10 @@ from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, load_backbone
 from tsprompt.backbones.base import fingerprint
 from tsprompt.backbones.load import input_of, total_layers
-from tsprompt.describe import layout, slots
+from tsprompt.backbones.template import Prompt, Template
 from tsprompt.errors import BackboneError, ConfigError
+from tsprompt.model.layout import layout, slots
 from tsprompt.strategies import strategies
-from tsprompt.template import Prompt, Template
 
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 WORDY = ["roberta", "mpnet", "gpt2", "bart", "t5"]

@@ -20,10 +20,10 @@ from tsprompt.benchmark import Cell, Method, build, measure
 from tsprompt.benchmark import Machine as LibraryMachine
 from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
-from tsprompt.given import Given
 from tsprompt.heads import Head, heads
 from tsprompt.heads.base import HoldsOut
 from tsprompt.heads.mlp import MLP
+from tsprompt.model.training_data import TrainingData
 from tsprompt.tuners import Problem
 from tsprompt_cli.main import app
 from tsprompt_datasets import few_shot, load_dataset
@@ -215,21 +215,25 @@ def test_a_class_without_a_development_case_is_learned_all_the_same(
 
 def test_development_labels_are_those_of_y_and_no_text_of_them() -> None:
     X, y = np.zeros((25, 4, 1)), np.arange(25)
-    assert Given.of(X, y, development=(X[:3], [24, 3, 10])).labels[-3:].tolist() == [24, 3, 10]
+    assert TrainingData.of(X, y, development=(X[:3], [24, 3, 10])).labels[-3:].tolist() == [
+        24,
+        3,
+        10,
+    ]
     with pytest.raises(InputError, match="the class '24', which y lacks"):
-        Given.of(X, y, development=(X[:3], ["24", "3", "10"]))
+        TrainingData.of(X, y, development=(X[:3], ["24", "3", "10"]))
 
 
 @pytest.mark.parametrize("labels", [np.array([b"a", b"b"]), np.array([b"a", b"b"], object)])
 def test_bytes_are_no_labels(labels: Any) -> None:
     with pytest.raises(InputError, match="y holds bytes"):
-        Given.of(np.zeros((2, 4, 1)), labels)
+        TrainingData.of(np.zeros((2, 4, 1)), labels)
 
 
 @pytest.mark.parametrize("classes", [[], ["one"], ["one", "one"]])
 def test_zero_shot_needs_two_classes(classes: list[str]) -> None:
     with pytest.raises(InputError, match="two or more"):
-        Given.without_labels(np.zeros((2, 4, 1)), classes)
+        TrainingData.without_labels(np.zeros((2, 4, 1)), classes)
 
 
 def test_prompts_are_not_compared_by_nothing(tiny: dict[str, Any], separable: Any) -> None:

@@ -19,8 +19,8 @@ from safetensors import safe_open
 
 from tsprompt import PromptClassifier, persistence
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
-from tsprompt.persistence import FORMAT, read_header
-from tsprompt.readouts import Pooled
+from tsprompt.model.saving import FORMAT, read_header
+from tsprompt.readouts.pooled import Pooled
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def saved_over(
             raise raised
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"tsprompt.persistence.{place}", fail)
+            patch.setattr(f"tsprompt.model.saving.{place}", fail)
             with pytest.raises((ModelFileError, KeyboardInterrupt)) as caught:
                 other.save(saved)
         return caught.value

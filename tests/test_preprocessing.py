@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
-from tsprompt.preprocessing import Preprocessing, resample
+from tsprompt.preprocessings.resample import resample
+from tsprompt.preprocessings.standard import Standard
 
 nan = np.nan
 
@@ -27,7 +28,7 @@ def prepare(train: Cases, cases: Cases, **options: Any) -> list[list[float]]:
     """Feature 0 of prepared cases."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TspromptNotice)
-        done = Preprocessing(**options).fit(train).transform(cases)
+        done = Standard(**options).fit(train).transform(cases)
     return [one[:, 0].tolist() for one in done]
 
 
@@ -37,7 +38,7 @@ def prepare(train: Cases, cases: Cases, **options: Any) -> list[list[float]]:
 def test_mean_and_deviation_are_those_of_train() -> None:
     rng = np.random.default_rng(0)
     train = rng.normal([5, -300], [2, 70], size=(8, 11, 2))
-    fitted = Preprocessing().fit(Cases(train))
+    fitted = Standard().fit(Cases(train))
     done = np.stack(list(fitted.transform(Cases(train))))
     np.testing.assert_allclose(done.mean(axis=(0, 1)), 0, atol=1e-5)
     np.testing.assert_allclose(done.std(axis=(0, 1)), 1, atol=1e-5)
@@ -47,7 +48,7 @@ def test_mean_and_deviation_are_those_of_train() -> None:
 
 
 def test_transform_learns_nothing() -> None:
-    fitted = Preprocessing().fit(block([1, 2, 3]))
+    fitted = Standard().fit(block([1, 2, 3]))
     before = {key: value.copy() for key, value in fitted.state().items()}
     fitted.transform(block([100, -100, 5000]))
     assert fitted.state().keys() == before.keys()
@@ -79,7 +80,7 @@ def test_none_leaves_values_as_they_are() -> None:
 
 def test_features_keep_their_own_scale_and_gaps_do_not_count() -> None:
     train = np.array([[[1, 10], [3, nan]], [[nan, 30], [5, np.inf]]])
-    fitted = Preprocessing().fit(Cases(train))
+    fitted = Standard().fit(Cases(train))
     np.testing.assert_allclose(fitted.mean_, [3, 20])
     np.testing.assert_allclose(fitted.scale_, [np.sqrt(8 / 3), 10])
 
@@ -115,14 +116,14 @@ def test_a_feature_that_train_never_had_is_no_division_by_zero() -> None:
 
 
 def test_missing_error_names_the_argument_the_count_and_the_first_case() -> None:
-    fitted = Preprocessing(missing="error").fit(block([1, 2]))
+    fitted = Standard(missing="error").fit(block([1, 2]))
     with pytest.raises(InputError, match=r"X holds 2 missing .* first in case 1; .*interpolate"):
         fitted.transform(block([1, 2], [nan, nan]))
     assert fitted.transform(block([1, 2]))[0].shape == (2, 1)
 
 
 def test_filling_is_said() -> None:
-    fitted = Preprocessing().fit(block([1, 2, 3]))
+    fitted = Standard().fit(block([1, 2, 3]))
     with pytest.warns(TspromptNotice, match="X: 1 missing values in 1 of 2 cases were filled"):
         fitted.transform(block([1, nan, 3], [1, 2, 3]))
 
@@ -170,7 +171,7 @@ def test_length_brings_ragged_cases_to_one_length_in_their_order() -> None:
 @pytest.mark.parametrize("options", [{"missing": "drop"}, {"standardise": "minmax"}, {"length": 0}])
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        Preprocessing(**options)
+        Standard(**options)
 
 
 # --- cases ---
@@ -194,7 +195,7 @@ def test_preprocessing_keeps_the_order_of_ragged_cases(
     lengths: list[int], length: int | None
 ) -> None:
     cases = Cases([np.full((n, 1), i, np.float32) for i, n in enumerate(lengths)])
-    done = Preprocessing(standardise="none", length=length).fit(cases).transform(cases)
+    done = Standard(standardise="none", length=length).fit(cases).transform(cases)
     assert [one[0, 0] for one in done] == list(range(len(lengths)))
     assert done.lengths.tolist() == [length or n for n in lengths]
 

@@ -13,14 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from tsprompt.reading.reader.distinct import Distinct
 
 from tsprompt import PromptClassifier, progress
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.data import Cases
-from tsprompt.distinct import Distinct
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.prompts import prompts
-from tsprompt.reading import Reader, Reading
+from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
@@ -223,9 +223,9 @@ def test_tokens_may_come_in_chunks(backbone: Backbone, monkeypatch: pytest.Monke
     cases = Cases(series(9, 8))
     expected = learn(*make(backbone, cases), cases)
     for limit in ("_CHUNK_BYTES", "_KEPT_BYTES"):
-        monkeypatch.setattr(f"tsprompt.reading.{limit}", 300)
+        monkeypatch.setattr(f"tsprompt.reading.reader.{limit}", 300)
         torch.testing.assert_close(learn(*make(backbone, cases), cases), expected)
-    monkeypatch.setattr("tsprompt.reading._GATHER_CASES", 2)
+    monkeypatch.setattr("tsprompt.reading.reader._GATHER_CASES", 2)
     steps = learn(*make(backbone, cases, scope="step"), cases)
     monkeypatch.undo()
     torch.testing.assert_close(steps, learn(*make(backbone, cases, scope="step"), cases))
@@ -254,7 +254,7 @@ def test_there_is_no_padding(backbone: Backbone, spy: Spy) -> None:
 def test_the_readout_learns_from_a_sample_and_every_case_is_read_once(
     backbone: Backbone, spy: Spy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tsprompt.reading._READOUT_CASES", 3)
+    monkeypatch.setattr("tsprompt.reading.reader._READOUT_CASES", 3)
     cases = Cases([series(1, 6 + i % 3, i)[0] for i in range(9)])
     reader, reading = make(backbone, cases, tokenizer="patches:steps=8")
     found = learn(reader, reading, cases)

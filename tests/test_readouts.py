@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tsprompt.errors import ConfigError
-from tsprompt.readouts import Mask, Pooled, Readout, readouts
+from tsprompt.readouts import Readout, readouts
+from tsprompt.readouts.mask import Mask
+from tsprompt.readouts.pooled import Pooled
 
 LEVELS = (0.2, 0.5, 0.8)
 

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 import tsprompt
 from tsprompt import errors
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry, differing, merge_specs, parse_spec
 from tsprompt.errors import ConfigError, TspromptError, TspromptNotice, near_names, notice
-from tsprompt.part import Part
-from tsprompt.readouts import Pooled, readouts
+from tsprompt.readouts import readouts
+from tsprompt.readouts.pooled import Pooled
 from tsprompt.recipes import RECIPES, Settings, resolve
-from tsprompt.registry import Registry, differing, merge_specs, parse_spec
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tokenizers.kernels import Kernels
 from tsprompt.tuners import tuners
@@ -261,7 +262,7 @@ def test_an_unknown_export_is_an_attribute_error() -> None:
 
 def test_importing_the_package_and_its_leaves_imports_no_torch() -> None:
     code = (
-        "import sys, tsprompt, tsprompt.errors, tsprompt.registry, tsprompt.part, "
+        "import sys, tsprompt, tsprompt.errors, tsprompt.base.registry, tsprompt.base.part, "
         "tsprompt.recipes, tsprompt.progress, tsprompt.data; "
         "heavy = {'torch', 'transformers', 'sktime', 'pandas', 'sklearn', 'scipy'}; "
         "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)"

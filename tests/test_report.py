@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from tsprompt.benchmark.record import Record
+from tsprompt.benchmark.scores import confusion, score
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.report import OVERALL, comparison_tables, render, summarise
-from tsprompt.scores import confusion, score
 
 
 def record(dataset: str, method: str, seed: int, accuracy: float | None, **more: Any) -> Record:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from tsprompt import PromptClassifier, progress
 from tsprompt.backbones import Backbone, load_backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.seeds import generator
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.prompts import PromptModel, PromptModule, prompts
-from tsprompt.seeds import generator
 from tsprompt.strategies import strategies
-from tsprompt.template import Prompt
 
 TRAINED = ["soft", "soft-words", "p-tuning", "p-tuning:encoder=gru", "p-tuning:encoder=mlp"]
 DEEP = ["prefix", "p-tuning-v2"]

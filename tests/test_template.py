@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt, Template
+from tsprompt.base.seeds import generator
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.prompts.base import place
-from tsprompt.seeds import generator
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.strategies.autoencoder import AutoEncoder
 from tsprompt.strategies.base import FRAME
-from tsprompt.template import Prompt, Template
 
 NAMES = list(strategies)
 

@@ -14,18 +14,18 @@ from typer.testing import CliRunner
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
-from tsprompt.benchmark.cell import check
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import join_texts, split_texts
+from tsprompt.benchmark.measure import check
 from tsprompt.benchmark.plan import Method, ablations_of
-from tsprompt.benchmark.planfile import read_plan
+from tsprompt.benchmark.plan_file import read_plan
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
-from tsprompt.part import join_texts, split_texts
-from tsprompt.parts import Parts
-from tsprompt.pretraining import UNIVERSAL, _labels, _prepare, pretrain
+from tsprompt.model.design import Design
+from tsprompt.model.pretraining import UNIVERSAL, _labels, _prepare, pretrain
+from tsprompt.model.warm_start import _silence, read_sources
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.recipes import resolve
-from tsprompt.template import Prompt
-from tsprompt.transfer import _silence, read_sources
 from tsprompt.tuners import Problem, transprompt
 from tsprompt.tuners.gradient import Gradient
 from tsprompt.tuners.ppt import KINDS, PPT, make_pretext
@@ -90,7 +90,7 @@ def problem_of(
     choices: dict[str, Any], X: Any, y: Any, recipe: str = "prompt-tuning", **more: Any
 ) -> Problem:
     own = {k: v for k, v in {**choices, **more}.items() if k in resolve(recipe, {})}
-    parts = Parts.build(resolve(recipe, own))
+    parts = Design.build(resolve(recipe, own))
     backbone = load_backbone(parts.backbone, device="cpu", dtype="float32")
     from tsprompt.data import as_cases
 
@@ -217,7 +217,7 @@ def test_several_folders_are_one_text(tmp_path: Path) -> None:
     given = [["models/a", Path("models/b")], "models/a+models/b", ("models/a", "models/b")]
     for one in given:
         settings = resolve("prompt-tuning", {"prompt_from": one, "backbone": "minilm"})
-        assert Parts.build(settings).prompt_from == "models/a+models/b"
+        assert Design.build(settings).prompt_from == "models/a+models/b"
 
 
 # --- what other families say of nothing, and of a task ---

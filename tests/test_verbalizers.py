@@ -16,7 +16,7 @@ from torch import Tensor
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
 from tsprompt.backbones.base import fingerprint
-from tsprompt.backbones.voice import voice_of
+from tsprompt.backbones.word_scores import word_scorer
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.heads.auto_words import AutoWords
@@ -54,7 +54,7 @@ def id_of(backbone: Any, word: str) -> int:
 
 
 def towards(backbone: Any, words: list[str], count: int = 40, noise: float = 0.3) -> Any:
-    """States (B, D) in which the tied voice hears, class by class, one of these words."""
+    """States (B, D) in which the tied scorer hears, class by class, one of these words."""
     labels = np.arange(count) % len(words)
     rng = np.random.default_rng(0)
     vectors = backbone.word_vectors[[id_of(backbone, word) for word in words]]
@@ -63,7 +63,7 @@ def towards(backbone: Any, words: list[str], count: int = 40, noise: float = 0.3
     return vectors[labels] + noise * spread * noises, labels
 
 
-# --- the voice ---
+# --- the scorer ---
 
 
 def masked(folder: str) -> tuple[Tensor, Tensor, Any]:
@@ -82,23 +82,23 @@ def masked(folder: str) -> tuple[Tensor, Tensor, Any]:
 @pytest.mark.parametrize(
     "kind", ["Bert", "Roberta", "DistilBert", "MPNet", "Electra", "Bert untied"]
 )
-def test_the_voice_is_the_head_of_the_masked_language_model(
+def test_the_word_scorer_is_the_head_of_the_masked_language_model(
     kind: str, make_mlm: Callable[..., str]
 ) -> None:
     family, _, untied = kind.partition(" ")
     states, expected, backbone = masked(make_mlm(family, tie_word_embeddings=not untied))
-    voice = voice_of(backbone, "model")
-    torch.testing.assert_close(voice.scores(voice.say(states)), expected, atol=1e-5, rtol=1e-5)
+    scorer = word_scorer(backbone, "model")
+    torch.testing.assert_close(scorer.scores(scorer.say(states)), expected, atol=1e-5, rtol=1e-5)
     some = torch.tensor([5, 90, 7])
     torch.testing.assert_close(
-        voice.scores(voice.say(states), some), expected[:, some], atol=1e-5, rtol=1e-5
+        scorer.scores(scorer.say(states), some), expected[:, some], atol=1e-5, rtol=1e-5
     )
 
 
 def test_the_bias_and_the_transform_are_the_files(make_mlm: Callable[..., str]) -> None:
     """Weights that differ from a fresh head's: nothing is quietly drawn anew."""
     one, other = (
-        voice_of(load_backbone(make_mlm("Bert", seed=seed), device="cpu"), "model")
+        word_scorer(load_backbone(make_mlm("Bert", seed=seed), device="cpu"), "model")
         for seed in (0, 1)
     )
     assert one.weights_hash != other.weights_hash
@@ -107,10 +107,10 @@ def test_the_bias_and_the_transform_are_the_files(make_mlm: Callable[..., str]) 
 
 def test_a_model_without_a_head_is_refused_and_tied_is_offered_by_name(backbone: Any) -> None:
     with pytest.raises(ConfigError, match=r"cls\.predictions.*scores=tied"):
-        voice_of(backbone, "model")
+        word_scorer(backbone, "model")
     states = torch.randn(3, backbone.hidden_size)
-    voice = voice_of(backbone, "tied")
-    torch.testing.assert_close(voice.scores(voice.say(states)), states @ backbone.word_vectors.T)
+    scorer = word_scorer(backbone, "tied")
+    torch.testing.assert_close(scorer.scores(scorer.say(states)), states @ backbone.word_vectors.T)
 
 
 @pytest.mark.parametrize("head", [name for name in WORD_HEADS if name != "prototype"])
@@ -124,7 +124,7 @@ def test_a_head_that_needs_the_models_scores_refuses_a_model_without(
 
 def test_tied_and_model_scores_differ(speaking: Any) -> None:
     states = torch.randn(4, speaking.hidden_size)
-    own, tied = (voice_of(speaking, kind) for kind in ("model", "tied"))
+    own, tied = (word_scorer(speaking, kind) for kind in ("model", "tied"))
     assert not torch.allclose(own.scores(own.say(states)), tied.scores(tied.say(states)), atol=0.1)
 
 
@@ -133,27 +133,27 @@ def test_tied_is_refused_where_states_and_embeddings_differ_in_size(
 ) -> None:
     folder = make_mlm("Electra", embedding_size=16)
     with pytest.raises(ConfigError, match="have 32 entries and its word embeddings 16"):
-        voice_of(load_backbone(folder, device="cpu", dtype="float32"), "tied")
+        word_scorer(load_backbone(folder, device="cpu", dtype="float32"), "tied")
 
 
-def test_gradients_flow_through_the_voice_and_leave_it_as_it_is(speaking: Any) -> None:
-    voice = voice_of(speaking, "model")
-    before = fingerprint(voice.transform)
+def test_gradients_flow_through_the_word_scorer_and_leave_it_as_it_is(speaking: Any) -> None:
+    scorer = word_scorer(speaking, "model")
+    before = fingerprint(scorer.transform)
     states = torch.randn(2, speaking.hidden_size, requires_grad=True)
-    voice.scores(voice.say(states)).square().sum().backward()
+    scorer.scores(scorer.say(states)).square().sum().backward()
     assert states.grad is not None
     assert states.grad.abs().sum() > 0
-    assert not any(one.requires_grad for one in voice.transform.parameters())
-    assert fingerprint(voice.transform) == before
+    assert not any(one.requires_grad for one in scorer.transform.parameters())
+    assert fingerprint(scorer.transform) == before
 
 
-def test_twins_treat_the_voice_as_the_other_weights(tiny_mlm: str) -> None:
-    def voice(twin: str, seed: int = 0) -> Any:
-        return voice_of(load_backbone(twin + tiny_mlm, None, seed, "cpu", "float32"), "model")
+def test_twins_treat_the_word_scorer_as_the_other_weights(tiny_mlm: str) -> None:
+    def scorer(twin: str, seed: int = 0) -> Any:
+        return word_scorer(load_backbone(twin + tiny_mlm, None, seed, "cpu", "float32"), "model")
 
-    own, shuffled, none = voice(""), voice("shuffled:"), voice("none:")
+    own, shuffled, none = scorer(""), scorer("shuffled:"), scorer("none:")
     assert none.weights_hash == own.weights_hash
-    assert len({voice("random:", seed).weights_hash for seed in (0, 1)} | {own.weights_hash}) == 3
+    assert len({scorer("random:", seed).weights_hash for seed in (0, 1)} | {own.weights_hash}) == 3
     dense = [
         next(one for key, one in part.transform.named_parameters() if key.endswith("dense.weight"))
         for part in (own, shuffled)
@@ -166,15 +166,15 @@ def test_twins_treat_the_voice_as_the_other_weights(tiny_mlm: str) -> None:
 
 def test_a_twin_of_a_model_without_a_head_has_none(tiny_bert: str) -> None:
     with pytest.raises(ConfigError, match="no head that gives scores to words"):
-        voice_of(load_backbone(f"random:{tiny_bert}", device="cpu"), "model")
+        word_scorer(load_backbone(f"random:{tiny_bert}", device="cpu"), "model")
 
 
-def test_a_copy_of_a_voice_loads_instead_of_carrying_weights(speaking: Any) -> None:
-    voice = voice_of(speaking, "model")
-    again = pickle.loads(pickle.dumps(voice))
-    assert again.weights_hash == voice.weights_hash
-    assert len(pickle.dumps(voice)) < 2_000
-    assert copy.deepcopy(voice).vectors.equal(voice.vectors)
+def test_a_copy_of_a_word_scorer_loads_instead_of_carrying_weights(speaking: Any) -> None:
+    scorer = word_scorer(speaking, "model")
+    again = pickle.loads(pickle.dumps(scorer))
+    assert again.weights_hash == scorer.weights_hash
+    assert len(pickle.dumps(scorer)) < 2_000
+    assert copy.deepcopy(scorer).vectors.equal(scorer.vectors)
 
 
 # --- whose words ---
@@ -238,9 +238,9 @@ def test_without_fitting_it_is_the_softmax_of_the_words_scores(speaking: Any) ->
     features = torch.randn(10, speaking.hidden_size)
     head = met(LabelWords(words="3/4|7", fitted=False, calibrate=False), speaking)
     head.fit(features, np.arange(10) % 2, 2, 0)
-    voice = voice_of(speaking, "model")
+    scorer = word_scorer(speaking, "model")
     three, four, seven = (id_of(speaking, word) for word in "347")
-    scores = voice.scores(voice.say(features)).double()
+    scores = scorer.scores(scorer.say(features)).double()
     classes = torch.stack([scores[:, [three, four]].mean(dim=1), scores[:, seven]], dim=1)
     np.testing.assert_allclose(
         head.probabilities(features), classes.softmax(dim=1).numpy(), atol=1e-5
@@ -322,10 +322,10 @@ def test_paraphrases_of_a_case_are_judged_without_it(name: str, backbone: Any) -
 
 def test_several_vectors_are_heard_as_the_mean_of_their_scores(speaking: Any) -> None:
     one, other = torch.randn(2, 12, speaking.hidden_size)
-    voice = voice_of(speaking, "model")
+    scorer = word_scorer(speaking, "model")
     head = met(LabelWords(), speaking)
-    both = voice.scores(head.say(torch.cat([one, other], dim=1)))
-    each = [voice.scores(voice.say(states)) for states in (one, other)]
+    both = scorer.scores(head.say(torch.cat([one, other], dim=1)))
+    each = [scorer.scores(scorer.say(states)) for states in (one, other)]
     torch.testing.assert_close(both, (each[0] + each[1]) / 2, atol=1e-5, rtol=1e-5)
 
 
@@ -368,10 +368,10 @@ def test_denoising_removes_a_planted_irrelevant_word(backbone: Any) -> None:
     for denoise in (True, False):
         head = met(Knowledge(scores="tied", neighbours=0, keep=1.0, denoise=denoise), backbone)
         head.met_ids[0].append(near_other)
-        head.met_voice = copy.copy(head.met_voice)
-        vectors = head.met_voice.vectors.clone()
+        head.met_scorer = copy.copy(head.met_scorer)
+        vectors = head.met_scorer.vectors.clone()
         vectors[near_other] = vectors[id_of(backbone, "7")] * 0.9
-        head.met_voice.vectors = vectors
+        head.met_scorer.vectors = vectors
         chosen[denoise] = head.fit(features, labels, 2, 0)
     assert near_other in chosen[False].ids_[0]
     assert chosen[True].ids_ == [[id_of(backbone, "3")], [id_of(backbone, "7")]]

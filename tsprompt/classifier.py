@@ -19,25 +19,25 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import load_backbone
+from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, notice
-from tsprompt.given import Given
 from tsprompt.heads import Head
 from tsprompt.heads.base import hold_out
-from tsprompt.members import Columns, Members, Views
-from tsprompt.parts import Parts, make_reader
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.model.design import Design, make_reader
+from tsprompt.model.ensemble import Columns, Ensemble, Views
+from tsprompt.model.training_data import TrainingData
+from tsprompt.model.warm_start import choose_source, read_sources, task_vector
+from tsprompt.preprocessings import Preprocessing
 from tsprompt.prompts import PromptModel
-from tsprompt.reading import Reader, Reading
+from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.recipes import Settings, resolve
 from tsprompt.regimes import Regime
-from tsprompt.seeds import derive
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
-from tsprompt.transfer import choose_source, read_sources, task_vector
 from tsprompt.tuners import Tuner
 
 __all__ = ["PromptClassifier"]
@@ -63,7 +63,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     prompt_from
         Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), one or
         several, also as a text joined by `+`: training starts from the prompt whose task is nearest
-        to this one, see `tsprompt.transfer`.
+        to this one, see `tsprompt.model.warm_start`.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     dtype
@@ -98,7 +98,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     classes_: npt.NDArray[Any]
     n_features_in_: int
-    parts_: Parts
+    parts_: Design
     readings_: list[Reading]
     reader_: Reader
     scores_: dict[str, float]
@@ -181,13 +181,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         BackboneError
             The language model can't be had.
         """
-        parts = Parts.build(self._settings())
+        parts = Design.build(self._settings())
         if unlabelled is not None and not parts.combination.uses_unlabelled:
             raise ConfigError(
                 f"the combination {parts.combination.name!r} has no use for unlabelled cases; "
                 'leave them out, or use combination="distil"'
             )
-        given = Given.of(X, y, unlabelled, development)
+        given = TrainingData.of(X, y, unlabelled, development)
         self._check_counts(given, parts)
         return self._fit_given(parts, given)
 
@@ -206,16 +206,16 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ConfigError
             The head, the tuner or the combination must learn from cases with labels.
         """
-        parts = Parts.build(self._settings())
+        parts = Design.build(self._settings())
         parts.check_zero_shot()
-        return self._fit_given(parts, Given.without_labels(X, classes))
+        return self._fit_given(parts, TrainingData.without_labels(X, classes))
 
     @property
     def uses_unlabelled(self) -> bool:
         """Whether `fit` takes cases without labels."""
-        return Parts.build(self._settings()).combination.uses_unlabelled
+        return Design.build(self._settings()).combination.uses_unlabelled
 
-    def _fit_given(self, parts: Parts, given: Given) -> PromptClassifier:
+    def _fit_given(self, parts: Design, given: TrainingData) -> PromptClassifier:
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
         if hasattr(self, "readings_"):
@@ -227,7 +227,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.costs_["fit_seconds"] = time.perf_counter() - started
         return self
 
-    def _fit(self, parts: Parts, given: Given, seed: int) -> None:
+    def _fit(self, parts: Design, given: TrainingData, seed: int) -> None:
         cases = given.train
         self.n_features_in_ = cases.n_features
         self.parts_ = parts
@@ -262,7 +262,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.task_vector_ = task_vector(parts, self.reader_, prepared.whole, layers)
         chosen = choose_source(sources, self.task_vector_, parts, backbone)
         source = chosen.source if chosen else None
-        members = Members(parts, self.reader_, prepared, layers, seed=seed, source=source)
+        members = Ensemble(parts, self.reader_, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
         self._fit_heads(evidence, seed, members)
         if prepared.set_aside:
@@ -271,7 +271,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.report_ = {**chosen.report(), **self.report_}
         self.readings_ = readings
 
-    def _prepare(self, given: Given, seed: int) -> Given:
+    def _prepare(self, given: TrainingData, seed: int) -> TrainingData:
         """The same, preprocessed, and as the strategy wants it; both learn from train alone. What
         tuner and head validate on is set aside here, where they may not do so by themselves."""
         parts, train = self.parts_, given.train
@@ -291,7 +291,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return whole
         return whole.with_development(*hold_out(given.labels, share, derive(seed, "development")))
 
-    def _fit_heads(self, evidence: Evidence, seed: int, members: Members) -> None:
+    def _fit_heads(self, evidence: Evidence, seed: int, members: Ensemble) -> None:
         """What the heads learn is told beside what was found before."""
         parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
         combination.fit(evidence, parts.head, derive(seed, "head"))
@@ -365,8 +365,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[chances.argmax(axis=1)])
 
     def save(self, path: str | Path, **details: Any) -> Path:
-        """Write the fitted model to a folder (safetensors and JSON); see `tsprompt.persistence`."""
-        from tsprompt.persistence import save
+        """Write the fitted model to a folder (safetensors and JSON): `tsprompt.model.saving`."""
+        from tsprompt.model.saving import save
 
         check_is_fitted(self, "readings_")
         return save(self, Path(path), details)
@@ -381,7 +381,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_tokens: int | None = None,
     ) -> PromptClassifier:
         """Read a model that `save` wrote; None uses what it was fitted with."""
-        from tsprompt.persistence import load
+        from tsprompt.model.saving import load
 
         return load(Path(path), cls, device=device, dtype=dtype, batch_tokens=batch_tokens)
 
@@ -389,7 +389,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
-    def _check_counts(self, given: Given, parts: Parts) -> None:
+    def _check_counts(self, given: TrainingData, parts: Design) -> None:
         if len(given.classes) < 2:
             raise InputError(
                 f"y has one class only ({given.classes[0]}); a classifier needs two or more"

@@ -12,29 +12,13 @@ from pathlib import Path
 
 __all__ = ["backbone_names", "dataset_names", "part_names", "part_of", "recipe_names"]
 
-_HOMES = {
-    "strategies": "strategies",
-    "tokenizers": "tokenizers",
-    "prompts": "prompts",
-    "tuners": "tuners",
-    "heads": "heads",
-    "combinations": "combinations",
-    "regimes": "regimes",
-    "contexts": "contexts",
-    "baselines": "baselines",
-    "readouts": "readouts.py",
-    "preprocessings": "preprocessing.py",
-}
-"""Registry -> the file or folder of tsprompt that holds its parts."""
-
 
 def part_names(registry: str) -> list[str]:
     """Names in a registry of tsprompt: `strategies`, `tokenizers`, ..."""
     spec = importlib.util.find_spec("tsprompt")
     if spec is None or spec.origin is None:
         return []
-    home = Path(spec.origin).parent / _HOMES[registry]
-    files = sorted(home.glob("*.py")) if home.is_dir() else [home]
+    files = sorted((Path(spec.origin).parent / registry).glob("*.py"))
     return sorted(name for file in files for name in _registered(file, registry))
 
 

@@ -22,7 +22,7 @@ from tsprompt_cli.commands import (
     report,
     show,
 )
-from tsprompt_cli.guard import guarded
+from tsprompt_cli.manners import guarded
 from tsprompt_cli.options import as_flags
 
 __all__ = ["app", "main"]

@@ -219,7 +219,7 @@ class Choices:
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The choices that were made, but for the recipe."""
-        from tsprompt.part import join_texts
+        from tsprompt.base.part import join_texts
 
         choices = {**dataclasses.asdict(self), **more}
         choices.pop("recipe", None)

@@ -89,7 +89,7 @@ def emit(text: str, output: Path | None = None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    from tsprompt.files import write_whole
+    from tsprompt.base.files import write_whole
 
     say("Wrote", str(write_whole(output, text)), "green")
 

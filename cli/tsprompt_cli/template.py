@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tsprompt.describe import Slot
+    from tsprompt.model.layout import Slot
 
 __all__ = ["abbreviate", "legend", "template_text"]
 

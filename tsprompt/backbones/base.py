@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint as checkpointed
 
 from tsprompt.backbones.families import Family
-from tsprompt.backbones.fused import fuse_gelu
-from tsprompt.backbones.words import Words
+from tsprompt.backbones.gelu import fuse_gelu
+from tsprompt.backbones.picture import Picture
+from tsprompt.backbones.template import Template
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import ConfigError
-
-if TYPE_CHECKING:
-    from tsprompt.backbones.families.image import Picture
-    from tsprompt.template import Template
 
 __all__ = ["Backbone", "Words", "fingerprint"]
 
@@ -31,7 +29,7 @@ class Backbone:
     models (encoder, decoder, encoder-decoder, image) is in `family`.
 
     Its parameters never take gradients and it stays in evaluation mode. Gradients do flow through
-    it to its inputs, if those ask for them. See `tsprompt.backbones.tuned` for one that is trained.
+    it to its inputs, if those ask for them. One that is trained: `tsprompt.backbones.finetuned`.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ from torch import nn
 from tsprompt.backbones.base import Backbone, local_folder
 from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
 from tsprompt.backbones.families import FAMILIES, Family
+from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.errors import BackboneError, ConfigError
-from tsprompt.seeds import generator, seeded_torch
 
 __all__ = [
     "input_of",

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError
-from tsprompt.part import Part
-from tsprompt.registry import Registry
 
 __all__ = ["Baseline", "baselines"]
 
@@ -25,7 +25,7 @@ class Baseline(Part):
     """A classifier of series (B, T, F) of any length, with gaps; test is seen by `predict` alone.
 
     What a method needs of its input (filled gaps, one length, standardised values) it learns from
-    train by `tsprompt.preprocessing`, and what it chooses, it chooses inside train.
+    train by `tsprompt.preprocessings`, and what it chooses, it chooses inside train.
     """
 
     title: ClassVar[str]

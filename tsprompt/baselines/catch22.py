@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import Baseline, baselines
 from tsprompt.baselines.isolation import isolated, threads
 from tsprompt.data import Cases
-from tsprompt.part import require
-from tsprompt.preprocessing import Preprocessing, resample
+from tsprompt.preprocessings.resample import resample
+from tsprompt.preprocessings.standard import Standard
 
 __all__ = ["Catch22"]
 
@@ -45,7 +46,7 @@ class Catch22(Baseline):
         from aeon.transformations.collection.feature_based import Catch22 as Transformer
         from sklearn.ensemble import RandomForestClassifier
 
-        self.preprocessing_ = Preprocessing(standardise="none").fit(cases)
+        self.preprocessing_ = Standard(standardise="none").fit(cases)
         self.transformer_ = Transformer(
             catch24=self.level, outlier_norm=True, replace_nans=True, n_jobs=threads()
         )

@@ -14,7 +14,7 @@ from tsprompt.baselines.base import Baseline
 from tsprompt.baselines.decisions import chances
 from tsprompt.baselines.isolation import isolated
 from tsprompt.data import Cases
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 
 __all__ = ["Convolutions"]
 
@@ -38,7 +38,7 @@ class Convolutions(Baseline):
         from sklearn.linear_model import RidgeClassifierCV
 
         length = max(self.shortest, int(cases.lengths.max()))
-        self.preprocessing_ = Preprocessing(standardise="none", length=length).fit(cases)
+        self.preprocessing_ = Standard(standardise="none", length=length).fit(cases)
         values = self._values(cases)
         self.transforms_ = self._transforms(seed)
         with isolated():

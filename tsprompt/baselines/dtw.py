@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import Baseline, baselines
 from tsprompt.baselines.isolation import isolated
 from tsprompt.data import Cases
-from tsprompt.part import require
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 
 __all__ = ["NearestByDTW"]
 
@@ -41,7 +41,7 @@ class NearestByDTW(Baseline):
     def _fit(self, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
         from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
 
-        self.preprocessing_ = Preprocessing().fit(cases)
+        self.preprocessing_ = Standard().fit(cases)
         self.model_ = KNeighborsTimeSeriesClassifier(
             n_neighbors=1, distance="dtw", distance_params={"window": self.window}
         )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import Baseline
 from tsprompt.baselines.weights import fill, find_weights, read_settings
 from tsprompt.data import Cases
-from tsprompt.part import require
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,12 +60,12 @@ class Foundation(Baseline):
 
     def _fit(self, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
         from tsprompt.backbones.load import pick_device
+        from tsprompt.base.seeds import derive, seeded_torch
         from tsprompt.heads.ridge import Ridge
-        from tsprompt.seeds import derive, seeded_torch
 
         with seeded_torch(derive(seed, self.name)):
             self.model_ = self._loaded().to(pick_device(self.device)).eval()
-        self.preprocessing_ = Preprocessing(standardise="none").fit(cases)
+        self.preprocessing_ = Standard(standardise="none").fit(cases)
         self.head_ = Ridge()
         self.head_.fit(self._features(cases), labels, len(self.classes_), derive(seed, "head"))
 

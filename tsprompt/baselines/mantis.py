@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.part import require, require_one_of
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.foundation import Foundation
-from tsprompt.part import require, require_one_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

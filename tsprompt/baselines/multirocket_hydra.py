@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.convolutions import Convolutions
 from tsprompt.baselines.isolation import threads
-from tsprompt.part import require
 
 __all__ = ["MultiRocketHydra"]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import Baseline
 from tsprompt.data import Cases
 from tsprompt.errors import notice
-from tsprompt.part import require
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,12 +64,12 @@ class Network(Baseline):
         import torch
 
         from tsprompt.backbones.load import pick_device
+        from tsprompt.base.seeds import derive, seeded_torch
         from tsprompt.baselines.training import Training, predict, train
-        from tsprompt.seeds import derive, seeded_torch
 
         learn, held = self._parts(labels, seed)
         length = self._length(max(_SHORTEST, int(cases.lengths.max())))
-        self.preprocessing_ = Preprocessing(length=length)
+        self.preprocessing_ = Standard(length=length)
         self.preprocessing_.fit(cases[learn])
         device = pick_device(self.device)
         values, numbers = self._values(cases), torch.from_numpy(labels)

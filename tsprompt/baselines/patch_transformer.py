@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.network import Network, tsai_models
-from tsprompt.part import require
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tsprompt.baselines.base import Baseline, baselines
 from tsprompt.baselines.decisions import chances
 from tsprompt.data import Cases
-from tsprompt.preprocessing import Preprocessing
+from tsprompt.preprocessings.standard import Standard
 
 __all__ = ["Ridge"]
 
@@ -36,7 +36,7 @@ class Ridge(Baseline):
         from sklearn.preprocessing import StandardScaler
 
         length = max(2, int(cases.lengths.max()))
-        self.preprocessing_ = Preprocessing(standardise="none", length=length).fit(cases)
+        self.preprocessing_ = Standard(standardise="none", length=length).fit(cases)
         ridge = RidgeClassifierCV(alphas=np.logspace(-3, 5, 17))
         self.pipeline_ = make_pipeline(StandardScaler(), ridge)
         self.pipeline_.fit(self._flat(cases), labels)

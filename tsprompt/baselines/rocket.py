@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tsprompt.base.part import require
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.convolutions import Convolutions
 from tsprompt.baselines.isolation import threads
-from tsprompt.part import require
 
 __all__ = ["Rocket"]
 

@@ -3,7 +3,7 @@
 One record for each run; tables are made of stored records by `tsprompt.report`.
 """
 
-from tsprompt.benchmark.cell import (
+from tsprompt.benchmark.measure import (
     Machine,
     Predictions,
     build,
@@ -15,7 +15,7 @@ from tsprompt.benchmark.cell import (
     run_cells,
 )
 from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
-from tsprompt.benchmark.planfile import Plan, named_methods, read_plan
+from tsprompt.benchmark.plan_file import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.results import ResultsFolder
 from tsprompt.benchmark.run import Job, State, finished, run_benchmark, states

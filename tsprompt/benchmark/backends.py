@@ -13,14 +13,14 @@ from tsprompt.errors import ConfigError
 
 __all__ = ["BACKENDS", "Backend", "Dask", "Local", "Ray"]
 
-Attempt = Callable[..., Any]
+RunOne = Callable[..., Any]
 
 
 class Backend(ABC):
     """Calls a function for each of many tasks."""
 
     @abstractmethod
-    def map(self, function: Attempt, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Number and result of each task, in the order in which they are done."""
 
 
@@ -30,7 +30,7 @@ class Local(Backend):
 
     jobs: int
 
-    def map(self, function: Attempt, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """As `Backend.map`."""
         from joblib import Parallel, delayed
 
@@ -58,7 +58,7 @@ class Ray(Backend):
     gpus: float = 0.0
     """GPUs that a cell takes."""
 
-    def map(self, function: Attempt, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """As `Backend.map`."""
         _require("ray")
         import ray
@@ -91,7 +91,7 @@ class Dask(Backend):
     gpus: float = 0.0
     """GPUs that a cell takes: workers must offer a resource named GPU."""
 
-    def map(self, function: Attempt, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """As `Backend.map`."""
         _require("distributed")
         import dask
@@ -116,7 +116,7 @@ class Dask(Backend):
 BACKENDS = {"ray": Ray, "dask": Dask}
 
 
-def _numbered(function: Attempt, number: int, task: tuple[Any, ...]) -> tuple[int, Any]:
+def _numbered(function: RunOne, number: int, task: tuple[Any, ...]) -> tuple[int, Any]:
     return number, function(*task)
 
 

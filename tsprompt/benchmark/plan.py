@@ -10,7 +10,7 @@ from tsprompt.errors import ConfigError, near_names, notice
 from tsprompt.recipes import resolve
 
 if TYPE_CHECKING:
-    from tsprompt.parts import Parts
+    from tsprompt.model.design import Design
 
 __all__ = [
     "Cell",
@@ -88,7 +88,7 @@ def twins(model: Method, backbone: str) -> list[Method]:
     ]
 
 
-def _twins(parts: Parts, backbone: str) -> dict[str, str]:
+def _twins(parts: Design, backbone: str) -> dict[str, str]:
     """Row -> backbone, of all twins that say something about this model. One that is fine-tuned
     can't do without a language model; one that reads masks alone would lose the data with it."""
     from tsprompt.backbones.catalogue import split_name
@@ -110,10 +110,10 @@ def _twins(parts: Parts, backbone: str) -> dict[str, str]:
     return rows
 
 
-def _parts(model: Method) -> Parts:
-    from tsprompt.parts import Parts
+def _parts(model: Method) -> Design:
+    from tsprompt.model.design import Design
 
-    return Parts.build(model.resolved())
+    return Design.build(model.resolved())
 
 
 def plan_methods(

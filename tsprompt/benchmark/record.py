@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tsprompt.base.files import write_whole
 from tsprompt.errors import ModelFileError
-from tsprompt.files import write_whole
 
 __all__ = ["Record", "read_record"]
 

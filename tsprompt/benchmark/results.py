@@ -23,13 +23,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tsprompt.benchmark.cell import Machine
+from tsprompt.base.files import write_whole
+from tsprompt.benchmark.measure import Machine
 from tsprompt.benchmark.plan import Cell, Method
-from tsprompt.benchmark.planfile import Plan
+from tsprompt.benchmark.plan_file import Plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.tsml import file_name
 from tsprompt.errors import ConfigError, ModelFileError, notice
-from tsprompt.files import write_whole
 
 __all__ = ["ResultsFolder"]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tsprompt.benchmark.attempt import task_of
 from tsprompt.benchmark.backends import Backend, Local
-from tsprompt.benchmark.cell import Machine, cell_name, failed
+from tsprompt.benchmark.child import task_of
+from tsprompt.benchmark.fork_client import Ended, stop, worker
+from tsprompt.benchmark.measure import Machine, cell_name, failed
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.results import ResultsFolder
-from tsprompt.benchmark.worker import Ended, stop, worker
 
 __all__ = ["Job", "State", "finished", "run_benchmark", "states"]
 

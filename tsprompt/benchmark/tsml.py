@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.files import write_whole
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import ModelFileError
-from tsprompt.files import write_whole
 
 if TYPE_CHECKING:
-    from tsprompt.benchmark.cell import Predictions
+    from tsprompt.benchmark.measure import Predictions
 
 __all__ = ["file_name", "read_predictions", "write_accuracies", "write_predictions"]
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
-from tsprompt.part import Part
-from tsprompt.registry import Registry
 
 __all__ = ["Combination", "Evidence", "Task", "combinations"]
 

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import linkage
 from torch import Tensor
 
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.seeds import derive
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
-from tsprompt.part import require, require_one_of
-from tsprompt.preprocessing import resample
-from tsprompt.seeds import derive
+from tsprompt.preprocessings.resample import resample
 
 __all__ = ["Compose"]
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, generator
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
-from tsprompt.part import require
-from tsprompt.seeds import derive, generator
 
 __all__ = ["Distil"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tsprompt.base.part import require_one_of
+from tsprompt.base.seeds import derive
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head
-from tsprompt.part import require_one_of
-from tsprompt.seeds import derive
 
 __all__ = ["Vote"]
 

@@ -11,13 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Template
+from tsprompt.base.part import Part, require
+from tsprompt.base.registry import Registry
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases, IntArray
 from tsprompt.heads.base import Labels
-from tsprompt.part import Part, require
-from tsprompt.registry import Registry
 from tsprompt.strategies import Strategy
-from tsprompt.template import Template
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["NO_CONTEXT", "Context", "NoContext", "Pairs", "Tokenise", "Write", "contexts"]

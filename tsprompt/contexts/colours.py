@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Template
+from tsprompt.base.part import require, require_one_of, several
+from tsprompt.base.seeds import generator
 from tsprompt.combinations import Combination
 from tsprompt.contexts.base import Context, contexts
 from tsprompt.contexts.words import find_word, given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, notice
 from tsprompt.heads.base import Labels
-from tsprompt.part import require, require_one_of, several
-from tsprompt.seeds import generator
 from tsprompt.strategies import Strategy
-from tsprompt.template import Template
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Colours"]

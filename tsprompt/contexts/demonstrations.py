@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import require, require_one_of, several
+from tsprompt.base.seeds import generator
 from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts
 from tsprompt.contexts.words import given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.base import Labels
-from tsprompt.part import require, require_one_of, several
-from tsprompt.seeds import generator
 from tsprompt.strategies import Strategy
 from tsprompt.strategies.base import FRAME
 

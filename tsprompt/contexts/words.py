@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.families.base import FRAME
+from tsprompt.backbones.template import FRAME
+from tsprompt.base.part import require
 from tsprompt.errors import ConfigError
-from tsprompt.part import require
 
 __all__ = ["find_word", "given_words", "named_or_drawn", "needs_mask"]
 

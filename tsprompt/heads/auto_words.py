@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import Labels, heads
 from tsprompt.heads.verbalizer import Verbalizer, minimise, spread_of
-from tsprompt.part import require, require_one_of
 
 __all__ = ["AutoWords"]
 
@@ -74,7 +74,7 @@ class AutoWords(Verbalizer):
 
         start = torch.zeros((size + 1) * n_classes, dtype=torch.float64)
         weights, bias = split(minimise(loss, start))
-        vectors = self.met_voice.vectors[candidates.to(self.met_voice.vectors.device)].cpu()
+        vectors = self.met_scorer.vectors[candidates.to(self.met_scorer.vectors.device)].cpu()
         return _margins((vectors - centre) / unit @ weights + bias).T
 
     def _by_likelihood(
@@ -87,7 +87,7 @@ class AutoWords(Verbalizer):
         signs[torch.arange(len(labels)), labels] = 1.0
         total = torch.zeros(n_classes, len(candidates), dtype=torch.float64)
         for rows, sign in zip(said.split(_ROWS), signs.split(_ROWS), strict=True):
-            scores = self.met_voice.scores(rows).cpu().to(torch.float64)
+            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
             chances = scores.log_softmax(dim=1)[:, candidates]
             odds = chances - torch.log1p(-chances.exp().clamp(max=1 - 1e-12))
             total += sign.to(torch.float64).T @ odds

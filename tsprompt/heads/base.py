@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
+from tsprompt.base.seeds import generator
 from tsprompt.errors import InputError
-from tsprompt.part import Part
-from tsprompt.registry import Registry
-from tsprompt.seeds import generator
 
 __all__ = [
     "NO_VALIDATION",

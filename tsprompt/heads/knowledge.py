@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import require
 from tsprompt.heads.base import Labels, heads
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
-from tsprompt.part import require
 
 __all__ = ["Knowledge"]
 
@@ -50,18 +50,18 @@ class Knowledge(Verbalizer):
         require(0 < self.keep <= 1, "knowledge: keep lies above 0, and is 1 at the most")
 
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
-        """Find the voice, the words of the classes, and their neighbours."""
+        """Find the scorer, the words of the classes, and their neighbours."""
         super().meet(backbone, classes)
         seeds = words_of_classes(self.words, classes, backbone.words, self.name)
         self.met_seeds = seeds
-        self.met_ids = expand(seeds, self.met_voice.vectors, backbone.words.plain, self.neighbours)
+        self.met_ids = expand(seeds, self.met_scorer.vectors, backbone.words.plain, self.neighbours)
 
     def evidence(self, said: Tensor) -> Tensor:
         """(B, M) what the model gives each of the expanded words, of its whole vocabulary."""
         ids = torch.tensor([one for own in self.met_ids for one in own])
         parts = []
         for rows in said.split(_ROWS):
-            scores = self.met_voice.scores(rows).cpu().to(torch.float64)
+            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
             parts.append(scores.log_softmax(dim=1)[:, ids])
         return torch.cat(parts)
 

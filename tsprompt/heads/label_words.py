@@ -37,7 +37,7 @@ class LabelWords(Verbalizer):
         self.words = spell_words(self.words)
 
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
-        """Find the voice, and the words of the classes in the vocabulary."""
+        """Find the scorer, and the words of the classes in the vocabulary."""
         super().meet(backbone, classes)
         self.met_ids = words_of_classes(self.words, classes, backbone.words, self.name)
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.part import require
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.heads.base import Head, HoldsOut, Labels, Perceptron, heads
-from tsprompt.part import require
-from tsprompt.seeds import seeded_torch
 
 __all__ = ["MLP"]
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import require
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.heads.base import Head, Labels, heads, standardiser
 from tsprompt.heads.early_stopping import EarlyStopping
-from tsprompt.part import require
-from tsprompt.seeds import seeded_torch
 
 __all__ = ["Prototype", "contrast"]
 

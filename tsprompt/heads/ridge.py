@@ -13,10 +13,10 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from tsprompt import progress
+from tsprompt.base.part import require, several
+from tsprompt.base.seeds import generator
 from tsprompt.errors import notice
 from tsprompt.heads.base import NO_VALIDATION, Head, Labels, heads, seen_elsewhere, standardiser
-from tsprompt.part import require, several
-from tsprompt.seeds import generator
 
 __all__ = ["Ridge"]
 

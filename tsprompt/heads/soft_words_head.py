@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import require
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import Labels, heads
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
-from tsprompt.part import require
-from tsprompt.seeds import seeded_torch
 
 __all__ = ["SoftWords"]
 
@@ -57,7 +57,7 @@ class SoftWords(EarlyStopping, WordHead):
         require(0 < self.validation < 1, "soft-words-head: validation lies between 0 and 1")
 
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
-        """Find the voice, and the vectors to start from."""
+        """Find the scorer, and the vectors to start from."""
         super().meet(backbone, classes)
         try:
             found = words_of_classes(self.words, classes, backbone.words, self.name)
@@ -69,7 +69,7 @@ class SoftWords(EarlyStopping, WordHead):
 
     def module(self, said: Tensor, n_classes: int) -> SoftLabels:
         """Label vectors before any training, and the scale of what is said (B, E) about train."""
-        vectors = self.met_voice.vectors
+        vectors = self.met_scorer.vectors
         typical = vectors.std()
         if self.met_ids and n_classes == len(self.met_ids):
             own = [vectors[torch.tensor(ids, device=vectors.device)] for ids in self.met_ids]
@@ -101,13 +101,13 @@ class SoftWords(EarlyStopping, WordHead):
                 (said[validate], truth[validate]),
             )
         self.label_vectors_, self.centre_, self.scale_ = best
-        self.voice_hash_ = self.met_voice.weights_hash
+        self.voice_hash_ = self.met_scorer.weights_hash
         self.words_ = self._near(self.label_vectors_)
         return self
 
     def _near(self, vectors: Tensor) -> list[str]:
         """The word of the vocabulary whose vector is nearest to that of each class."""
-        words = functional.normalize(self.met_voice.vectors, dim=1)
+        words = functional.normalize(self.met_scorer.vectors, dim=1)
         near = functional.normalize(vectors.to(words.device), dim=1) @ words.T
         return [self.vocabulary.word(int(one)) for one in near.argmax(dim=1)]
 

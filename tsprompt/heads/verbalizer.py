@@ -15,11 +15,11 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.base import Words
-from tsprompt.backbones.voice import VOICES, Voice, voice_of
+from tsprompt.backbones.word_scores import SCORERS, WordScorer, word_scorer
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.seeds import generator
 from tsprompt.errors import BackboneError
 from tsprompt.heads.base import NO_VALIDATION, Head, Labels, seen_elsewhere
-from tsprompt.part import require, require_one_of
-from tsprompt.seeds import generator
 
 __all__ = ["Answer", "Verbalizer", "WordHead", "minimise", "spell_words", "words_of_classes"]
 
@@ -31,7 +31,7 @@ _STEPS = 200
 
 @dataclass
 class WordHead(Head):
-    """A head that hears what the model says at the mask through a voice of the model's.
+    """A head that hears what the model says at the mask through a scorer of the model's.
 
     The features are K vectors of D entries side by side: one with ``scope="series"`` and one
     prompt, S with ``scope="step"``, more with several prompts or layers. Each is an answer to the
@@ -47,39 +47,39 @@ class WordHead(Head):
     embeddings times what it says, for models that have no such head."""
 
     def __post_init__(self) -> None:
-        require_one_of(self, "scores", tuple(VOICES))
+        require_one_of(self, "scores", tuple(SCORERS))
 
     def meet(self, backbone: Backbone, classes: list[str]) -> None:
-        """Find the voice."""
-        self.met_voice: Voice = voice_of(backbone, self.scores)
+        """Find the scorer."""
+        self.met_scorer: WordScorer = word_scorer(backbone, self.scores)
         self.met_classes = list(classes)
 
     @property
     def vocabulary(self) -> Words:
-        """The words that the voice scores."""
-        return self.met_voice.backbone.words
+        """The words that the scorer scores."""
+        return self.met_scorer.backbone.words
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave; another head for words than that of the fit is refused."""
-        if state["voice_hash_"] != self.met_voice.weights_hash:
+        if state["voice_hash_"] != self.met_scorer.weights_hash:
             raise BackboneError(
-                f"the head for words of {self.met_voice.backbone.name} is not the one that the "
+                f"the head for words of {self.met_scorer.backbone.name} is not the one that the "
                 "model was fitted with; install the same backbone, or fit again"
             )
         super().restore(state)
 
     def say(self, features: Tensor) -> Tensor:
-        """What the voice makes of features (b, K * D): the mean over K, (b, E).
+        """What the scorer makes of features (b, K * D): the mean over K, (b, E).
 
         Scores are linear in it, so they are the mean of the scores of the K vectors.
         """
-        size = self.met_voice.size
+        size = self.met_scorer.size
         require(
             features.shape[1] % size == 0,
             f"{self.name}: there are {features.shape[1]} features, but the states that become "
             f"words have {size} entries each; read the mask of one layer or of several",
         )
-        return self.met_voice.say(features.unflatten(1, (-1, size))).mean(dim=1)
+        return self.met_scorer.say(features.unflatten(1, (-1, size))).mean(dim=1)
 
     def _check_classes(self, n_classes: int) -> None:
         require(
@@ -281,7 +281,7 @@ class Verbalizer(WordHead):
         )
 
     def _score(self, said: Tensor, ids: Tensor) -> Tensor:
-        return self.met_voice.scores(said, ids).cpu().to(torch.float64)
+        return self.met_scorer.scores(said, ids).cpu().to(torch.float64)
 
     def fit(
         self,
@@ -303,7 +303,7 @@ class Verbalizer(WordHead):
         scores, truth = self._judged(said, evidence, answer, labels, seed)
         self.validation_loss_ = float(functional.cross_entropy(scores, truth))
         self.validation_accuracy_ = float((scores.argmax(dim=1) == truth).double().mean())
-        self.voice_hash_ = self.met_voice.weights_hash
+        self.voice_hash_ = self.met_scorer.weights_hash
         self.ids_, self.words_ = answer.ids, self._names(answer.ids)
         self.prior_, self.weights_ = answer.prior, answer.weights
         self.scale_, self.bias_ = answer.scale, answer.bias
@@ -399,7 +399,7 @@ class WordCoach(nn.Module):
 
     def __init__(self, head: WordHead, answer: Answer, *, learns: bool) -> None:
         super().__init__()
-        device = head.met_voice.vectors.device
+        device = head.met_scorer.vectors.device
         self.head, self.answer = head, answer.to(device, torch.float32)
         self.sharpness = nn.Parameter(torch.zeros_like(answer.scale, dtype=torch.float32), learns)
         self.shift = nn.Parameter(torch.zeros_like(answer.bias, dtype=torch.float32), learns)
@@ -407,7 +407,7 @@ class WordCoach(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Scores (b, C) of features (b, R)."""
         said = self.head.say(features)
-        scores = self.answer.classes(self.head.met_voice.scores(said, self.answer.flat))
+        scores = self.answer.classes(self.head.met_scorer.scores(said, self.answer.flat))
         return scores * self.sharpness.exp() + self.shift
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import Part, require, require_one_of
+from tsprompt.base.registry import Registry
+from tsprompt.base.seeds import generator
 from tsprompt.errors import ConfigError
-from tsprompt.part import Part, require, require_one_of
-from tsprompt.registry import Registry
-from tsprompt.seeds import generator
-from tsprompt.template import Prompt
 
 __all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
 

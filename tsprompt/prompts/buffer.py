@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
 from tsprompt.prompts.values import ValuesModule
-from tsprompt.template import Prompt
 
 __all__ = ["Buffer"]
 

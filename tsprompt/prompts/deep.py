@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.errors import ConfigError
-from tsprompt.part import require
 from tsprompt.prompts.base import PromptModel, PromptModule, prompts
-from tsprompt.seeds import seeded_torch
-from tsprompt.template import Prompt
 
 __all__ = ["DeepPrompt", "PTuningV2", "Prefix"]
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
 from tsprompt.prompts.values import ValuesModule
-from tsprompt.seeds import seeded_torch
-from tsprompt.template import Prompt
 
 __all__ = ["GRU"]
 

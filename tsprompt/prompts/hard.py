@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require_one_of
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require_one_of
 from tsprompt.prompts.base import PromptModel, normal_to_ids, place, prompts
-from tsprompt.template import Prompt
 
 __all__ = ["Hard"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
 from tsprompt.prompts.base import PromptModel, prompts
 from tsprompt.prompts.words import encode_words
-from tsprompt.template import Prompt
 
 __all__ = ["Manual"]
 

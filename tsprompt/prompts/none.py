@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
 from tsprompt.prompts.base import PromptModel, prompts
-from tsprompt.template import Prompt
 
 __all__ = ["NoPrompt"]
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require, require_one_of
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
-from tsprompt.seeds import seeded_torch
-from tsprompt.template import Prompt
 
 __all__ = ["PTuning"]
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import generator
 from tsprompt.prompts.base import prompts
 from tsprompt.prompts.hard import Hard
-from tsprompt.seeds import generator
-from tsprompt.template import Prompt
 
 __all__ = ["Paraphrases"]
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require, require_one_of
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require, require_one_of
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
 from tsprompt.prompts.words import encode_words
-from tsprompt.template import Prompt
 
 __all__ = ["FreeVectors", "Soft", "resume_vectors"]
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
 from tsprompt.prompts.base import PromptModule, prompts
 from tsprompt.prompts.manual import Manual
 from tsprompt.prompts.soft import FreeVectors, resume_vectors
-from tsprompt.template import Prompt
 
 __all__ = ["SoftWords"]
 

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
 from tsprompt.prompts.base import PromptModule, normal_to_ids
-from tsprompt.template import Prompt
 
 __all__ = ["ValuesModule"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import require
+from tsprompt.base.part import require
 
 __all__ = ["encode_words"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from tsprompt.base.registry import merge_specs
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT
@@ -14,7 +15,6 @@ from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.transfer import TRANSFER
-from tsprompt.registry import merge_specs
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tsprompt.backbones import Backbone
-from tsprompt.part import Part, require
-from tsprompt.registry import Registry
+from tsprompt.base.part import Part, require
+from tsprompt.base.registry import Registry
 
 __all__ = ["Regime", "regimes"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.tuned import METHODS, TunedBackbone
-from tsprompt.part import require, require_one_of
+from tsprompt.backbones.finetuned import METHODS, TunedBackbone
+from tsprompt.base.part import require, require_one_of
 from tsprompt.regimes.base import Regime, regimes
 
 __all__ = ["ModelOnly", "PromptAndModel"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsprompt.errors import ConfigError
 from tsprompt.report.contents import Report
-from tsprompt.report.words import p_value, rank, seconds, share, signed
+from tsprompt.report.numbers import p_value, rank, seconds, share, signed
 
 __all__ = ["FORMATS", "markdown", "render"]
 

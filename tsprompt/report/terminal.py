@@ -14,9 +14,9 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from tsprompt.report.contents import Report
+from tsprompt.report.numbers import count, p_value, rank, seconds, share, signed
 from tsprompt.report.statistics import ALPHA
 from tsprompt.report.summary import OVERALL
-from tsprompt.report.words import count, p_value, rank, seconds, share, signed
 
 __all__ = ["comparison_tables", "plain_table", "report_tables"]
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.data import Cases, FloatArray
-from tsprompt.part import require, require_one_of
-from tsprompt.preprocessing import resample
-from tsprompt.seeds import generator, seeded_torch
+from tsprompt.preprocessings.resample import resample
 from tsprompt.strategies.base import strategies
 from tsprompt.strategies.shared import Shared
 

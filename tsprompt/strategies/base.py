@@ -6,10 +6,10 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tsprompt.backbones.template import Prompt, Template
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
-from tsprompt.part import Part
-from tsprompt.registry import Registry
-from tsprompt.template import Prompt, Template
 
 __all__ = ["FRAME", "Strategy", "strategies"]
 

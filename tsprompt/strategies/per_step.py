@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprompt.backbones.template import Prompt, Template
 from tsprompt.strategies.base import Strategy, strategies
-from tsprompt.template import Prompt, Template
 
 __all__ = ["PerStep"]
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.part import Part, require
+from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
-from tsprompt.part import Part, require
-from tsprompt.registry import Registry
 
 __all__ = ["FIT_CASES", "Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
 

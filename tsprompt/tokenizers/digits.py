@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.part import require
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
-from tsprompt.part import require
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, pool_mean, tokenizers
 
 __all__ = ["Digits"]

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.part import require, require_one_of
 from tsprompt.data import Cases
-from tsprompt.part import require, require_one_of
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
 
 if TYPE_CHECKING:
-    from tsprompt.backbones.families.image import Picture
+    from tsprompt.backbones.picture import Picture
 
 __all__ = ["Image", "draw_lines"]
 

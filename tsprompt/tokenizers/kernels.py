@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.sorting import sort_rows
 from tsprompt.data import Cases
-from tsprompt.part import require, require_one_of
-from tsprompt.sorting import sort_rows
 from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
 
 __all__ = ["Kernels"]

@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
+from tsprompt.base.seeds import derive, generator
 from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels, hold_out
-from tsprompt.part import Part
 from tsprompt.prompts import PromptModel, PromptModule
 from tsprompt.prompts.base import FixedPrompt
-from tsprompt.reading import Reader, Reading
+from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import Readout
-from tsprompt.registry import Registry
-from tsprompt.seeds import derive, generator
-from tsprompt.template import Prompt
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Found", "Problem", "Tuner", "tuners"]

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require, require_one_of
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import notice
-from tsprompt.part import require, require_one_of
 from tsprompt.prompts import PromptModule
-from tsprompt.seeds import derive, seeded_torch
-from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
     Best,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt import progress
-from tsprompt.part import require
-from tsprompt.seeds import derive, generator, seeded_torch
-from tsprompt.template import Prompt
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
 __all__ = ["Policy", "Writer"]

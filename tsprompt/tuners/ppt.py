@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import generator
 from tsprompt.contexts import NoContext
 from tsprompt.data import Cases, FloatArray, IntArray
 from tsprompt.errors import InputError, notice
 from tsprompt.heads.mlp import MLP
-from tsprompt.part import require
-from tsprompt.readouts import Mask
-from tsprompt.seeds import generator
-from tsprompt.template import Prompt
+from tsprompt.readouts.mask import Mask
 from tsprompt.tuners.base import Problem, tuners
 from tsprompt.tuners.gradient import Gradient
 from tsprompt.tuners.pretraining import PretrainingTuner

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tsprompt.part import require
-from tsprompt.template import Prompt
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
 from tsprompt.tuners.base import Found, Problem
 from tsprompt.tuners.gradient import Gradient
 

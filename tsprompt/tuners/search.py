@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tsprompt.part import require
+from tsprompt.base.part import require
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
 __all__ = ["Search"]

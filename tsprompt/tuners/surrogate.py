@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
-from tsprompt.part import require
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.prompts.values import ValuesModule
-from tsprompt.seeds import derive, seeded_torch
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
     Best,

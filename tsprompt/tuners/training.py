@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive
 from tsprompt.errors import notice
-from tsprompt.part import require
 from tsprompt.prompts import PromptModule
-from tsprompt.seeds import derive
-from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, Tuner
 
 __all__ = [

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt import progress
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError, notice
 from tsprompt.heads.base import standardiser
 from tsprompt.heads.mlp import MLP
-from tsprompt.part import require
 from tsprompt.prompts import PromptModule
-from tsprompt.seeds import derive, seeded_torch
-from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.gradient import OPTIMISERS, TrainFeatures
 from tsprompt.tuners.pretraining import PretrainingTuner

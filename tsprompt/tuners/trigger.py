@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt import progress
-from tsprompt.part import require
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.prompts import PromptModule
-from tsprompt.seeds import derive, seeded_torch
-from tsprompt.template import Prompt
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.gradient import TrainFeatures
 from tsprompt.tuners.training import MaskTrainer, TrainingTuner, say_unlearned

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli import completion
-from tsprompt_cli.benching import Running, Wanted, read_plans
+from tsprompt_cli.bench_options import Running, Wanted, read_plans
 from tsprompt_cli.options import Choices, DataDir, Form, Machine, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
 
@@ -53,7 +53,7 @@ def run(
     Any number of these commands, on any number of machines, can share a folder of results.
     """
     from tsprompt.benchmark import Job, ResultsFolder, check
-    from tsprompt_cli.saving import check_records
+    from tsprompt_cli.checks import check_records
     from tsprompt_datasets import fetch_dataset
 
     check_records(results)

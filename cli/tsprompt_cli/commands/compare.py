@@ -79,7 +79,7 @@ def compare(
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
     from tsprompt.benchmark import check, plan_cells, plan_methods
-    from tsprompt_cli.saving import check_file, check_records
+    from tsprompt_cli.checks import check_file, check_records
     from tsprompt_datasets import load_dataset
 
     form = chosen(form, output)
@@ -142,7 +142,7 @@ def _outcome(record: Record) -> str:
 
 
 def _legend(done: list[Record]) -> str:
-    from tsprompt_cli.words import plural
+    from tsprompt_cli.phrases import plural
 
     seeds = plural(len({record.seed for record in done}), "seed")
     means = f", means over {seeds} (± their standard deviation)" if seeds != "1 seed" else ""

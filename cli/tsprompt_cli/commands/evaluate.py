@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tsprompt.scores import Scores
+    from tsprompt.benchmark.scores import Scores
 
 __all__ = ["evaluate"]
 
@@ -38,7 +38,7 @@ def evaluate(
     form: Form = None,
 ) -> None:
     """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
-    from tsprompt.scores import check_known, confusion, score
+    from tsprompt.benchmark.scores import check_known, confusion, score
     from tsprompt_cli.predicting import predictions
     from tsprompt_datasets import load_dataset
 

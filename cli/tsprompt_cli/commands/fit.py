@@ -68,7 +68,7 @@ def fit(
     """Fit a model, score it on test, save it."""
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
-    from tsprompt_cli.saving import check_folder
+    from tsprompt_cli.checks import check_folder
     from tsprompt_datasets import load_dataset
 
     if seeds > 1 and shots is None:
@@ -138,8 +138,8 @@ class _Session:
 
     def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
         """Fit, score, save."""
-        from tsprompt_cli.saving import details
-        from tsprompt_cli.words import data_lines, shot_lines
+        from tsprompt_cli.checks import details
+        from tsprompt_cli.phrases import data_lines, shot_lines
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
@@ -172,8 +172,8 @@ class _Session:
         return classifier, record
 
     def _laid_out(self, classifier: PromptClassifier) -> list[tuple[str, Any]]:
-        from tsprompt.describe import layout
-        from tsprompt_cli.words import layout_line, reading_line
+        from tsprompt.model.layout import layout
+        from tsprompt_cli.phrases import layout_line, reading_line
 
         sizes = layout(classifier)
         return [
@@ -183,7 +183,7 @@ class _Session:
 
 
 def _results(records: list[Record]) -> Any:
-    from tsprompt.report.words import count, seconds, share
+    from tsprompt.report.numbers import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     heads = ("train", "validation", "test", *seconds_of, "trainable", "total")
@@ -208,7 +208,7 @@ def _spread(records: list[Record]) -> Any:
     """Mean and standard deviation over the seeds, for each method."""
     import numpy as np
 
-    from tsprompt.report.words import share
+    from tsprompt.report.numbers import share
 
     by_method: dict[str, list[float]] = {}
     for record in records:
@@ -230,7 +230,7 @@ def _spread(records: list[Record]) -> Any:
 
 def _report(record: Record) -> list[Any]:
     """Further figures of the fit, if there are any."""
-    from tsprompt_cli.words import figures
+    from tsprompt_cli.phrases import figures
 
     return [grid(figures(record.report)), ""] if record.report else []
 

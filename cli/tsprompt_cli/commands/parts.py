@@ -23,7 +23,7 @@ def _add(kind: str, about: str) -> None:
 
     @app.command(kind, help=about)
     def list_parts(verbose: Verbose = False, form: Form = None) -> None:
-        from tsprompt.explain import explain_registry
+        from tsprompt_cli.catalogue import explain_registry
 
         _print(explain_registry(kind), verbose, chosen(form, None))
 
@@ -46,7 +46,7 @@ for _kind, _about in {
 @app.command()
 def baselines(verbose: Verbose = False, form: Form = None) -> None:
     """Other classifiers, to compare with; says what to install for those that can't run yet."""
-    from tsprompt.explain import explain_baselines
+    from tsprompt_cli.catalogue import explain_baselines
 
     columns = {"name": "name", "about": "what it is", "source": "from", "needs": "to install"}
     _print(explain_baselines(), verbose, chosen(form, None), columns)
@@ -55,7 +55,7 @@ def baselines(verbose: Verbose = False, form: Form = None) -> None:
 @app.command()
 def recipes(verbose: Verbose = False, form: Form = None) -> None:
     """Named, complete sets of choices; -v tells exactly what each sets."""
-    from tsprompt.explain import explain_recipes
+    from tsprompt_cli.catalogue import explain_recipes
 
     columns = {**_COLUMNS, "source": "from"}
     _print(explain_recipes(), verbose, chosen(form, None), columns)
@@ -64,7 +64,7 @@ def recipes(verbose: Verbose = False, form: Form = None) -> None:
 @app.command()
 def backbones(verbose: Verbose = False, form: Form = None) -> None:
     """The frozen language models on this machine, and how to name others."""
-    from tsprompt.explain import explain_backbones
+    from tsprompt_cli.catalogue import explain_backbones
 
     _print(explain_backbones(), verbose, chosen(form, None))
 

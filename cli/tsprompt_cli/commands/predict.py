@@ -41,8 +41,8 @@ def predict(
 ) -> None:
     """Say the label and the class probabilities of each case."""
     from tsprompt.report import render
+    from tsprompt_cli.checks import check_file
     from tsprompt_cli.predicting import cases_of, predictions
-    from tsprompt_cli.saving import check_file
 
     form = chosen(form, output)
     check_file(output)

@@ -13,7 +13,7 @@ from tsprompt_cli.options import Choices, DataDir, Form, Machine, Seed, Strategy
 from tsprompt_cli.output import Format, chosen, grid, show, show_json
 
 if TYPE_CHECKING:
-    from tsprompt.pretraining import Pretrained
+    from tsprompt.model.pretraining import Pretrained
 
 __all__ = ["pretrain"]
 
@@ -59,9 +59,9 @@ def pretrain(
 
     Only the train parts are read. The folder holds prompts and what tells the tasks apart, no data.
     """
-    from tsprompt.files import check_writable
-    from tsprompt.pretraining import check_prompts_target
-    from tsprompt.pretraining import pretrain as pretrain_
+    from tsprompt.base.files import check_writable
+    from tsprompt.model.pretraining import check_prompts_target
+    from tsprompt.model.pretraining import pretrain as pretrain_
     from tsprompt_cli.bars import working
     from tsprompt_datasets import load_dataset
 
@@ -90,7 +90,7 @@ def pretrain(
 
 
 def _rows(made: Pretrained, folder: Path) -> list[tuple[str, str]]:
-    from tsprompt_cli.words import figures
+    from tsprompt_cli.phrases import figures
 
     start = ["tsprompt", "fit", "SET", "--recipe", made.method, "--prompt-from", str(folder)]
     return [

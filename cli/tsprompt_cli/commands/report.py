@@ -65,7 +65,7 @@ def report(
 ) -> None:
     """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
     from tsprompt.report import load_results, make_report, report_tables
-    from tsprompt_cli.saving import check_file
+    from tsprompt_cli.checks import check_file
 
     for file in (html, latex, csv, markdown):
         check_file(file)

@@ -24,8 +24,8 @@ def show(
     form: Form = None,
 ) -> None:
     """Show a saved model: its template with the prompt's words, its sizes, its scores."""
-    from tsprompt.describe import describe
-    from tsprompt.persistence import read_header
+    from tsprompt.model.layout import describe
+    from tsprompt.model.saving import read_header
 
     classifier = Machine().load(model)
     details = read_header(model.expanduser()).get("details", {})
@@ -45,8 +45,8 @@ def show(
 
 
 def _settings(classifier: PromptClassifier) -> Any:
-    from tsprompt.explain import first_line
     from tsprompt.recipes import RECIPES
+    from tsprompt_cli.catalogue import first_line
 
     parts = classifier.parts_
     rows = [("recipe", classifier.recipe, RECIPES[classifier.recipe].about)]
@@ -60,8 +60,8 @@ def _settings(classifier: PromptClassifier) -> Any:
 
 
 def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> list[Any]:
-    from tsprompt.describe import layout
-    from tsprompt_cli.words import layout_line, plural, reading_line
+    from tsprompt.model.layout import layout
+    from tsprompt_cli.phrases import layout_line, plural, reading_line
 
     sizes, costs = layout(classifier), classifier.costs_
     labels = ", ".join(str(label) for label in classifier.classes_)
@@ -77,7 +77,7 @@ def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> 
 
 
 def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
-    from tsprompt.describe import slots
+    from tsprompt.model.layout import slots
     from tsprompt_cli.template import legend, template_text
 
     templates = [slots(classifier, reading) for reading in classifier.readings_]
@@ -88,7 +88,7 @@ def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
 
 
 def _scores(classifier: PromptClassifier, details: dict[str, Any]) -> list[Any]:
-    from tsprompt_cli.words import figures
+    from tsprompt_cli.phrases import figures
 
     scores = classifier.scores_
     validation = f"{scores['validation_accuracy']:.3f} ({classifier.parts_.validation_kind()})"

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from tsprompt.backbones.words import Words
+from tsprompt.backbones.picture import Picture
+from tsprompt.backbones.template import FRAME, Template
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
 
-if TYPE_CHECKING:
-    from tsprompt.backbones.families.image import Picture
-    from tsprompt.template import Template
-
-__all__ = ["FRAME", "Family", "first_of", "pick"]
-
-FRAME = ("cls", "mask", "sep")
-"""The slots of a template besides those of the prompt and of the data."""
+__all__ = ["Family", "first_of", "pick"]
 
 _FINAL_NORMS = (
     "ln_f",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tsprompt.backbones.families.base import Family
-from tsprompt.backbones.words import Words
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
 
 __all__ = ["Encoder"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones.families.base import Family, first_of, pick
-from tsprompt.backbones.words import Words
+from tsprompt.backbones.template import Template
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
-
-if TYPE_CHECKING:
-    from tsprompt.template import Template
 
 __all__ = ["EncoderDecoder"]
 

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones.families.base import Family
-from tsprompt.backbones.words import NoWords, Words
+from tsprompt.backbones.picture import Picture
+from tsprompt.backbones.template import Template
+from tsprompt.backbones.vocabulary import NoWords, Words
 
-if TYPE_CHECKING:
-    from tsprompt.template import Template
-
-__all__ = ["Image", "Picture"]
+__all__ = ["Image"]
 
 _MOST = 4_096
 """Tokens that are read at once. Only patches have positions, so a prompt may be of any length; the
 time that attention takes bounds it."""
 _GRAY = 0.5
 """Mean and standard deviation of a colour, where no file says them: ViT's own."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The images that a model reads."""
-
-    height: int
-    """Pixels."""
-    width: int
-    """Pixels."""
-    patches: int
-    """S, the patches that it is cut into."""
-    colours: int
-    """Values of a pixel."""
-    mean: tuple[float, ...]
-    """For each colour, of the images of the pretraining; colours lie in [0, 1]."""
-    spread: tuple[float, ...]
-    """Standard deviations, likewise."""
 
 
 class Image(Family):

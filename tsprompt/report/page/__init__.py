@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tsprompt import __version__
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
-from tsprompt.report import words
+from tsprompt.report import numbers
 from tsprompt.report.ablations import ablation_effects
 from tsprompt.report.contents import Report
 from tsprompt.report.page.cases import study_cases
@@ -46,7 +46,7 @@ def page(report: Report, load: Callable[[str], Dataset]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({name: getattr(words, name) for name in words.__all__})
+    environment.filters.update({name: getattr(numbers, name) for name in numbers.__all__})
     template = environment.get_template("page.html")
     return template.render(
         style=Markup(_read("page.css")),
@@ -79,7 +79,7 @@ def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
         ],
         "scatter": _scatter(report),
         "sets": _sets(report, load),
-        "made_with": _surroundings(report.records),
+        "made_with": _environment(report.records),
     }
 
 
@@ -141,7 +141,7 @@ def _about(records: Iterable[Record]) -> str:
     return ""
 
 
-def _surroundings(records: Iterable[Record]) -> list[tuple[str, str]]:
+def _environment(records: Iterable[Record]) -> list[tuple[str, str]]:
     """What the runs were made with; several values where they differ."""
     found: dict[str, dict[str, None]] = {}
     for record in records:

@@ -144,7 +144,7 @@ def _read(records: list[Record], folder: Path, notes: list[str]) -> list[Run]:
 
 
 def _confusion(record: Record, truth: Labels, said: Labels, classes: list[str]) -> Confusion:
-    from tsprompt.scores import confusion
+    from tsprompt.benchmark.scores import confusion
 
     if len(classes) > _CLASSES:
         pairs = Counter(zip(truth.tolist(), said.tolist(), strict=True))

@@ -9,9 +9,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from tsprompt.report.ablations import Ablations
+from tsprompt.report.numbers import rank, share
 from tsprompt.report.page.svg import INK, KINDS, MUTED, drawing, inline
 from tsprompt.report.statistics import ALPHA, Comparison
-from tsprompt.report.words import rank, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.part import require, require_one_of
 from tsprompt.data import Cases, FloatArray
 from tsprompt.errors import InputError, notice
-from tsprompt.part import Part, require, require_one_of
-from tsprompt.registry import Registry
+from tsprompt.preprocessings.base import Preprocessing, preprocessings
+from tsprompt.preprocessings.resample import resample
 
-__all__ = ["Preprocessing", "preprocessings", "resample"]
-
-preprocessings: Registry[Preprocessing] = Registry("preprocessing", "tsprompt.preprocessing")
+__all__ = ["Standard"]
 
 
 @preprocessings.register("standard")
 @dataclass
-class Preprocessing(Part):
+class Standard(Preprocessing):
     """Fill gaps, bring features to one scale, and bring series to one length if asked."""
 
     missing: str = "interpolate"
@@ -36,7 +35,7 @@ class Preprocessing(Part):
         require_one_of(self, "standardise", ("train", "series", "none"))
         require(self.length is None or self.length >= 1, "preprocessing: length must be 1 or more")
 
-    def fit(self, cases: Cases) -> Preprocessing:
+    def fit(self, cases: Cases) -> Standard:
         """Learn each feature's mean and standard deviation over train."""
         values = np.concatenate([np.where(np.isfinite(one), one, np.nan) for one in cases])
         known = np.isfinite(values)
@@ -101,18 +100,6 @@ class Preprocessing(Part):
             scale = values.std(axis=1, keepdims=True)
             return np.asarray((values - mean) / np.where(scale < 1e-6, 1.0, scale), np.float32)
         return values
-
-
-def resample(values: FloatArray, length: int) -> FloatArray:
-    """Bring (B, T, F) to (B, length, F) by linear interpolation between first and last timestep."""
-    timesteps = values.shape[1]
-    if timesteps == length:
-        return values
-    position = np.linspace(0, timesteps - 1, length)
-    left = np.minimum(position.astype(np.intp), max(timesteps - 2, 0))
-    right = np.minimum(left + 1, timesteps - 1)
-    weight = (position - left).astype(np.float32)[None, :, None]
-    return np.asarray(values[:, left] * (1 - weight) + values[:, right] * weight, np.float32)
 
 
 def _join(groups: list[tuple[npt.NDArray[np.intp], FloatArray]], count: int) -> Cases:

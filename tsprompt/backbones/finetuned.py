@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from tsprompt.backbones.base import Backbone
 from tsprompt.backbones.load import load_backbone
+from tsprompt.base.seeds import seeded_torch
 from tsprompt.errors import ConfigError
-from tsprompt.seeds import seeded_torch
 
 __all__ = ["METHODS", "TunedBackbone"]
 

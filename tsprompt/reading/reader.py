@@ -18,12 +18,12 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone, BatchSize, side_by_side
+from tsprompt.backbones.template import Prompt, Template, evenly
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
-from tsprompt.distinct import Distinct
+from tsprompt.reading.distinct import Distinct
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.template import Prompt, Template, evenly
 from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["Reader", "Reading", "Said"]

@@ -1,4 +1,4 @@
-"""What the child of a nursery does: one cell, from the set's files to the record's file."""
+"""What the child of a fork server does: one cell, from the set's files to the record's file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tsprompt.benchmark.cell import Machine, noting, run_cell
+from tsprompt.benchmark.measure import Machine, noting, run_cell
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import TspromptError, TspromptNotice
@@ -49,9 +49,9 @@ def warm(task: dict[str, Any]) -> None:
     from tsprompt.backbones.catalogue import split_name
     from tsprompt.backbones.load import pick_device
     from tsprompt.classifier import PromptClassifier  # noqa: F401  (imports all that a fit needs)
-    from tsprompt.parts import Parts
+    from tsprompt.model.design import Design
 
-    parts = Parts.build(cell.method.resolved())
+    parts = Design.build(cell.method.resolved())
     depth = max(parts.choose_layers())
     twin, _ = split_name(parts.backbone)
     # Weights that are drawn are drawn by the child, from a seed of its own.
@@ -76,7 +76,7 @@ def perform(task: dict[str, Any]) -> None:
         with noting() as notes:
             dataset = load(cell, **task["options"])
     except TspromptError as error:
-        from tsprompt.benchmark.cell import failed
+        from tsprompt.benchmark.measure import failed
 
         failed(cell, str(error)).write(Path(task["record"]))
         return
@@ -114,6 +114,6 @@ def _limit_threads(threads: int) -> None:
 
 
 def _peak() -> int:
-    """Bytes; what the child shares with its nursery is among them."""
+    """Bytes; what the child shares with its fork server is among them."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

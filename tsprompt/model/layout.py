@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from tsprompt.backbones.template import Prompt, Template
 from tsprompt.data import Cases
-from tsprompt.reading import Reading
-from tsprompt.template import Prompt, Template
+from tsprompt.reading.reader import Reading
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier

@@ -1,8 +1,8 @@
-"""A process that runs each cell in a child of its own: `python -m tsprompt.benchmark.nursery`.
+"""A process that runs each cell in a child of its own: `python -m tsprompt.benchmark.fork_server`.
 
 It imports what takes seconds once, loads each language model once, and forks for every cell, so
 that all cells share the memory of the weights. A child may crash, hang or eat its memory: that is
-the end of the child, and nothing else. The nursery ends with its standard input, whatever has
+the end of the child, and nothing else. The fork server ends with its standard input, whatever has
 become of the process at the other end, and takes its children along.
 
 It talks in lines of JSON. In: `{"id", "task", "seconds"}`, or `{"stop": id}`; out: `{"id",
@@ -97,7 +97,7 @@ def _start(request: dict[str, Any]) -> tuple[int, _Child]:
         code = 1
         try:
             _become_child(log)
-            from tsprompt.benchmark.attempt import perform
+            from tsprompt.benchmark.child import perform
 
             perform(task)
             code = 0
@@ -115,7 +115,7 @@ def _start(request: dict[str, Any]) -> tuple[int, _Child]:
 def _preload(task: dict[str, Any]) -> None:
     """Import and load before the fork. What can't be had is the child's to say."""
     with contextlib.suppress(Exception):
-        from tsprompt.benchmark.attempt import warm
+        from tsprompt.benchmark.child import warm
 
         import_module(task["loader"].partition(":")[0])
         warm(task)

@@ -4,16 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tsprompt.backbones import Backbone
-from tsprompt.backbones.families.base import FRAME
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.data import IntArray
 
-__all__ = ["Prompt", "Template", "evenly"]
+__all__ = ["FRAME", "Embeds", "Prompt", "Template", "evenly"]
+
+FRAME = ("cls", "mask", "sep")
+"""The slots of a template besides those of the prompt and of the data."""
+
+
+class Embeds(Protocol):
+    """What filling a template takes of a backbone."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+
+    @property
+    def words(self) -> Words:
+        """The vocabulary."""
+
+    @property
+    def word_vectors(self) -> Tensor:
+        """(V, D)."""
+
+    @property
+    def first_word(self) -> str:
+        """What a decoder beside the encoder starts with."""
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Embeddings (..., D) of ids (...)."""
+
+    def answer(self, template: Template) -> slice:
+        """Where the answer to a template stands."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +69,7 @@ class Prompt:
         filled = self.vectors if self.ids is None else self.ids
         return 0 if filled is None else len(filled)
 
-    def fill(self, backbone: Backbone) -> Tensor:
+    def fill(self, backbone: Embeds) -> Tensor:
         """(P, D) vectors on the backbone's device."""
         if self.vectors is not None:
             return self.vectors.to(backbone.device)
@@ -165,7 +198,7 @@ class Template:
         )
 
     def assemble(
-        self, tokens: Tensor, prompt: Tensor, backbone: Backbone, markers: Tensor | None = None
+        self, tokens: Tensor, prompt: Tensor, backbone: Embeds, markers: Tensor | None = None
     ) -> Tensor:
         """Fill all slots: embeddings (B, L, D).
 
@@ -190,7 +223,7 @@ class Template:
         return out
 
     def words(
-        self, tokens: Tensor, prompt: list[str], backbone: Backbone, markers: Sequence[str] = ()
+        self, tokens: Tensor, prompt: list[str], backbone: Embeds, markers: Sequence[str] = ()
     ) -> list[tuple[str, str]]:
         """(slot kind, text) of every position, for one case's tokens (S, W) or (S, W, D).
 
@@ -213,7 +246,7 @@ class Template:
                 text[position] = ("data", shown)
         return text
 
-    def _show_answer(self, text: list[tuple[str, str]], backbone: Backbone) -> None:
+    def _show_answer(self, text: list[tuple[str, str]], backbone: Embeds) -> None:
         """Say in the (kind, text) of all positions where the answer is read."""
         where = backbone.answer(self)
         if where == slice(self.mask, self.mask + 1):

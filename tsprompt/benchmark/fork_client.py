@@ -1,4 +1,4 @@
-"""This process's nursery: started when the first cell comes, and asked from any thread."""
+"""This process's fork server: started when the first cell comes, and asked from any thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from tsprompt.errors import ConfigError
 
-__all__ = ["Ended", "Worker", "stop", "worker"]
+__all__ = ["Ended", "ForkClient", "stop", "worker"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Ended:
     """What ended it before its time, and its last words."""
 
 
-class Worker:
-    """The near end of a nursery."""
+class ForkClient:
+    """The near end of a fork server."""
 
     def __init__(self) -> None:
         if not hasattr(os, "fork"):
@@ -43,11 +43,11 @@ class Worker:
         self._waiting: dict[int, Future[Ended]] = {}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tsprompt.benchmark.nursery"],
+            [sys.executable, "-P", "-m", "tsprompt.benchmark.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us; the nursery ends with its standard input
+            start_new_session=True,  # Ctrl-C is for us; the server ends with its standard input
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -71,7 +71,7 @@ class Worker:
         return future.result()
 
     def close(self) -> None:
-        """End the nursery and its children."""
+        """End the fork server and its children."""
         self._closed = True
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
@@ -91,27 +91,27 @@ class Worker:
         self._give_up()
 
     def _give_up(self) -> None:
-        """The nursery has ended: it was closed, or else a run may be to blame."""
+        """The fork server has ended: it was closed, or else a run may be to blame."""
         why = "the process that starts the runs has ended: out of memory?"
         ended = Ended("stopped") if self._closed else Ended("ended", (why, ""))
         while self._waiting:
             self._waiting.popitem()[1].set_result(ended)
 
 
-_worker: Worker | None = None
+_worker: ForkClient | None = None
 _starting = threading.Lock()
 
 
-def worker() -> Worker:
+def worker() -> ForkClient:
     """The only one of this process."""
     global _worker  # noqa: PLW0603
     with _starting:
         if _worker is None or not _worker.alive:
-            _worker = Worker()
+            _worker = ForkClient()
         return _worker
 
 
 def stop() -> None:
-    """End the nursery of this process, and whatever it runs."""
+    """End the fork server of this process, and whatever it runs."""
     if _worker is not None:
         _worker.close()

@@ -25,12 +25,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tsprompt.backbones import load_backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.seeds import derive
 from tsprompt.contexts import contexts
 from tsprompt.errors import BackboneError, ModelFileError
-from tsprompt.parts import Parts, make_reader
-from tsprompt.reading import Reading
-from tsprompt.seeds import derive
-from tsprompt.template import Prompt
+from tsprompt.model.design import Design, make_reader
+from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def _rebuild(
             "install the same backbone, or fit again"
         )
     state = unpack(header["state"], tensors)
-    parts = Parts.build(header["settings"])
+    parts = Design.build(header["settings"])
     backbone = parts.train.prepare(backbone, derive(header["seed"], "train"))
     backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):

@@ -22,12 +22,6 @@ __all__ = [
     "first_line",
 ]
 
-_HOMES = {
-    "preprocessings": "tsprompt.preprocessing",
-    "readouts": "tsprompt.readouts",
-}
-"""Where a registry isn't in the package of its own name."""
-
 
 @dataclass(frozen=True)
 class Option:
@@ -60,7 +54,7 @@ class Explained:
 
 def explain_registry(kind: str) -> list[Explained]:
     """All parts in a registry: `strategies`, `tokenizers`, ..."""
-    registry = getattr(importlib.import_module(_HOMES.get(kind, f"tsprompt.{kind}")), kind)
+    registry = getattr(importlib.import_module(f"tsprompt.{kind}"), kind)
     return [_explain(registry[name], name) for name in registry]
 
 

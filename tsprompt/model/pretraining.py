@@ -14,17 +14,17 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from tsprompt.backbones import Backbone, load_backbone
+from tsprompt.backbones.template import Prompt
+from tsprompt.base.part import require
+from tsprompt.base.seeds import derive, generator
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.mlp import MLP
-from tsprompt.part import require
-from tsprompt.parts import Parts, make_reader
-from tsprompt.persistence import check_target, pack, write_folder
+from tsprompt.model.design import Design, make_reader
+from tsprompt.model.saving import check_target, pack, write_folder
+from tsprompt.model.warm_start import PROMPTS, task_vector
 from tsprompt.recipes import RECIPES, resolve
-from tsprompt.seeds import derive, generator
-from tsprompt.template import Prompt
 from tsprompt.tokenizers import tokenizers
-from tsprompt.transfer import PROMPTS, task_vector
 from tsprompt.tuners import Problem, tuners
 from tsprompt.tuners.pretraining import PretrainingTuner
 
@@ -41,7 +41,7 @@ class Task:
     name: str
     prompt: Prompt
     vector: Tensor
-    """(D,) task vector, see `tsprompt.transfer`."""
+    """(D,) task vector, see `tsprompt.model.warm_start`."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def pretrain(
         The language model can't be had.
     """
     settings = resolve(method, {**choices, "prompt_from": None})
-    parts = Parts.build(settings)
+    parts = Design.build(settings)
     tuner = _tuner_of(parts, method)
     if len(sets) < tuner.least_sets:
         raise ConfigError(
@@ -154,7 +154,7 @@ def pretrain(
     problems, vectors = [], []
     for name, (X, y) in sets.items():
         labels = _labels(name, y, len(X), needed=tuner.reads_labels)
-        own = Parts.build({**settings, "backbone": parts.backbone})
+        own = Design.build({**settings, "backbone": parts.backbone})
         problem, vector = _prepare(
             own, backbone, as_cases(X), labels, seed=seed, batch_tokens=batch_tokens
         )
@@ -179,7 +179,7 @@ def pretrain(
     )
 
 
-def _tuner_of(parts: Parts, method: str) -> PretrainingTuner:
+def _tuner_of(parts: Design, method: str) -> PretrainingTuner:
     if isinstance(parts.tuner, PretrainingTuner):
         return parts.tuner
     able = [
@@ -193,13 +193,13 @@ def _tuner_of(parts: Parts, method: str) -> PretrainingTuner:
     )
 
 
-def _check(parts: Parts, choices: dict[str, Any]) -> None:
+def _check(parts: Design, choices: dict[str, Any]) -> None:
     """Refuse what has no meaning before there is a task of one's own."""
     require(
         not choices.get("prompt_from"),
         "prompt_from is for fitting: pre-training starts from the prompt's draw",
     )
-    plain = Parts.build(resolve("prompt-tuning", {}))
+    plain = Design.build(resolve("prompt-tuning", {}))
     for setting in ("context", "combination"):
         own, meant = (getattr(one, setting).name for one in (parts, plain))
         require(
@@ -228,7 +228,7 @@ def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.in
 
 
 def _prepare(
-    parts: Parts,
+    parts: Design,
     backbone: Backbone,
     cases: Cases,
     labels: npt.NDArray[np.intp],

@@ -12,21 +12,21 @@ import torch
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import input_of, total_layers
+from tsprompt.base.part import Part, count_of, join_texts, split_texts
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
-from tsprompt.part import Part, count_of, join_texts, split_texts
-from tsprompt.preprocessing import Preprocessing, preprocessings
+from tsprompt.preprocessings import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
-from tsprompt.reading import Reader
+from tsprompt.reading.reader import Reader
 from tsprompt.readouts import Readout, readouts
 from tsprompt.regimes import Regime, regimes
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Tuner, tuners
 
-__all__ = ["Parts", "make_reader"]
+__all__ = ["Design", "make_reader"]
 
 _BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
 
@@ -45,7 +45,7 @@ _REMEDY = {
 
 
 @dataclass
-class Parts:
+class Design:
     """The parts of one classifier, built and checked against each other, not fitted."""
 
     strategy: Strategy
@@ -65,7 +65,7 @@ class Parts:
     """Folders whose trained prompts are started from, as `join_texts` spells them."""
 
     @classmethod
-    def build(cls, settings: dict[str, Any]) -> Parts:
+    def build(cls, settings: dict[str, Any]) -> Design:
         """Build all parts.
 
         Raises
@@ -244,7 +244,7 @@ def _folders(given: Any) -> str | None:
     return join_texts(given) if given else None
 
 
-def make_reader(parts: Parts, backbone: Backbone, batch_tokens: int | None) -> Reader:
+def make_reader(parts: Design, backbone: Backbone, batch_tokens: int | None) -> Reader:
     """The reader of these parts; without a number of tokens, a batch is what suits the device."""
     suits = _BATCH_TOKENS.get(backbone.device.type, 2_048)
     return Reader(

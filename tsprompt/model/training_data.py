@@ -12,11 +12,11 @@ import numpy.typing as npt
 from tsprompt.data import Cases, IntArray, as_cases
 from tsprompt.errors import InputError
 
-__all__ = ["Given"]
+__all__ = ["TrainingData"]
 
 
 @dataclass(frozen=True)
-class Given:
+class TrainingData:
     """Validated input of a fit."""
 
     cases: Cases
@@ -33,7 +33,7 @@ class Given:
     """Where each of `cases` stood in train, if the development sample was taken from it."""
 
     @classmethod
-    def of(cls, X: Any, y: Any, unlabelled: Any = None, development: Any = None) -> Given:
+    def of(cls, X: Any, y: Any, unlabelled: Any = None, development: Any = None) -> TrainingData:
         """Check what a user hands in.
 
         Raises
@@ -58,7 +58,7 @@ class Given:
         return cls(cases, labels, learn, classes, free)
 
     @classmethod
-    def without_labels(cls, X: Any, classes: Any) -> Given:
+    def without_labels(cls, X: Any, classes: Any) -> TrainingData:
         """Cases without labels, and the names of the classes.
 
         Raises
@@ -73,7 +73,7 @@ class Given:
             )
         return cls(cases, np.empty(0, np.intp), len(cases), np.unique(names))
 
-    def with_development(self, learn: IntArray, develop: IntArray) -> Given:
+    def with_development(self, learn: IntArray, develop: IntArray) -> TrainingData:
         """The same with a development sample that is taken from train: these (B,) are left to learn
         from, and these (V,) set aside."""
         order = np.concatenate([learn, develop])
@@ -85,7 +85,7 @@ class Given:
             order=order,
         )
 
-    def rejoined(self) -> Given:
+    def rejoined(self) -> TrainingData:
         """The same with all of train to learn from, also what was set aside of it."""
         return dataclasses.replace(self, learn=len(self.cases)) if self.set_aside else self
 

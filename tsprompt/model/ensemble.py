@@ -9,30 +9,30 @@ import numpy as np
 import torch
 
 from tsprompt.backbones import side_by_side
+from tsprompt.base.seeds import generator
 from tsprompt.combinations import Combination, Evidence, Task
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import notice
-from tsprompt.given import Given
 from tsprompt.heads.base import Labels
-from tsprompt.parts import Parts
-from tsprompt.reading import Reader, Reading
-from tsprompt.seeds import generator
+from tsprompt.model.design import Design
+from tsprompt.model.training_data import TrainingData
+from tsprompt.model.warm_start import Source
+from tsprompt.reading.reader import Reader, Reading
 from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.transfer import Source
 from tsprompt.tuners import Found, Problem
 
-__all__ = ["Columns", "Members", "Views"]
+__all__ = ["Columns", "Ensemble", "Views"]
 
 
-class Members:
+class Ensemble:
     """Fits what each member reads with, and collects what all of them read."""
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Design,
         reader: Reader,
-        given: Given,
+        given: TrainingData,
         layers: tuple[int, ...],
         *,
         seed: int,

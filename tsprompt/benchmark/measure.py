@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt import __version__
+from tsprompt.benchmark.environment import commit, hardware, versions
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record, read_record
-from tsprompt.benchmark.surroundings import commit, hardware, versions
+from tsprompt.benchmark.scores import score
 from tsprompt.data import Dataset
 from tsprompt.errors import ConfigError, InputError, TspromptError, TspromptNotice
-from tsprompt.scores import score
 
 if TYPE_CHECKING:
     from tsprompt.baselines import Baseline
@@ -124,14 +124,14 @@ def check(methods: Iterable[Method], *, zero_shot: bool = False) -> None:
         A prompt to start from is not to be had.
     """
     from tsprompt.baselines import baselines
-    from tsprompt.parts import Parts
-    from tsprompt.transfer import read_sources
+    from tsprompt.model.design import Design
+    from tsprompt.model.warm_start import read_sources
 
     for method in methods:
         if method.kind == "baseline":
             baselines.build(method.settings["baseline"]).check()
         else:
-            parts = Parts.build(method.resolved())
+            parts = Design.build(method.resolved())
             if zero_shot:
                 parts.check_zero_shot()
             parts.choose_layers()
@@ -199,7 +199,7 @@ def measure(
         notes=notes,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
-        **_surroundings(),
+        **_environment(),
     )
     return record, Predictions(test.labels, predicted, chances, classes)
 
@@ -267,10 +267,10 @@ def _tokens(classifier: Any) -> dict[str, Any]:
 
 def failed(cell: Cell, error: str, *, status: str = "failed", trace: str | None = None) -> Record:
     """The record of a run that did not go through."""
-    return Record(**_identity(cell), status=status, error=error, traceback=trace, **_surroundings())
+    return Record(**_identity(cell), status=status, error=error, traceback=trace, **_environment())
 
 
-def _surroundings() -> dict[str, Any]:
+def _environment() -> dict[str, Any]:
     return {"versions": versions(), "hardware": hardware(), "commit": commit()}
 
 
@@ -317,12 +317,12 @@ def _options(method: Method) -> dict[str, Any]:
     """Every option of every part: a default that has changed since makes another run."""
     from tsprompt.backbones.catalogue import choose
     from tsprompt.baselines import baselines
-    from tsprompt.parts import Parts
+    from tsprompt.model.design import Design
 
     try:
         if method.kind == "baseline":
             return {"baseline": baselines.build(method.settings["baseline"]).spec(full=True)}
-        parts = Parts.build(method.resolved())
+        parts = Design.build(method.resolved())
         with warnings.catch_warnings():  # the run itself says which model stands in for another
             warnings.simplefilter("ignore", TspromptNotice)
             parts.backbone = choose(parts.backbone)
@@ -335,7 +335,7 @@ def _contents(folders: str | None) -> dict[str, Any]:
     """Hashes of the prompts that are started from: other prompts make another run."""
     if folders is None:
         return {}
-    from tsprompt.transfer import fingerprints
+    from tsprompt.model.warm_start import fingerprints
 
     return {"prompts": fingerprints(folders)}
 

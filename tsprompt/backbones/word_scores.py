@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from tsprompt.backbones.base import Backbone, fingerprint
 from tsprompt.backbones.catalogue import split_name
 from tsprompt.backbones.load import _describe, _quiet_transformers, _shuffle
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError
-from tsprompt.seeds import derive, seeded_torch
 
-__all__ = ["VOICES", "Voice", "own_voice", "tied_voice", "voice_of"]
+__all__ = ["SCORERS", "WordScorer", "own_scorer", "tied_scorer", "word_scorer"]
 
 
-class Voice:
+class WordScorer:
     """Maps states (..., D) to E entries, whose products with the vectors of words are scores.
 
     Nothing in it is ever trained; gradients flow through it to the states.
@@ -77,18 +77,18 @@ class Voice:
         return said @ self.vectors[ids].T + self.bias[ids]
 
 
-def voice_of(backbone: Backbone, kind: str) -> Voice:
-    """The voice of this kind: `model`, the model's own head; `tied`, the word embeddings alone.
+def word_scorer(backbone: Backbone, kind: str) -> WordScorer:
+    """The scorer of this kind: `model`, the model's own head; `tied`, the word embeddings alone.
 
     Raises
     ------
     ConfigError
-        The model has no such voice.
+        The model has no such scorer.
     """
-    return VOICES[kind](backbone)
+    return SCORERS[kind](backbone)
 
 
-def tied_voice(backbone: Backbone) -> Voice:
+def tied_scorer(backbone: Backbone) -> WordScorer:
     """States times word embeddings: an approximation for models that have no head for words.
 
     Raises
@@ -102,7 +102,7 @@ def tied_voice(backbone: Backbone) -> Voice:
             f"scores=tied: hidden states of {backbone.name} have {size} entries and its word "
             f"embeddings {backbone.hidden_size}, so their product has no meaning; use scores=model"
         )
-    return Voice(
+    return WordScorer(
         backbone,
         "tied",
         size=size,
@@ -113,7 +113,7 @@ def tied_voice(backbone: Backbone) -> Voice:
     )
 
 
-def own_voice(backbone: Backbone) -> Voice:
+def own_scorer(backbone: Backbone) -> WordScorer:
     """The head that the model was trained with to fill masks, frozen, in float32.
 
     The twins treat it as they treat the other weights: `random` draws it anew, `shuffled` permutes
@@ -128,7 +128,7 @@ def own_voice(backbone: Backbone) -> Voice:
     seed = backbone.seed if twin in ("random", "shuffled") else 0
     model, tied = _load_head(backbone.name, seed, str(backbone.device))
     vectors = backbone.word_vectors if tied else model.decoder.weight.detach()
-    return Voice(
+    return WordScorer(
         backbone,
         "model",
         size=model.hidden,
@@ -139,16 +139,16 @@ def own_voice(backbone: Backbone) -> Voice:
     )
 
 
-VOICES = {"model": own_voice, "tied": tied_voice}
+SCORERS = {"model": own_scorer, "tied": tied_scorer}
 """Where the scores of words can come from."""
 
 
-def _again(voice: Voice) -> tuple[Any, ...]:
+def _again(scorer: WordScorer) -> tuple[Any, ...]:
     """A copy, in this process or another, loads the weights instead of carrying them along."""
-    return voice_of, (voice.backbone, voice.kind)
+    return word_scorer, (scorer.backbone, scorer.kind)
 
 
-copyreg.pickle(Voice, _again)
+copyreg.pickle(WordScorer, _again)
 
 
 class _Through(nn.Module):

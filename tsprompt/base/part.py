@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, ClassVar
 
+from tsprompt.base.registry import split_outside_quotes
 from tsprompt.errors import ConfigError
-from tsprompt.registry import split_outside_quotes
 
 __all__ = ["Part", "count_of", "join_texts", "require", "require_one_of", "several", "split_texts"]
 

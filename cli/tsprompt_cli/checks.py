@@ -20,8 +20,8 @@ def check_folder(folder: Path) -> None:
     TspromptError
         Something else than a model is there, or it can't be written.
     """
-    from tsprompt.files import check_writable
-    from tsprompt.persistence import check_target
+    from tsprompt.base.files import check_writable
+    from tsprompt.model.saving import check_target
 
     check_target(folder)
     check_writable(folder)
@@ -35,8 +35,8 @@ def check_file(output: Path | None) -> None:
     TspromptError
         It is a folder, or can't be written.
     """
+    from tsprompt.base.files import check_writable
     from tsprompt.errors import ConfigError
-    from tsprompt.files import check_writable
 
     if output is None:
         return
@@ -53,8 +53,8 @@ def check_records(folder: Path | None) -> None:
     TspromptError
         It is a file, or can't be written.
     """
+    from tsprompt.base.files import check_writable
     from tsprompt.errors import ConfigError
-    from tsprompt.files import check_writable
 
     if folder is None:
         return

@@ -20,18 +20,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Prompt, Template
+from tsprompt.base.part import require, split_texts
+from tsprompt.base.registry import differing
+from tsprompt.base.seeds import generator
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, ModelFileError
-from tsprompt.part import require, split_texts
-from tsprompt.parts import Parts
-from tsprompt.persistence import MODEL, Kind, read_header, read_tensors, unpack
-from tsprompt.preprocessing import resample
-from tsprompt.reading import Reader, Reading
-from tsprompt.readouts import Mask, Pooled
+from tsprompt.model.design import Design
+from tsprompt.model.saving import MODEL, Kind, read_header, read_tensors, unpack
+from tsprompt.preprocessings.resample import resample
+from tsprompt.reading.reader import Reader, Reading
+from tsprompt.readouts.mask import Mask
+from tsprompt.readouts.pooled import Pooled
 from tsprompt.regimes import regimes
-from tsprompt.registry import differing
-from tsprompt.seeds import generator
-from tsprompt.template import Prompt, Template
 from tsprompt.tokenizers import tokenizers
 
 __all__ = [
@@ -98,7 +99,7 @@ class Chosen:
         return {"prompt started from": self.source.name, **each}
 
 
-def task_vector(parts: Parts, reader: Reader, cases: Cases, layers: tuple[int, ...]) -> Tensor:
+def task_vector(parts: Design, reader: Reader, cases: Cases, layers: tuple[int, ...]) -> Tensor:
     """What tells this task from others (D,), at the deepest layer that is read.
 
     Vectors of all sets must be comparable, so the tokenizer is drawn anew, the same for all: its
@@ -136,7 +137,7 @@ def _silence(backbone: Backbone, layer: int) -> Tensor:
 
 
 def read_sources(folders: str | None) -> list[Source]:
-    """All prompts in these folders, joined as `tsprompt.part.join_texts` does.
+    """All prompts in these folders, joined as `tsprompt.base.part.join_texts` does.
 
     Raises
     ------
@@ -221,7 +222,7 @@ def _prompt(state: dict[str, Any]) -> Prompt:
 
 
 def choose_source(
-    sources: list[Source], vector: Tensor | None, parts: Parts, backbone: Backbone
+    sources: list[Source], vector: Tensor | None, parts: Design, backbone: Backbone
 ) -> Chosen | None:
     """The source whose task vector has the largest cosine with this one; None of none.
 
@@ -250,7 +251,7 @@ def choose_source(
     return Chosen(nearest, similarities)
 
 
-def _check_alike(source: Source, parts: Parts, backbone: Backbone) -> None:
+def _check_alike(source: Source, parts: Design, backbone: Backbone) -> None:
     theirs, name = source.backbone, source.name
     if theirs["weights_hash"] != backbone.weights_hash:
         if theirs["name"] == backbone.name and theirs["depth"] != backbone.depth:

@@ -1,0 +1,31 @@
+"""What every preprocessing does: learn from train, and bring whatever comes into that form."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+from tsprompt.base.part import Part
+from tsprompt.base.registry import Registry
+from tsprompt.data import Cases
+
+__all__ = ["Preprocessing", "preprocessings"]
+
+preprocessings: Registry[Preprocessing] = Registry("preprocessing", "tsprompt.preprocessings")
+
+
+@dataclass
+class Preprocessing(Part):
+    """Cases (B, T, F) as they come become cases without gaps, on one scale."""
+
+    length: int | None
+    """Timesteps that every case is brought to; None: each keeps its own."""
+
+    @abstractmethod
+    def fit(self, cases: Cases) -> Self:
+        """Learn from train."""
+
+    @abstractmethod
+    def transform(self, cases: Cases, *, argument: str = "X") -> Cases:
+        """The same cases, prepared; `argument` is what errors call them."""

@@ -1,0 +1,1 @@
+"""Reading: batches of rows go through the language model, each distinct one once."""

@@ -1,0 +1,94 @@
+"""Readouts: hidden states become the features (B, R) that the head sees.
+
+A readout is given what the language model said at the data tokens and at the mask, layer by layer:
+data (b, N', K, D) and mask (b, N', M, D), N' layers. With ``scope="series"`` K counts all data
+tokens and M is 1; with ``scope="step"`` the S mask vectors of a case are both.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.base.part import Part, require, several
+from tsprompt.base.registry import Registry
+
+__all__ = ["Readout", "readouts"]
+
+readouts: Registry[Readout] = Registry("readout", "tsprompt.readouts")
+
+
+@dataclass
+class Readout(Part):
+    """Reads one layer or several."""
+
+    layers: tuple[int, ...] | None = None
+    """Layers to read: 1 is the first, -1 the last, 0 the embeddings as they enter the first; None:
+    what the readout uses by itself."""
+    n_optional_ = 0
+    """How many features, the last ones, a set may do better without."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether it needs a context that brings words."""
+
+    @property
+    def reads_answer(self) -> bool:
+        """Whether it looks at what stands at the mask."""
+        return True
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether it looks at the data tokens."""
+        return True
+
+    def __post_init__(self) -> None:
+        if self.layers is not None:
+            self.layers = several(self.layers)
+        require(
+            self.layers is None or len(self.layers) > 0, f"{self.name}: layers must name one layer"
+        )
+
+    def optional(self, width: int) -> Tensor:
+        """Which of R features a set may do better without: (R,)."""
+        return torch.arange(width) >= width - self.n_optional_
+
+    def default_layers(self, total: int) -> tuple[int, ...]:
+        """Which of `total` layers to read where `layers` is None."""
+        return (total,)
+
+    def choose_layers(self, total: int) -> tuple[int, ...]:
+        """The layers that are read of a backbone with `total` of them, counted from 1.
+
+        Raises
+        ------
+        ConfigError
+            The backbone has no such layer.
+        """
+        if total == 0:
+            return (0,)
+        chosen = self.layers if self.layers is not None else self.default_layers(total)
+        for layer in chosen:
+            require(
+                -total <= layer <= total,
+                f"{self.name}: there is no layer {layer}; the backbone has layers 0 to {total}",
+            )
+        return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
+
+    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+        """Get to know the words (Q,) that the context brings, before `fit` and after `restore`.
+
+        What is kept of them is in attributes whose names start with ``met_``.
+        """
+
+    def fit(self, data: Tensor) -> Readout:
+        """Learn from tokens (n, N', D) of train what pooling needs."""
+        return self
+
+    @abstractmethod
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """Features (b, R) of data (b, N', K, D) and mask (b, N', M, D)."""

@@ -1,0 +1,26 @@
+"""The state at the mask, as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tsprompt.readouts.base import Readout, readouts
+
+__all__ = ["Mask"]
+
+
+@readouts.register("mask")
+@dataclass
+class Mask(Readout):
+    """What the model says at the mask; by itself the last layer, as in the original experiments."""
+
+    @property
+    def reads_data(self) -> bool:
+        """At the mask alone."""
+        return False
+
+    def pool(self, data: Tensor, mask: Tensor) -> Tensor:
+        """(b, N' * M * D)."""
+        return mask.flatten(1)
