@@ -254,7 +254,7 @@ def least(name: str) -> float:
     The recipes of the original experiments read one vector for each step at the last layer of a
     model that was never trained: there it is enough that they beat chance. An autoencoder of a
     few epochs loses much of a case. Nothing is fitted in-context, and a model that was never
-    trained has not learned to copy: tests/test_contexts.py has a reader that can.
+    trained has not learned to copy: tests/contexts/test_contexts.py has a reader that can.
     """
     if name == "recipe in-context":
         return 0.0

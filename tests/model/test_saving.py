@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from tsprompt import PromptClassifier, persistence
+from tsprompt import PromptClassifier
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
+from tsprompt.model import saving
 from tsprompt.model.saving import FORMAT, read_header
 from tsprompt.readouts.pooled import Pooled
 
@@ -292,7 +293,7 @@ def test_a_first_write_that_fails_leaves_nothing(
         (tmp_path / f".model.partial-{os.getpid()}" / "model.safetensors").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(persistence, "save_file", fail)
+    monkeypatch.setattr(saving, "save_file", fail)
     with pytest.raises(KeyboardInterrupt):
         fitted.save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

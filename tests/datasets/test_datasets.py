@@ -35,7 +35,7 @@ from tsprompt_datasets import (
 )
 from tsprompt_datasets.readers import READERS, SeriesFile
 
-ARCHIVES = Path(__file__).parents[1].parent / "shared" / "data"
+ARCHIVES = Path(__file__).parents[2].parent / "shared" / "data"
 MANIFEST = ARCHIVES / "MANIFEST.csv"
 
 

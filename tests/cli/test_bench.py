@@ -56,7 +56,7 @@ def test_a_plan_is_sets_methods_splits_and_seeds(tmp_path: Path) -> None:
 
 
 def test_the_plan_of_make_bench_small_is_one() -> None:
-    plan = read_plan(Path(__file__).parents[1] / "benchmarks" / "small.toml")
+    plan = read_plan(Path(__file__).parents[2] / "benchmarks" / "small.toml")
     kinds = [one.kind for one in plan.methods]
     assert (kinds.count("model"), kinds.count("baseline")) == (4, 4)
     assert len(plan.on(expand_names(plan.sets)).cells()) == 8 * (2 * 6 + 2)

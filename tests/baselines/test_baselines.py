@@ -225,7 +225,7 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_every_extra_is_one_of_the_project() -> None:
     import tomllib
 
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
     assert {baselines[name].extra for name in baselines} - {None} <= set(extras)
 

@@ -13,13 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from tsprompt.reading.reader.distinct import Distinct
 
 from tsprompt import PromptClassifier, progress
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.data import Cases
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.prompts import prompts
+from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies

@@ -14,7 +14,7 @@ from tsprompt.report import Results, make_report
 from tsprompt.report.published import published_columns, published_results
 
 Make = Callable[..., Record]
-FOLDER = Path(__file__).parents[1] / "tsprompt" / "report" / "published"
+FOLDER = Path(__file__).parents[2] / "tsprompt" / "report" / "published"
 
 
 def published(name: str, dataset: str, column: str) -> float:

@@ -134,7 +134,7 @@ def test_terminal_tables() -> None:
 
 def test_reports_need_no_torch() -> None:
     code = "import sys, tsprompt.report; assert 'torch' not in sys.modules"
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
 
 
