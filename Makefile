@@ -18,7 +18,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	$(BIN)/python docs/make_cli.py docs/cli.md
+	$(BIN)/python docs/make_cli.py docs/reference/cli.md
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/prompt_search.py

@@ -1,4 +1,4 @@
-"""Methods over many sets, beside published results: the tables of docs/results.md.
+"""Methods over many sets, beside published results: the tables of docs/results/README.md.
 
     python benchmarks/archive.py ucr --data-dir ARCHIVES --seeds 3 \\
         --published ucr112_default_split.csv --columns ROCKET MR-Hydra HC2 --out FILE.json

@@ -1,4 +1,4 @@
-"""The committed results as Markdown, as docs/results.md shows them.
+"""The committed results as Markdown, as docs/results/README.md shows them.
 
 python benchmarks/tables.py benchmarks/results/ucr_default_split.json
 """

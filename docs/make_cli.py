@@ -1,4 +1,4 @@
-"""Write the command line's reference: ``python docs/make_cli.py docs/cli.md`` (or `make docs`)."""
+"""Write the command line's reference (`make docs`): ``make_cli.py docs/reference/cli.md``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The docs say what the code does: the reference is fresh, links lead somewhere, examples run.
 
-After a change of the command line: ``make docs`` writes docs/cli.md anew.
+After a change of the command line: ``make docs`` writes docs/reference/cli.md anew.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_the_command_line_reference_is_fresh(tmp_path: Path) -> None:
     out = tmp_path / "cli.md"
     command = [sys.executable, str(ROOT / "docs" / "make_cli.py"), str(out)]
     subprocess.run(command, check=True, capture_output=True)
-    assert out.read_text() == (ROOT / "docs" / "cli.md").read_text(), "run: make docs"
+    assert out.read_text() == (ROOT / "docs" / "reference" / "cli.md").read_text(), "run: make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -65,20 +65,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("tokenizers.md", tokenizers),
-        ("strategies.md", strategies),
-        ("prompts.md", [*prompts, *tuners]),
-        ("heads.md", [*heads, *readouts]),
-        ("verbalizers.md", [name for name in heads if heads[name].reads_mask]),
-        ("discrete-prompts.md", [recipe.name for recipe in DISCRETE]),
-        ("recipes.md", RECIPES),
-        ("regimes.md", regimes),
-        ("soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
-        ("manual.md", ["manual"]),
-        ("in-context.md", contexts),
-        ("transfer.md", [one.name for one in TRANSFER]),
-        ("baselines.md", baselines),
-        ("combinations.md", combinations),
+        ("methods/tokenizers.md", tokenizers),
+        ("methods/strategies.md", strategies),
+        ("methods/prompts.md", [*prompts, *tuners]),
+        ("methods/heads.md", [*heads, *readouts]),
+        ("methods/verbalizers.md", [name for name in heads if heads[name].reads_mask]),
+        ("methods/discrete-prompts.md", [recipe.name for recipe in DISCRETE]),
+        ("methods/recipes.md", RECIPES),
+        ("methods/regimes.md", regimes),
+        ("methods/soft-prompts.md", [one.name for one in SOFT if one.settings.prompt != "manual"]),
+        ("methods/manual.md", ["manual"]),
+        ("methods/in-context.md", contexts),
+        ("methods/transfer.md", [one.name for one in TRANSFER]),
+        ("methods/baselines.md", baselines),
+        ("methods/combinations.md", combinations),
     ],
 )
 def test_every_registered_part_is_documented(page: str, names: Iterable[str]) -> None:
@@ -88,7 +88,8 @@ def test_every_registered_part_is_documented(page: str, names: Iterable[str]) ->
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/python.md", "docs/datasets.md", "docs/baselines.md"]
+    "page",
+    ["README.md", "docs/guides/python.md", "docs/guides/datasets.md", "docs/methods/baselines.md"],
 )
 def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
