@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tsprompt.base.files import write_whole
+from tsprompt.base.spec import name_in
 from tsprompt.baselines import baselines
 from tsprompt.benchmark import Cell, Machine, Method, Record, baseline, run_cells
 from tsprompt.data import Dataset
@@ -60,7 +61,7 @@ def make_method(words: list[str]) -> Method:
     """A method of the table above, a recipe, a baseline, or a name and what differs."""
     name, pairs = words[0], (word.split("=", 1) for word in words[1:])
     changes = {key: int(value) if value.isdigit() else value for key, value in pairs}
-    if name.partition(":")[0] in baselines:
+    if name_in(name) in baselines:
         return baseline(name)
     if name in RECIPES:
         return Method(name, "model", name, changes)

@@ -28,6 +28,7 @@ from tsprompt.backbones.base import fingerprint
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import derive, generator
+from tsprompt.base.spec import name_in
 from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
 from tsprompt.contexts import contexts
@@ -180,7 +181,7 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
         if chosen.combination != "concatenate":
             options["n_prompts"] = 3
         if chosen.tuner:
-            options["tuner"] = small("tuner", chosen.tuner.partition(":")[0])
+            options["tuner"] = small("tuner", name_in(chosen.tuner))
     if "backbone" in changes:
         options["backbone"] = f"{changes['backbone']}:{tiny['backbone']}"
     return PromptClassifier(**options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import split_specs
+from tsprompt.base.spec import split_specs
 
 if TYPE_CHECKING:
     from tsprompt.benchmark import Plan

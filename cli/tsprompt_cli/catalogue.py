@@ -12,6 +12,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from tsprompt.base.spec import type_value
+
 __all__ = [
     "Explained",
     "Option",
@@ -88,7 +90,7 @@ def explain_recipes() -> list[Explained]:
             recipe.about,
             f"From: {recipe.source}.",
             tuple(
-                Option(name, "the prompt's own" if value is None else _spell(value), "")
+                Option(name, "the prompt's own" if value is None else str(value), "")
                 for name, value in dataclasses.asdict(recipe.settings).items()
             ),
             recipe.source,
@@ -126,7 +128,7 @@ def _explain(part: Any, name: str) -> Explained:
     beyond = " ".join(first.split()).replace("``", "").removeprefix(first_line(part)).strip()
     about = _field_docs(part)
     options = tuple(
-        Option(field.name, _spell(field.default), about.get(field.name, ""))
+        Option(field.name, type_value(field.default), about.get(field.name, ""))
         for field in dataclasses.fields(part)
         if field.name not in getattr(part, "refuses", ())
     )
@@ -154,9 +156,3 @@ def _docs_of(owner: type[Any]) -> dict[str, str]:
             ):
                 docs[name] = " ".join(text.split())
     return docs
-
-
-def _spell(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return "+".join(map(_spell, value))
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

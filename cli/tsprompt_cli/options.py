@@ -38,7 +38,6 @@ __all__ = [
     "Strategy",
     "as_flags",
     "flat",
-    "split_specs",
 ]
 
 _MODEL, _MACHINE = "What the model is made of", "Where and how it runs"
@@ -219,7 +218,7 @@ class Choices:
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The choices that were made, but for the recipe."""
-        from tsprompt.base.part import join_texts
+        from tsprompt.base.spec import join_texts
 
         choices = {**dataclasses.asdict(self), **more}
         choices.pop("recipe", None)
@@ -235,6 +234,7 @@ class Choices:
 
 def _with_template(prompt: str | None, template: str) -> str:
     """The same prompt with another template."""
+    from tsprompt.base.spec import name_in
     from tsprompt.errors import ConfigError
     from tsprompt.prompts import prompts
 
@@ -243,13 +243,12 @@ def _with_template(prompt: str | None, template: str) -> str:
             "--template: each recipe has a prompt of its own; say which the words are for, as in "
             "--prompt manual"
         )
-    part = prompts.build(prompt)
-    if "template" not in part.options():
+    if "template" not in prompts.build(prompt).options():
         raise ConfigError(
-            f"--template: the prompt {part.name!r} has no template; use --recipe manual or "
+            f"--template: the prompt {name_in(prompt)!r} has no template; use --recipe manual or "
             "--prompt manual"
         )
-    return prompts.create(part.name, {**part.options(), "template": template}).spec()
+    return prompts.amend(prompt, template=template)
 
 
 @dataclass(frozen=True)
@@ -330,17 +329,6 @@ def as_flags(text: str) -> str:
 def _flag(setting: re.Match[str]) -> str:
     name, *values = setting.groups(default="")
     return f"--{name.replace('_', '-')} {shlex.quote(''.join(values))}"
-
-
-def split_specs(text: str) -> list[str]:
-    """Split `a:x=1,y=2,b` at the commas before a name: an item with `=` but no `:` is an option."""
-    specs: list[str] = []
-    for item in filter(None, (one.strip() for one in text.split(","))):
-        if specs and "=" in item and ":" not in item:
-            specs[-1] += f",{item}"
-        else:
-            specs.append(item)
-    return specs
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

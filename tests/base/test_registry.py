@@ -1,4 +1,4 @@
-"""Registries, the grammar of specs, the error tree, and what the package exports."""
+"""Registries, the error tree, and what the package exports."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import tsprompt
 from tsprompt import errors
 from tsprompt.base.part import Part
-from tsprompt.base.registry import Registry, differing, merge_specs, parse_spec
+from tsprompt.base.registry import Registry
 from tsprompt.errors import ConfigError, TspromptError, TspromptNotice, near_names, notice
 from tsprompt.readouts import readouts
 from tsprompt.readouts.pooled import Pooled
@@ -35,13 +33,6 @@ def fresh() -> Registry[Part]:
 @dataclass
 class Toy(Part):
     size: int = 3
-    rate: float = 0.5
-    on: bool = False
-    mode: str | None = None
-    many: tuple[int, ...] = (1, 2)
-
-    def __post_init__(self) -> None:
-        self.many = tuple(self.many) if isinstance(self.many, (list, tuple)) else (self.many,)
 
 
 # --- registry ---
@@ -115,56 +106,11 @@ def test_state_and_restore_are_inverse() -> None:
     assert other.state() == {"learned_": [1, 2]}
 
 
-# --- specs ---
-
-
-@given(
-    st.builds(
-        Toy,
-        size=st.integers(),
-        rate=st.floats(1e-9, 1e9),
-        on=st.booleans(),
-        mode=st.none()
-        | st.text("abcxyz-", min_size=1, max_size=6).filter(
-            lambda text: text not in ("none", "null", "true", "false") and text.strip("-")
-        ),
-        many=st.lists(st.integers(-9, 9), min_size=1, max_size=4).map(tuple),
-    )
-)
-def test_a_spec_builds_the_part_that_wrote_it(part: Toy) -> None:
-    registry = fresh()
-    registry.register("toy")(Toy)
-    assert registry.build(part.spec()) == part
-
-
-def test_a_spec_names_only_what_differs() -> None:
-    assert Kernels().spec() == "kernels"
-    assert Kernels(steps=5).spec() == "kernels:steps=5"
-    assert Kernels(steps=None).spec() == "kernels:steps=None"
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("3", 3),
-        ("-1", -1),
-        ("0.5", 0.5),
-        ("1e-3", 1e-3),
-        ("true", True),
-        ("False", False),
-        ("none", None),
-        ("NULL", None),
-        ("conv", "conv"),
-        ("1+2+3", [1, 2, 3]),
-        ("mean+max", ["mean", "max"]),
-    ],
-)
-def test_values_of_a_spec(text: str, value: object) -> None:
-    assert parse_spec(f"name:an-option={text}") == ("name", {"an_option": value})
-
-
-def test_blanks_in_a_spec_do_not_matter() -> None:
-    assert parse_spec(" name : a = 1 , b = x ") == ("name", {"a": 1, "b": "x"})
+def test_an_option_is_changed_in_a_spec() -> None:
+    assert tokenizers.amend("kernels", steps=5) == "kernels:steps=5"
+    assert tokenizers.amend("kernels:steps=64,length=5", length=7) == "kernels:length=7"
+    with pytest.raises(ConfigError, match="no option 'stepz'"):
+        tokenizers.amend("kernels", stepz=5)
 
 
 # --- recipes ---
@@ -269,27 +215,6 @@ def test_importing_the_package_and_its_leaves_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("base", "own", "merged"),
-    [
-        ("gradient:epochs=20,patience=5", "gradient:epochs=9", "gradient:epochs=9,patience=5"),
-        ("gradient:learning_rate=0.1", "gradient:learning-rate=0.2", "gradient:learning-rate=0.2"),
-        ("gradient:epochs=20", "gradient", "gradient:epochs=20"),
-        ("gradient", "gradient:epochs=9", "gradient:epochs=9"),
-        ("gradient:epochs=20", "search:draws=3", "search:draws=3"),
-        ('manual:template="a, {series}=b"', "manual:length=none", None),
-    ],
-)
-def test_options_are_given_on_top_of_a_recipes(base: str, own: str, merged: str | None) -> None:
-    expected = merged or 'manual:template="a, {series}=b",length=none'
-    assert merge_specs(base, own) == expected
-
-
-def test_specs_of_one_part_differ_in_options() -> None:
-    assert differing("a:x=1,y=2,z=3", "a:x=1,y=5,z=3") == ("a:y=2", "a:y=5")
-    assert differing("a:x=1", "b:x=1") == ("a:x=1", "b:x=1")
 
 
 def test_a_choice_changes_the_named_options_of_a_recipe_alone() -> None:

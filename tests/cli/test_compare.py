@@ -347,7 +347,7 @@ def test_ctrl_c_keeps_what_is_finished(
     ],
 )
 def test_specs_are_split_at_names(text: str, specs: list[str]) -> None:
-    from tsprompt_cli.options import split_specs
+    from tsprompt.base.spec import split_specs
 
     assert split_specs(text) == specs
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.part import join_texts, split_texts
+from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.benchmark.measure import check
 from tsprompt.benchmark.plan import Method, ablations_of
 from tsprompt.benchmark.plan_file import read_plan

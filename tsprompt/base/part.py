@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from abc import ABC
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, ClassVar
 
-from tsprompt.base.registry import split_outside_quotes
+from tsprompt.base.spec import spell_spec
 from tsprompt.errors import ConfigError
 
-__all__ = ["Part", "count_of", "join_texts", "require", "require_one_of", "several", "split_texts"]
-
-_MEANS_MORE = re.compile(r'[,+="\\]|^\s|\s$|^$|^-?\d|^(none|null|true|false)$', re.IGNORECASE)
+__all__ = ["Part", "count_of", "require", "require_one_of", "several", "spec_of"]
 
 
 class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
@@ -38,12 +33,12 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     def spec(self, *, full: bool = False) -> str:
         """The text that builds this part again: its name and the options that differ, or, for the
         day that a default changes, all of them."""
-        changed = [
-            f"{field.name}={_spell(getattr(self, field.name))}"
+        changed = {
+            field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
             if full or getattr(self, field.name) != field.default
-        ]
-        return self.name + (":" + ",".join(changed) if changed else "")
+        }
+        return spell_spec(self.name, changed)
 
     def state(self) -> dict[str, Any]:
         """What fitting has learned."""
@@ -54,12 +49,9 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
         vars(self).update(state)
 
 
-def _spell(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return "+".join(map(_spell, value)) or "none"
-    text = str(value).replace("e+", "e") if isinstance(value, float) else str(value)
-    # What a reader of the text would take apart, or for another type, is quoted.
-    return json.dumps(value) if isinstance(value, str) and _MEANS_MORE.search(text) else text
+def spec_of(setting: Any, *, full: bool = False) -> Any:
+    """The spec of a part; a setting that is no part, as it is."""
+    return setting.spec(full=full) if isinstance(setting, Part) else setting
 
 
 def several(value: Any) -> tuple[Any, ...]:
@@ -67,17 +59,6 @@ def several(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
-
-
-def join_texts(texts: Iterable[object]) -> str:
-    """One text of several, joined by ``+`` and quoted where needed: `split_texts` parts them."""
-    return "+".join(_spell(str(one)) for one in texts)
-
-
-def split_texts(text: str) -> list[str]:
-    """The texts that `join_texts` has joined."""
-    items = [one.strip() for one in split_outside_quotes(text, "+")]
-    return [json.loads(one) if one.startswith('"') else one for one in items if one]
 
 
 def require(condition: bool, message: str) -> None:

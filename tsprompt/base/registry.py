@@ -1,30 +1,24 @@
 """Names -> parts. A leaf: it knows nothing of what is registered.
 
-A part is a dataclass whose fields are its options. It is written as text wherever a person types
-it, as ``name`` or ``name:option=value,option=value``, on the command line and in Python alike::
+A part is a dataclass whose fields are its options. It is built from the text that a person types
+(see `tsprompt.base.spec`), or given as it is::
 
-    tokenizer="kernels"
     tokenizer="kernels:length=7,steps=32"
     tokenizer=Kernels(length=7, steps=32)
-
-A text with signs that mean something here stands in double quotes, as in JSON::
-
-    prompt='manual:template="a wave, {series}, of [MASK]."'
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import pkgutil
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from tsprompt.base.spec import parse_spec
 from tsprompt.errors import ConfigError, near_names
 
-__all__ = ["Registry", "differing", "merge_specs", "split_outside_quotes"]
+__all__ = ["Registry"]
 
 T = TypeVar("T")
 
@@ -90,6 +84,17 @@ class Registry(Generic[T]):
         except TypeError as error:
             raise ConfigError(f"{self.kind} {name!r}: {error}") from None
 
+    def amend(self, spec: str, **options: Any) -> str:
+        """The spec of the same part with other values of these options.
+
+        Raises
+        ------
+        ConfigError
+            As `build`.
+        """
+        part: Any = self.build(spec)
+        return self.create(part.name, {**part.options(), **options}).spec()  # type: ignore[attr-defined]
+
     def _import_all(self) -> None:
         if self._imported:
             return
@@ -97,67 +102,3 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(getattr(package, "__path__", ()), self._package + "."):
             importlib.import_module(module.name)
-
-
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-
-
-def split_outside_quotes(text: str, sign: str) -> list[str]:
-    """Split at a sign that stands outside of quotes."""
-    return re.findall(rf"(?:{_QUOTED}|[^{sign}])+", text)
-
-
-def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split ``name:option=value,option=value``; ``+`` separates the items of a list value."""
-    name, _, rest = spec.partition(":")
-    options: dict[str, Any] = {}
-    for item in split_outside_quotes(rest, ","):
-        _, equals, value = item.partition("=")
-        if not equals:
-            raise ConfigError(
-                f"{item!r} in {spec!r} is not option=value; write name:option=value,option=value"
-            )
-        several = [_parse_value(one) for one in split_outside_quotes(value, "+")]
-        is_list = "+" in re.sub(_QUOTED, "", value)
-        options[_option(item)] = several if is_list else _parse_value(value)
-    return name.strip(), options
-
-
-def merge_specs(base: str, given: str) -> str:
-    """`given`, with those options of `base` that it leaves open, if both name the same part."""
-    (name, _, known), (own, _, new) = base.partition(":"), given.partition(":")
-    if name.strip() != own.strip():
-        return given
-    items = {_option(item): item for item in split_outside_quotes(known, ",")}
-    items |= {_option(item): item for item in split_outside_quotes(new, ",")}
-    return ":".join(filter(None, (own, ",".join(items.values()))))
-
-
-def differing(spec: str, other: str) -> tuple[str, str]:
-    """The options of two specs in which they differ; the whole specs, if they name two parts."""
-    (name, options), (second, others) = parse_spec(spec), parse_spec(other)
-    if name != second:
-        return spec, other
-    names = [one for one in options if options[one] != others.get(one)]
-    texts = [dict(_texts(one)) for one in (spec, other)]
-    first, last = (",".join(text[one] for one in names if one in text) for text in texts)
-    return f"{name}:{first}", f"{name}:{last}"
-
-
-def _texts(spec: str) -> Iterator[tuple[str, str]]:
-    for item in split_outside_quotes(spec.partition(":")[2], ","):
-        yield _option(item), item
-
-
-def _option(item: str) -> str:
-    return item.partition("=")[0].strip().replace("-", "_")
-
-
-def _parse_value(text: str) -> Any:
-    text = text.strip()
-    if text.lower() in ("none", "null"):
-        return None
-    try:
-        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except ValueError:
-        return text

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt import __version__
+from tsprompt.base.part import spec_of
 from tsprompt.benchmark.environment import commit, hardware, versions
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record, read_record
@@ -275,7 +276,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    settings = {key: _spell(value) for key, value in cell.method.resolved().items()}
+    settings = {key: spec_of(value) for key, value in cell.method.resolved().items()}
     return {
         "dataset": cell.dataset,
         "method": cell.method.name,
@@ -287,10 +288,6 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "strategy": settings.get("strategy"),
         "settings": settings,
     }
-
-
-def _spell(value: Any) -> Any:
-    return value.spec() if hasattr(value, "spec") else value
 
 
 def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = None) -> str:

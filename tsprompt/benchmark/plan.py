@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tsprompt.base.spec import options_in
 from tsprompt.errors import ConfigError, near_names, notice
 from tsprompt.recipes import resolve
 
@@ -56,7 +57,7 @@ def baseline(spec: str) -> Method:
     from tsprompt.baselines import baselines
 
     part = baselines.build(spec)
-    options = part.spec().partition(":")[2]
+    options = options_in(part.spec())
     title = f"{part.title} ({options})" if options else part.title
     return Method(title, "baseline", settings={"baseline": part.spec()}, seeded=part.seeded)
 

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tsprompt.base.spec import name_in
 from tsprompt.benchmark.plan import Cell, Method, ablations_of, baseline, plan_cells
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes import RECIPES
@@ -139,7 +140,7 @@ def named_methods(
 def _baseline(name: str) -> Method:
     from tsprompt.baselines import baselines
 
-    if name.partition(":")[0] not in baselines:
+    if name_in(name) not in baselines:
         known = [*RECIPES, *baselines]
         raise ConfigError(f"no recipe or baseline is called {name!r}; {near_names(name, known)}")
     return baseline(name)

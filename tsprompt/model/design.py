@@ -12,7 +12,8 @@ import torch
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import input_of, total_layers
-from tsprompt.base.part import Part, count_of, join_texts, split_texts
+from tsprompt.base.part import count_of, spec_of
+from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError
@@ -230,10 +231,9 @@ class Design:
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""
-        chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
-            name: one.spec(full=full) if isinstance(one, Part) else one
-            for name, one in chosen.items()
+            field.name: spec_of(getattr(self, field.name), full=full)
+            for field in dataclasses.fields(self)
         }
 
 

@@ -21,9 +21,9 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt, Template
-from tsprompt.base.part import require, split_texts
-from tsprompt.base.registry import differing
+from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
+from tsprompt.base.spec import differing, name_in, split_texts
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, ModelFileError
 from tsprompt.model.design import Design
@@ -137,7 +137,7 @@ def _silence(backbone: Backbone, layer: int) -> Tensor:
 
 
 def read_sources(folders: str | None) -> list[Source]:
-    """All prompts in these folders, joined as `tsprompt.base.part.join_texts` does.
+    """All prompts in these folders, joined as `tsprompt.base.spec.join_texts` does.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def _of_prompts(name: str, header: dict[str, Any], state: dict[str, Any]) -> lis
 
 def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
     prompts = [_prompt(one["prompt"]) for one in state["readings"]]
-    kind = header["settings"]["prompt"].partition(":")[0]
+    kind = name_in(header["settings"]["prompt"])
     require(
         all(one.ids is None and (len(one) or one.deep is not None) for one in prompts),
         f"prompt_from: the prompt of {name} is of the kind {kind!r}, and training can "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from tsprompt.base.registry import merge_specs
+from tsprompt.base.spec import merge_specs
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT

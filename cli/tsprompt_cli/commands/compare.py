@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsprompt.base.spec import split_specs
 from tsprompt_cli import completion
-from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat, split_specs
+from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsprompt.base.spec import name_in
 from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, Strategy, flat
 from tsprompt_cli.output import Format, chosen, grid, show, show_json, table
 
@@ -98,7 +99,7 @@ def fit(
 def _name(method: Method, *, laid_out: bool) -> str:
     """What a row and a folder are called: by the strategy, or by a recipe that is not the default;
     by both, if the recipe is given another strategy than its own."""
-    strategy = str(method.resolved()["strategy"]).partition(":")[0]
+    strategy = name_in(str(method.resolved()["strategy"]))
     if method.recipe == "default":
         return strategy
     return f"{method.recipe}-{strategy}" if laid_out else str(method.recipe)
