@@ -280,7 +280,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if given.development:
             extra = given.cases[given.learn :]
             extra = parts.preprocessing.transform(extra, argument="development")
-            prepared = Cases([*prepared, *parts.strategy.transform(extra)])
+            prepared = Cases.joined(prepared, parts.strategy.transform(extra))
         free = given.unlabelled
         if free is not None:
             free = parts.preprocessing.transform(free, argument="unlabelled")

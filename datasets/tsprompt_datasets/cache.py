@@ -52,7 +52,8 @@ def read_entry(sha256: str, suffix: str) -> SeriesFile | None:
             labels = arrays["labels"]
     except _DAMAGED:
         return None
-    sound = values.ndim == 2 and values.dtype == np.float32 and lengths.sum() == len(values)
+    numbers = values.dtype in (np.float32, np.float64)
+    sound = values.ndim == 2 and numbers and lengths.sum() == len(values)
     if not sound or len(labels) not in (0, len(lengths)):
         return None
     labels = labels if len(labels) else None

@@ -31,7 +31,7 @@ def resample_dataset(dataset: Dataset, resample: int) -> Dataset:
         raise ConfigError(f"resample is {resample}; it must be 0 (the default split) or more")
     if resample == 0:
         return dataset
-    cases = Cases([*dataset.train.cases, *dataset.test.cases])
+    cases = Cases.joined(dataset.train.cases, dataset.test.cases)
     labels = np.concatenate([dataset.train.labels, dataset.test.labels])
     rng = np.random.default_rng(resample)
     in_train = np.zeros(len(labels), dtype=bool)

@@ -61,7 +61,7 @@ class Catch22(Baseline):
         """(B, 22 F)."""
         prepared = [
             one if len(one) >= _SHORTEST else resample(one[None], _SHORTEST)[0]
-            for one in self.preprocessing_.transform(cases)
+            for one in self.preprocessing_.complete(cases)
         ]
         series = [one.T.astype(np.float64) for one in prepared]  # (F, T), as aeon has them
         with isolated():

@@ -69,5 +69,5 @@ class Convolutions(Baseline):
 
     def _values(self, cases: Cases) -> npt.NDArray[np.float64]:
         """(B, F, T), as aeon has them."""
-        prepared = self.preprocessing_.transform(cases)
+        prepared = self.preprocessing_.complete(cases)
         return np.stack([one.T for one in prepared]).astype(np.float64)

@@ -51,5 +51,5 @@ class Ridge(Baseline):
         return int(ridge.coef_.size + np.size(ridge.intercept_))
 
     def _flat(self, cases: Cases) -> npt.NDArray[np.float64]:
-        prepared = self.preprocessing_.transform(cases)
+        prepared = self.preprocessing_.complete(cases)
         return np.stack([one.ravel() for one in prepared]).astype(np.float64)

@@ -49,7 +49,7 @@ class TrainingData:
             extra, names = _pair(development)
             _same_features(extra, cases, "development")
             numbers = _number(names, len(extra), classes)
-            cases = Cases([*cases, *extra])
+            cases = Cases.joined(cases, extra)
             labels = np.concatenate([labels, numbers])
         free = None
         if unlabelled is not None:

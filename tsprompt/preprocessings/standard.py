@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tsprompt.base.part import require, require_one_of
-from tsprompt.data import Cases, FloatArray
+from tsprompt.data import Cases, FloatArray, IntArray, Values
 from tsprompt.errors import InputError, notice
 from tsprompt.preprocessings.base import Preprocessing, preprocessings
+from tsprompt.preprocessings.moments import CHUNK, check_precision, moments, moments_of_each
 from tsprompt.preprocessings.resample import resample
 
 __all__ = ["Standard"]
+
+_FARTHEST = 1e30
+"""Standard deviations from the mean at the most: sums over a kernel stay within 32 bits."""
 
 
 @preprocessings.register("standard")
@@ -36,47 +40,60 @@ class Standard(Preprocessing):
         require(self.length is None or self.length >= 1, "preprocessing: length must be 1 or more")
 
     def fit(self, cases: Cases) -> Standard:
-        """Learn each feature's mean and standard deviation over train."""
-        values = np.concatenate([np.where(np.isfinite(one), one, np.nan) for one in cases])
-        known = np.isfinite(values)
-        count = np.maximum(known.sum(axis=0), 1)
-        filled = np.where(known, values, 0.0).astype(np.float64)
-        mean = filled.sum(axis=0) / count
-        variance = np.where(known, (filled - mean) ** 2, 0.0).sum(axis=0) / count
-        self.mean_ = mean.astype(np.float32)
-        # A feature that never changes carries nothing: it becomes zero, not a division by zero.
-        flat = variance <= (1e-6 * np.maximum(np.abs(mean), 1e-30)) ** 2
-        self.scale_ = np.where(flat, 1.0, np.sqrt(variance)).astype(np.float32)
+        """Learn each feature's mean and standard deviation over train, in float64."""
+        self.mean_, self.scale_ = moments(cases)
         return self
 
     def transform(self, cases: Cases, *, argument: str = "X") -> Cases:
-        """Cases without gaps, standardised, and of one length if `length` is set.
+        """Cases without gaps, standardised, float32, and of one length if `length` is set.
+
+        Raises
+        ------
+        InputError
+            Values are missing and `missing` is `error`, or they are beyond 32 bits and
+            `standardise` is `none`.
+        """
+        filled = self._without_gaps(cases, argument)
+        if self.standardise == "none":
+            check_precision(filled, self.mean_, self.scale_, argument)
+        groups = [(index, self._scale(values)) for index, values in filled.groups()]
+        return self._at_length(groups, cases)
+
+    def complete(self, cases: Cases, *, argument: str = "X") -> Cases:
+        """Cases without gaps, and of one length if `length` is set, on the scale and in the
+        precision that they came with.
 
         Raises
         ------
         InputError
             Values are missing and `missing` is `error`.
         """
+        return self._at_length(list(self._without_gaps(cases, argument).groups()), cases)
+
+    def _at_length(self, groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:
+        """Groups of prepared cases in the order of the cases that they were made of."""
+        if self.length is not None:
+            groups = [(index, resample(values, self.length)) for index, values in groups]
+        return _join(groups, named)
+
+    def _without_gaps(self, cases: Cases, argument: str) -> Cases:
         count = cases.missing
-        if count and self.missing == "error":
+        if not count:
+            return cases
+        if self.missing == "error":
             first = next(i for i, one in enumerate(cases) if not np.isfinite(one).all())
             raise InputError(
                 f"{argument} holds {count} missing or infinite values, the first in case {first}; "
                 'fill them, or choose missing="interpolate" or "mean"'
             )
-        if count:
-            with_gaps = sum(not np.isfinite(one).all() for one in cases)
-            notice(
-                f"{argument}: {count} missing values in {with_gaps} of {len(cases)} cases were "
-                f"filled ({self.missing})"
-            )
-            cases = Cases([self._fill(one) for one in cases])
-        groups = [(index, self._scale(values)) for index, values in cases.groups()]
-        if self.length is not None:
-            groups = [(index, resample(values, self.length)) for index, values in groups]
-        return _join(groups, len(cases))
+        with_gaps = sum(not np.isfinite(one).all() for one in cases)
+        notice(
+            f"{argument}: {count} missing values in {with_gaps} of {len(cases)} cases were "
+            f"filled ({self.missing})"
+        )
+        return Cases([self._fill(one) for one in cases])
 
-    def _fill(self, series: FloatArray) -> FloatArray:
+    def _fill(self, series: Values) -> Values:
         known = np.isfinite(series)
         if known.all():
             return series
@@ -92,21 +109,30 @@ class Standard(Preprocessing):
                 filled[gap, f] = np.interp(time[gap], time[~gap], series[~gap, f])
         return filled
 
-    def _scale(self, values: FloatArray) -> FloatArray:
-        if self.standardise == "train":
-            return (values - self.mean_) / self.scale_
-        if self.standardise == "series":
-            mean = values.mean(axis=1, keepdims=True)
-            scale = values.std(axis=1, keepdims=True)
-            return np.asarray((values - mean) / np.where(scale < 1e-6, 1.0, scale), np.float32)
-        return values
+    def _scale(self, values: Values) -> FloatArray:
+        """Values (b, T, F), float32; centred and divided in float64, some cases at a time."""
+        if self.standardise == "none":
+            return np.asarray(values, np.float32)
+        scaled: FloatArray = np.empty(values.shape, np.float32)
+        rows = max(1, CHUNK // values[0].size)
+        for start in range(0, len(values), rows):
+            part = values[start : start + rows].astype(np.float64)
+            mean, scale = self.mean_, self.scale_
+            if self.standardise == "series":
+                mean, scale = moments_of_each(part, values.dtype)
+            with np.errstate(over="ignore"):
+                part -= mean
+                part /= scale
+            scaled[start : start + rows] = np.clip(part, -_FARTHEST, _FARTHEST)
+        return scaled
 
 
-def _join(groups: list[tuple[npt.NDArray[np.intp], FloatArray]], count: int) -> Cases:
+def _join(groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:
+    """Groups of cases in their order, under the names of `named`."""
     if len(groups) == 1:
-        return Cases(groups[0][1])
-    series: list[FloatArray] = [np.empty(0, np.float32)] * count
+        return Cases(groups[0][1], ids=named.ids, features=named.features)
+    series: list[Any] = [None] * len(named)
     for index, values in groups:
         for i, one in zip(index, values, strict=True):
             series[i] = one
-    return Cases(series)
+    return Cases(series, ids=named.ids, features=named.features)
