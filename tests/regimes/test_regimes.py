@@ -19,7 +19,7 @@ from tsprompt.backbones.base import fingerprint
 from tsprompt.backbones.finetuned import METHODS, TunedBackbone
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.tuners import gradient
-from tsprompt.tuners.training import Best, MaskTrainer
+from tsprompt.tuners.training import BestPrompt, MaskTrainer
 
 QUICK = "gradient:epochs=4,patience=4,hidden=8"
 TUNED = [f"{name}:method={method}" for name in ("lm", "prompt+lm") for method in METHODS]
@@ -171,13 +171,13 @@ def states_at(
     """Give each epoch the next of these losses; what the model is then will be in the list."""
     given = iter(losses)
     states: list[dict[str, torch.Tensor]] = []
-    real = Best.update
+    real = BestPrompt.update
 
-    def update(self: Best, module: Any, loss: float) -> None:
+    def update(self: BestPrompt, module: Any, loss: float) -> bool:
         states.append(self.backbone.trained_state())
-        real(self, module, next(given))
+        return real(self, module, next(given))
 
-    monkeypatch.setattr(gradient.Best, "update", update)
+    monkeypatch.setattr(gradient.BestPrompt, "update", update)
     return states
 
 

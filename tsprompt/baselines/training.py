@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.best import Best
 from tsprompt.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    Part = tuple[Tensor, Tensor]
+    Labelled = tuple[Tensor, Tensor]
     """Values (B, F, T) and class numbers (B,)."""
 
 __all__ = ["Training", "predict", "train"]
@@ -39,7 +40,7 @@ class Training:
     """Step size at the start."""
 
 
-def train(model: nn.Module, how: Training, learn: Part, held: Part | None) -> None:
+def train(model: nn.Module, how: Training, learn: Labelled, held: Labelled | None) -> None:
     """Train a model where it lies, and leave it with its best weights, in evaluation mode.
 
     The best weights are those with the least loss on the held-out part. Where there is none, all
@@ -57,20 +58,20 @@ def train(model: nn.Module, how: Training, learn: Part, held: Part | None) -> No
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=0.5, patience=50, min_lr=how.learning_rate / 10
     )
-    best, least, waited = None, float("inf"), 0
+    # Without a held-out part no epoch ends training: it takes all of them.
+    best: Best[dict[str, Any] | None] = Best(None, how.patience if held is not None else None)
     with _repeatable():
         for _ in range(how.epochs):
             learned = _epoch(model, optimiser, learn, how.batch)
             schedule.step(learned)
             loss = learned if held is None else _loss(model, held)
-            waited += 1
-            if loss < least:
-                best, least, waited = copy.deepcopy(model.state_dict()), loss, 0
-            if held is not None and waited >= how.patience:
+            if best.offer(loss):
+                best.kept = copy.deepcopy(model.state_dict())
+            if best.exhausted:
                 break
-    if best is None:
+    if best.kept is None:
         raise ConfigError("the loss was never a number; choose a smaller learning_rate")
-    model.load_state_dict(best)
+    model.load_state_dict(best.kept)
     model.eval()
 
 
@@ -84,7 +85,9 @@ def predict(model: nn.Module, values: Tensor) -> Tensor:
     return torch.cat(scores).to(torch.float64).softmax(dim=1)
 
 
-def _epoch(model: nn.Module, optimiser: torch.optim.Optimizer, learn: Part, batch: int) -> float:
+def _epoch(
+    model: nn.Module, optimiser: torch.optim.Optimizer, learn: Labelled, batch: int
+) -> float:
     """One pass in steps of about equal size; the mean loss of its cases."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -101,7 +104,7 @@ def _epoch(model: nn.Module, optimiser: torch.optim.Optimizer, learn: Part, batc
     return total / len(labels)
 
 
-def _loss(model: nn.Module, held: Part) -> float:
+def _loss(model: nn.Module, held: Labelled) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 

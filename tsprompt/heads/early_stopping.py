@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsprompt.base.best import Best
 from tsprompt.heads.base import HoldsOut
 
 __all__ = ["EarlyStopping"]
@@ -42,15 +43,13 @@ class EarlyStopping(HoldsOut):
             The loss of some cases and their class numbers.
         """
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
-        best, waited = keep(), 0
-        self.validation_loss_, self.epochs_run_ = float("inf"), 0
-        while self.epochs_run_ <= self.epochs and waited < self.patience:
+        best, self.epochs_run_ = Best(keep(), self.patience), 0
+        while self.epochs_run_ <= self.epochs and not best.exhausted:
             with torch.no_grad():
                 scores = model(held[0])
                 loss = float(functional.cross_entropy(scores, held[1]))
-            waited += 1
-            if loss < self.validation_loss_:
-                best, waited, self.validation_loss_ = keep(), 0, loss
+            if best.offer(loss):
+                best.kept = keep()
                 hits = scores.argmax(dim=1) == held[1]
                 self.validation_accuracy_ = float(hits.double().mean())
             for part in torch.randperm(len(train[0])).split(self.batch):
@@ -58,4 +57,5 @@ class EarlyStopping(HoldsOut):
                 teach(train[0][part], train[1][part]).backward()
                 optimiser.step()
             self.epochs_run_ += 1
-        return best
+        self.validation_loss_ = best.loss
+        return best.kept

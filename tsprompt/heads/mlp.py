@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.heads.base import Head, HoldsOut, Labels, Perceptron, heads
@@ -72,24 +73,23 @@ class MLP(HoldsOut, Head):
         self, model: Perceptron, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
     ) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
-        best, self.validation_loss_, waited = model.state_dict(), float("inf"), 0
+        best = Best(model.state_dict(), self.patience)
         self.epochs_run_ = 0
-        while self.epochs_run_ < self.epochs and waited < self.patience:
+        while self.epochs_run_ < self.epochs and not best.exhausted:
             for part in torch.randperm(len(train[0])).split(self.batch):
                 optimiser.zero_grad()
                 functional.cross_entropy(model(train[0][part]), train[1][part]).backward()
                 optimiser.step()
             self.epochs_run_ += 1
-            waited += 1
             with torch.no_grad():
                 scores = model(held[0])
                 loss = float(functional.cross_entropy(scores, held[1]))
-            if loss < self.validation_loss_:
-                best, waited = copy.deepcopy(model.state_dict()), 0
-                self.validation_loss_ = loss
+            if best.offer(loss):
+                best.kept = copy.deepcopy(model.state_dict())
                 hits = scores.argmax(dim=1) == held[1]
                 self.validation_accuracy_ = float(hits.float().mean())
-        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+        self.validation_loss_ = best.loss
+        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.kept.items()}
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the network's scores."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
+from tsprompt.base.best import Best
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.data import Cases, FloatArray
@@ -96,22 +97,21 @@ class AutoEncoder(Shared):
 
     def _train(self, model: _Network, train: Tensor, held: Tensor) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
-        best, least, waited = copy.deepcopy(model.state_dict()), float("inf"), 0
+        best = Best(copy.deepcopy(model.state_dict()), self.patience)
         for epoch in range(self.epochs):
             model.train()
             for part in torch.randperm(len(train)).split(32):
                 optimiser.zero_grad()
                 functional.mse_loss(model(train[part]), train[part]).backward()
                 optimiser.step()
-            error, waited = _error(model, held), waited + 1
-            if error < least:
-                best, least, waited = copy.deepcopy(model.state_dict()), error, 0
+            if best.offer(_error(model, held)):
+                best.kept = copy.deepcopy(model.state_dict())
             progress.report("autoencoder", epoch + 1, self.epochs)
-            if waited == self.patience:
+            if best.exhausted:
                 break
-        model.load_state_dict(best)
+        model.load_state_dict(best.kept)
         progress.report("autoencoder", self.epochs, self.epochs)
-        self.errors_ = {"train": _error(model, train), "validation": least}
+        self.errors_ = {"train": _error(model, train), "validation": best.loss}
 
     def _encode(self, values: Tensor) -> Tensor:
         """(B, latent) of values (B, T', F)."""

@@ -18,7 +18,7 @@ from tsprompt.errors import notice
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
-    Best,
+    BestPrompt,
     MaskTrainer,
     TrainingTuner,
     gradient_norm,
@@ -66,7 +66,7 @@ class Gradient(TrainingTuner):
         found.trained = reached(module) + backbone.n_trained
         return [found]
 
-    def descend(self, problem: Problem, module: PromptModule, first: Found) -> Best:
+    def descend(self, problem: Problem, module: PromptModule, first: Found) -> BestPrompt:
         """Train the module; `first` is what it makes the model say before that."""
         backbone = problem.reader.backbone
         features = TrainFeatures(problem, first)
@@ -75,19 +75,23 @@ class Gradient(TrainingTuner):
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             trainer = MaskTrainer(problem, self, first.features)
             with backbone.learning(checkpoint=self.checkpoint):
-                best = Best(first.reading.prompt, backbone)
+                best = BestPrompt(first.reading.prompt, backbone, self.patience)
                 able = self._train(module, trainer, features, best)
         if not able:
             notice(
                 f"nothing here can be trained: no gradient reaches the prompt "
                 f"{problem.prompt.name!r}, and the head {problem.head.name!r} has nothing to learn"
             )
-        elif not best.learned:
+        elif not best.improved:
             say_unlearned()
         return best
 
     def _train(
-        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures, best: Best
+        self,
+        module: PromptModule,
+        trainer: MaskTrainer,
+        features: TrainFeatures,
+        best: BestPrompt,
     ) -> bool:
         """Whether there was anything to train."""
         backbone = best.backbone
@@ -120,7 +124,7 @@ class Gradient(TrainingTuner):
                 self.model_gradients_.append(largest_of_model)
             self.epochs_run_ = epoch + 1
             best.update(module, self._validate(module, trainer, features))
-            if best.waited >= self.patience:
+            if best.exhausted:
                 break
         progress.report(stage, self.epochs, self.epochs)
         return True

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
@@ -59,15 +60,15 @@ class Policy(Tuner):
     def find(self, problem: Problem) -> list[Found]:
         """The prompt with the best reward."""
         first = problem.draw(0)
-        best: list[tuple[float, Found]] = []
+        best: Best[Found | None] = Best(None)
 
         def reward(words: tuple[int, ...]) -> float:
             prompt = Prompt(torch.tensor(words), before=first.before, mask=first.mask)
             found = problem.read(prompt, f"prompt {len(self.rewards_) + 1}")
-            gained = -min(problem.validation_loss(found), _WORST)
-            if not best or gained > best[0][0]:
-                best[:] = [(gained, found)]
-            return gained
+            loss = min(problem.validation_loss(found), _WORST)
+            if best.offer(loss):
+                best.kept = found
+            return -loss
 
         backbone = problem.reader.backbone
         rng = generator(problem.seed, "policy's words", problem.member)
@@ -76,7 +77,8 @@ class Policy(Tuner):
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             writer = Writer(backbone.embed(ids).cpu(), self.hidden)
             self.learn(writer, ids, len(first), reward)
-        return [best[0][1]]
+        assert best.kept is not None  # every loss is a number
+        return [best.kept]
 
     def learn(self, writer: Writer, ids: Tensor, slots: int, reward: _Reward) -> None:
         """Train a writer by the rewards of prompts of P words out of `ids` (V',)."""

@@ -20,7 +20,7 @@ from tsprompt.readouts.mask import Mask
 from tsprompt.tuners.base import Problem, tuners
 from tsprompt.tuners.gradient import Gradient
 from tsprompt.tuners.pretraining import PretrainingTuner
-from tsprompt.tuners.training import Best
+from tsprompt.tuners.training import BestPrompt
 
 __all__ = ["KINDS", "PPT", "Pretext", "make_pretext"]
 
@@ -70,7 +70,7 @@ class PPT(PretrainingTuner):
         (start,) = self.pretrain([problem])
         return start
 
-    def _pretrain(self, problem: Problem) -> Best:
+    def _pretrain(self, problem: Problem) -> BestPrompt:
         pretext = self.pretext(problem)
         module = problem.module(0)
         first = pretext.read(module.prompt(), "pre-training")

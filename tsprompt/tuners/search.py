@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
@@ -48,19 +49,19 @@ class Search(Tuner):
         """The best of the draws."""
         best: list[tuple[float, int, Found]] = []
         self.losses_: list[float] = []
-        least, waited, restarts = float("inf"), 0, self.restarts
+        streak, restarts = Best(None, self.patience), self.restarts
         for number in range(self.draws):
             stage = f"draw {number + 1} of {self.draws}"
             found = problem.read(problem.draw(number), stage)
             loss = problem.validation_loss(found)
             self.losses_.append(loss)
             best = sorted([*best, (loss, number, found)], key=lambda one: one[:2])[: self.keep]
-            least, waited = (loss, 0) if loss < least else (least, waited + 1)
-            if self.patience is None or waited < self.patience or len(best) < self.keep:
+            streak.offer(loss)
+            if not streak.exhausted or len(best) < self.keep:
                 continue
             if not restarts:
                 break
-            least, waited, restarts = float("inf"), 0, restarts - 1
+            streak, restarts = Best(None, self.patience), restarts - 1
         return [found for _, _, found in best]
 
     def report(self) -> dict[str, float]:

@@ -14,7 +14,7 @@ from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.prompts.values import ValuesModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
-    Best,
+    BestPrompt,
     MaskTrainer,
     TrainingTuner,
     gradient_norm,
@@ -59,10 +59,11 @@ class Surrogate(TrainingTuner):
     def _find(self, problem: Problem) -> Found:
         visited = [self._visit(problem, number) for number in range(self.explore)]
         losses = [problem.validation_loss(found) for _, found in visited]
+        backbone = problem.reader.backbone
         module, found = visited[losses.index(min(losses))]
         memory = _Memory(self.surrogate_hidden, visited, len(problem.train))
         trainer = MaskTrainer(problem, self, found.features)
-        best, kept = Best(found.reading.prompt, problem.reader.backbone), found
+        best, kept = BestPrompt(found.reading.prompt, backbone, self.patience), found
         parameters = [*module.parameters(), *trainer.coach.parameters()]
         optimiser = torch.optim.NAdam(parameters, lr=self.learning_rate)
         self.gradients_: list[float] = []
@@ -76,14 +77,13 @@ class Surrogate(TrainingTuner):
                 memory.add(module, found.features)
             with torch.no_grad():
                 loss = float(trainer.loss(found.features[trainer.validate], trainer.validate))
-            if loss < best.loss:
+            if best.update(module, loss):
                 kept = found
-            best.update(module, loss)
             progress.report("training the prompt", epoch + 1, self.epochs)
-            if best.waited >= self.patience:
+            if best.exhausted:
                 break
         progress.report("training the prompt", self.epochs, self.epochs)
-        if not best.learned:
+        if not best.improved:
             say_unlearned()
         kept.trained = reached(module)
         return kept

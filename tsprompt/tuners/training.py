@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive
 from tsprompt.errors import notice
@@ -21,7 +22,7 @@ from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, Tuner
 
 __all__ = [
-    "Best",
+    "BestPrompt",
     "MaskTrainer",
     "TrainingTuner",
     "gradient_norm",
@@ -82,38 +83,33 @@ class MaskTrainer:
         return functional.cross_entropy(scores, self.labels[cases])
 
 
-@dataclass
-class Best:
-    """The prompt with the least validation loss so far, with the language model as it was then, and
-    how long ago that was; at first, both as they are before any training."""
+class BestPrompt(Best[tuple[Prompt, dict[str, Tensor]]]):
+    """The prompt with the least validation loss so far, with what may be trained of the language
+    model as it was then; at first, both as they are before any training."""
 
-    prompt: Prompt
-    backbone: Backbone
-    loss: float = float("inf")
-    waited: int = 0
-
-    def __post_init__(self) -> None:
-        self.weights = self.backbone.trained_state()
-        """What may be trained of the language model, as it did best."""
-
-    def update(self, module: PromptModule, loss: float) -> None:
-        """Keep prompt and language model as they are if their loss is the least."""
-        self.waited += 1
-        if loss < self.loss:
-            self.prompt, self.loss, self.waited = module.prompt(), loss, 0
-            self.weights = self.backbone.trained_state()
+    def __init__(self, prompt: Prompt, backbone: Backbone, patience: int | None = None) -> None:
+        self.backbone = backbone
+        super().__init__((prompt, backbone.trained_state()), patience)
 
     @property
-    def learned(self) -> bool:
-        """Whether any epoch had a finite loss."""
-        return self.loss < float("inf")
+    def prompt(self) -> Prompt:
+        """The best one."""
+        return self.kept[0]
+
+    def update(self, module: PromptModule, loss: float) -> bool:
+        """Keep prompt and language model as they are if their loss is the least; whether it is."""
+        better = self.offer(loss)
+        if better:
+            self.kept = module.prompt(), self.backbone.trained_state()
+        return better
 
     def found(self, problem: Problem, first: Found) -> Found:
         """Put the model back to its best, and what it says then; it is run again only if prompt or
         model moved."""
-        self.backbone.restore(self.weights)
-        moved = bool(self.weights) or not self.prompt.equals(first.reading.prompt)
-        return problem.read(self.prompt, "best prompt") if self.learned and moved else first
+        prompt, weights = self.kept
+        self.backbone.restore(weights)
+        moved = bool(weights) or not prompt.equals(first.reading.prompt)
+        return problem.read(prompt, "best prompt") if self.improved and moved else first
 
 
 def say_unlearned() -> None:

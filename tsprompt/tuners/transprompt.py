@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError, notice
@@ -27,6 +28,10 @@ from tsprompt.tuners.pretraining import PretrainingTuner
 from tsprompt.tuners.training import MaskTrainer, say_unlearned
 
 __all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]
+
+
+_Kept = tuple[list[Prompt], Prompt]
+"""The prompts of all tasks, and what they have in common."""
 
 
 @tuners.register("transprompt")
@@ -72,14 +77,14 @@ class TransPrompt(PretrainingTuner):
         with seeded_torch(seed):
             lessons = _lessons(problems, firsts, self)
             best = self._learn_together(joint, lessons)
-        if best.loss == float("inf"):
+        if not best.improved:
             say_unlearned()
-        self._universal = best.universal
+        prompts, self._universal = best.kept
         self.pretraining_ = {
             "tasks of pre-training": float(len(problems)),
             "mean loss on their held-out cases": best.loss,
         }
-        return best.prompts
+        return prompts
 
     def for_others(self) -> Prompt | None:
         """The universal part alone."""
@@ -97,8 +102,8 @@ class TransPrompt(PretrainingTuner):
         )
         return _mean(self.pretrain(tasks))
 
-    def _learn_together(self, joint: list[Joined], lessons: list[_Lesson]) -> _BestOfAll:
-        best = _BestOfAll(joint)
+    def _learn_together(self, joint: list[Joined], lessons: list[_Lesson]) -> Best[_Kept]:
+        best = Best(_prompts(joint), self.pretraining_patience)
         parameters = {
             id(one): one
             for module in (*joint, *(lesson.trainer.coach for lesson in lessons))
@@ -115,9 +120,10 @@ class TransPrompt(PretrainingTuner):
                     lesson.held_out_loss(module, self.batch)
                     for module, lesson in zip(joint, lessons, strict=True)
                 ]
-            best.update(float(np.mean(held)))
+            if best.offer(float(np.mean(held))):
+                best.kept = _prompts(joint)
             progress.report("pre-training", epoch + 1, self.pretraining_epochs)
-            if best.waited >= self.pretraining_patience:
+            if best.exhausted:
                 break
         progress.report("pre-training", self.pretraining_epochs, self.pretraining_epochs)
         return best
@@ -171,22 +177,8 @@ class _Lesson:
         return float(torch.stack(losses).sum()) / len(self.trainer.validate)
 
 
-class _BestOfAll:
-    """The prompts of the epoch with the least mean loss."""
-
-    def __init__(self, joint: list[Joined]) -> None:
-        self.joint, self.loss, self.waited = joint, float("inf"), 0
-        self._keep()
-
-    def update(self, loss: float) -> None:
-        self.waited += 1
-        if loss < self.loss:
-            self.loss, self.waited = loss, 0
-            self._keep()
-
-    def _keep(self) -> None:
-        self.prompts = [module.prompt() for module in self.joint]
-        self.universal = self.joint[0].universal.prompt()
+def _prompts(joint: list[Joined]) -> _Kept:
+    return [module.prompt() for module in joint], joint[0].universal.prompt()
 
 
 def _joint(problems: Sequence[Problem]) -> list[Joined]:

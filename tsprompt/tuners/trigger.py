@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.prompts import PromptModule
@@ -71,8 +72,7 @@ class Trigger(TrainingTuner):
         """Loss on its batch before and after each swap that was tried, and whether it was made."""
         trainer = self._coached(problem, found)
         self.losses_.append(self._validate(trainer, found))
-        best, least, waited = found, float("inf"), 0
-        least = min(least, self.losses_[0])
+        best = Best(found, self.patience, self.losses_[0])
         for number in range(self.epochs):
             prompt = self._round(problem, found.reading.prompt, trainer, features)
             if not prompt.equals(found.reading.prompt):
@@ -80,14 +80,15 @@ class Trigger(TrainingTuner):
                 trainer = self._coached(problem, found)
             loss = self._validate(trainer, found)
             self.losses_.append(loss)
-            best, least, waited = (found, loss, 0) if loss < least else (best, least, waited + 1)
+            if best.offer(loss):
+                best.kept = found
             progress.report("swapping words", number + 1, self.epochs)
-            if waited >= self.patience:
+            if best.exhausted:
                 break
         progress.report("swapping words", self.epochs, self.epochs)
-        if least == float("inf"):
+        if not best.improved:
             say_unlearned()
-        return best
+        return best.kept
 
     def _round(
         self, problem: Problem, prompt: Prompt, trainer: MaskTrainer, features: TrainFeatures
