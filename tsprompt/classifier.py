@@ -23,7 +23,7 @@ from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
-from tsprompt.errors import ConfigError, InputError, notice
+from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
 from tsprompt.heads.base import hold_out
 from tsprompt.model.design import Design, make_reader
@@ -185,7 +185,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if unlabelled is not None and not parts.combination.uses_unlabelled:
             raise ConfigError(
                 f"the combination {parts.combination.name!r} has no use for unlabelled cases; "
-                'leave them out, or use combination="distil"'
+                "leave them out, or use ",
+                Setting("combination", "distil"),
             )
         given = TrainingData.of(X, y, unlabelled, development)
         self._check_counts(given, parts)
@@ -237,7 +238,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if not cases.equal_length:
                 notice(
                     "series of different lengths are resampled to the longest of train, "
-                    f"{parts.preprocessing.length} timesteps: scope='step' needs equal lengths"
+                    f"{parts.preprocessing.length} timesteps: ",
+                    Setting("scope", "step"),
+                    " needs equal lengths",
                 )
         sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
@@ -345,8 +348,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts = self.parts_
         if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
             notice(
-                f"series are resampled to the {parts.preprocessing.length} timesteps of train: "
-                "scope='step' needs equal lengths"
+                f"series are resampled to the {parts.preprocessing.length} timesteps of train: ",
+                Setting("scope", "step"),
+                " needs equal lengths",
             )
         with self._progress():
             prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
@@ -399,15 +403,25 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         counts = np.bincount(given.labels)
         head, tuner = parts.head, parts.tuner
         for own, least, other in (
-            (f'head="{head.name}"', head.min_per_class, 'head="ridge", with its leave-one-out'),
-            (f'tuner="{tuner.name}"', tuner.min_per_class, 'tuner="search" or "none"'),
+            (
+                Setting("head", head.name),
+                head.min_per_class,
+                (Setting("head", "ridge"), ", with its leave-one-out"),
+            ),
+            (
+                Setting("tuner", tuner.name),
+                tuner.min_per_class,
+                (Setting("tuner", "search"), " or ", Setting("tuner", "none")),
+            ),
         ):
             rare = [str(given.classes[i]) for i in np.flatnonzero(counts < least)]
             if rare:
                 raise InputError(
-                    f"class {', '.join(rare)} has fewer than {least} training cases, but {own} "
-                    "holds a part of train out and needs each class in both; add cases, or use "
-                    f"{other}, which holds out nothing"
+                    f"class {', '.join(rare)} has fewer than {least} training cases, but ",
+                    own,
+                    " holds a part of train out and needs each class in both; add cases, or use ",
+                    *other,
+                    ", which holds out nothing",
                 )
 
     @contextmanager

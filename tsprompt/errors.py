@@ -12,13 +12,22 @@
 All of them are the user's to mend: the message says what is wrong, where, and what to do. The
 command line prints it without a traceback and exits with 2. Anything else is a bug and keeps its
 traceback. `TspromptNotice` is a warning: something was done that the user should know of.
+
+A text that speaks of a setting holds it as a `Setting`, not as words: Python writes
+``head="ridge"``, the command line ``--head ridge``. So an error is made of pieces::
+
+    ConfigError("the head can't learn from soft labels; use ", Setting("head", "ridge"))
+
+and ``str(error)`` spells it for Python, ``error.spelled(...)`` for somebody else.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 __all__ = [
     "BackboneError",
@@ -26,6 +35,8 @@ __all__ = [
     "DatasetError",
     "InputError",
     "ModelFileError",
+    "Piece",
+    "Setting",
     "TspromptError",
     "TspromptNotice",
     "near_names",
@@ -37,8 +48,46 @@ _SHOWN = 12
 """Names in a message at the most."""
 
 
-class TspromptError(Exception):
+@dataclass(frozen=True)
+class Setting:
+    """A setting that a text speaks of, and what to set it to, if the text says so."""
+
+    name: str
+    """The argument's name in Python, such as `n_prompts` or `path`."""
+    value: object = None
+
+    def __str__(self) -> str:
+        """As Python spells it: `head="ridge"`, or the name alone."""
+        if self.value is None:
+            return self.name
+        text = isinstance(self.value, str)
+        return f"{self.name}={json.dumps(self.value, ensure_ascii=False) if text else self.value}"
+
+
+Piece = str | Setting
+"""What a text is made of."""
+
+
+class _Told:
+    """What errors and notices have in common: a text made of pieces, which are its `args`."""
+
+    args: tuple[object, ...]
+
+    def __str__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Setting], str]) -> str:
+        """The text, with every setting in the spelling of whoever shows it."""
+        return "".join(spell(one) if isinstance(one, Setting) else str(one) for one in self.args)
+
+
+class TspromptError(_Told, Exception):
     """Base of all errors that the user can mend."""
+
+    args: tuple[Piece, ...]
+
+    def __init__(self, *text: Piece) -> None:
+        super().__init__(*text)
 
 
 class InputError(TspromptError, ValueError):
@@ -61,13 +110,13 @@ class ModelFileError(TspromptError):
     """A saved model is truncated, of a newer format, or can't be written."""
 
 
-class TspromptNotice(UserWarning):
+class TspromptNotice(_Told, UserWarning):
     """Something was done to the input, or a limit was met, that the user should know of."""
 
 
-def notice(message: str) -> None:
+def notice(*text: Piece) -> None:
     """Tell the user something once, through Python's warnings, as a `TspromptNotice`."""
-    warnings.warn(message, TspromptNotice, stacklevel=2)
+    warnings.warn(TspromptNotice(*text), stacklevel=2)
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

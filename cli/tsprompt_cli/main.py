@@ -22,21 +22,17 @@ from tsprompt_cli.commands import (
     report,
     show,
 )
-from tsprompt_cli.manners import guarded
-from tsprompt_cli.options import as_flags
+from tsprompt_cli.messages import as_flag, guarded, in_a_plan
 
 __all__ = ["app", "main"]
 
 
 class _Guarded(TyperGroup):
-    """Runs every command with the same manners for errors, notices and Ctrl-C."""
+    """Runs every command with the same handling of errors, notices and Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
-        def worded(text: str) -> str:
-            # A plan spells its settings much as the library does.
-            return text if ctx.invoked_subcommand == "bench" else as_flags(text)
-
-        with guarded(verbose=bool(ctx.params.get("verbose")), worded=worded):
+        spell = in_a_plan if ctx.invoked_subcommand == "bench" else as_flag
+        with guarded(verbose=bool(ctx.params.get("verbose")), spell=spell):
             return super().invoke(ctx)
 
 

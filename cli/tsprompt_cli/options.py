@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +34,6 @@ __all__ = [
     "Seed",
     "SetName",
     "Strategy",
-    "as_flags",
     "flat",
 ]
 
@@ -317,18 +314,6 @@ class Machine:
         return PromptClassifier.load(
             model, device=self.device, dtype=dtype, batch_tokens=self.batch_tokens
         )
-
-
-def as_flags(text: str) -> str:
-    """The library's advice as the command takes it: `head="ridge"` becomes `--head ridge`."""
-    names = "|".join(field.name for field in dataclasses.fields(Model))
-    setting = rf"""(?<![\w,:])(strategy|{names})=(?:"([^"]*)"|'([^']*)'|([\w-]+))"""
-    return re.sub(setting, _flag, text).replace("prompt_from:", "--prompt-from:")
-
-
-def _flag(setting: re.Match[str]) -> str:
-    name, *values = setting.groups(default="")
-    return f"--{name.replace('_', '-')} {shlex.quote(''.join(values))}"
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

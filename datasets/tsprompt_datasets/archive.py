@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from urllib.error import HTTPError
 
-from tsprompt.errors import DatasetError
+from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.locate import (
     DatasetEntry,
     downloads_folder,
@@ -135,7 +135,7 @@ def _failed(name: str, reason: str) -> DatasetError:
     here = [entry.name for entry in list_datasets() if entry.source != "data-dir"]
     return DatasetError(
         f"data set {name!r} could not be downloaded ({reason}). Put its files into a folder as "
-        f"DIR/{name}/{name}_TRAIN.ts and _TEST.ts (or .tsv, .arff) and give "
-        "--data-dir DIR (data_dir= in Python, or TSPROMPT_DATA_DIR). "
-        f"Without network there are: {', '.join(here)}"
+        f"DIR/{name}/{name}_TRAIN.ts and _TEST.ts (or .tsv, .arff) and give ",
+        Setting("data_dir", "DIR"),
+        f" (or TSPROMPT_DATA_DIR=DIR). Without network there are: {', '.join(here)}",
     )

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tsprompt.data import Dataset, Split
-from tsprompt.errors import DatasetError, near_names
+from tsprompt.errors import DatasetError, Setting, near_names
 from tsprompt_datasets.archive import archive_names, download_dataset
 from tsprompt_datasets.cache import read_entry, write_entry
 from tsprompt_datasets.locate import DatasetEntry, find, list_datasets
@@ -62,12 +62,15 @@ def fetch_dataset(
         known = {*archive_names(), *(one.name for one in list_datasets(data_dir))}
         raise DatasetError(
             f"no data set is called {name!r}; for one of your own, give the folder that holds it "
-            f"with --data-dir (data_dir= in Python); {near_names(name, known)}"
+            "as ",
+            Setting("data_dir"),
+            f"; {near_names(name, known)}",
         )
     if not download:
         raise DatasetError(
             f"data set {name!r} is not on this machine, and downloading is switched off; "
-            "allow it, or give the folder that holds it with --data-dir (data_dir= in Python)"
+            "allow it, or give the folder that holds it as ",
+            Setting("data_dir"),
         )
     return download_dataset(name)
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from tsprompt.errors import DatasetError
+from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.cache import cache_folder
 from tsprompt_datasets.readers import ARCHIVE_FORMATS
 from tsprompt_datasets.readers.ts import is_regression
@@ -76,14 +76,15 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     DatasetError
         It is not a folder.
     """
+    origin: str | Setting
     if data_dir is not None:
-        folder, origin = Path(data_dir).expanduser(), "--data-dir (data_dir= in Python)"
+        folder, origin = Path(data_dir).expanduser(), Setting("data_dir")
     elif chosen := os.environ.get("TSPROMPT_DATA_DIR"):
         folder, origin = Path(chosen).expanduser(), "TSPROMPT_DATA_DIR"
     else:
         return None
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder; correct {origin}")
+        raise DatasetError(f"{folder} is not a folder; correct ", origin)
     return folder.absolute()  # so that `.` has a name too
 
 

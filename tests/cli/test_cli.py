@@ -225,7 +225,7 @@ def test_warnings_of_others_are_shown_on_demand(
     import warnings
 
     from tsprompt.errors import TspromptNotice
-    from tsprompt_cli.manners import guarded
+    from tsprompt_cli.messages import guarded
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")
@@ -315,25 +315,6 @@ def test_ctrl_c_among_the_twins_keeps_the_model(
 def test_refusals(args: list[str], said: str, home: Path) -> None:
     assert said in refused(*args)
     assert list(home.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("library", "command"),
-    [
-        ('use head="ridge", or combination="vote"', "use --head ridge, or --combination vote"),
-        ("train='lm' needs n_prompts=1, not 4", "--train lm needs --n-prompts 1, not 4"),
-        (
-            'give prompt="manual:template=x {series}."',
-            "give --prompt 'manual:template=x {series}.'",
-        ),
-        ('choose missing="mean", by=segment', 'choose missing="mean", by=segment'),
-        ("'a:template=x,head=1'; prompt_from: so", "'a:template=x,head=1'; --prompt-from: so"),
-    ],
-)
-def test_advice_is_worded_as_the_command_takes_it(library: str, command: str) -> None:
-    from tsprompt_cli.options import as_flags
-
-    assert as_flags(library) == command
 
 
 @pytest.mark.parametrize("args", [["fit"], ["fit", "UnitTest", "--seed", "x"], ["nothing"]])

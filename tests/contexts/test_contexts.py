@@ -551,7 +551,7 @@ def test_a_class_of_one_case_has_none_to_show_itself(tiny: dict[str, Any]) -> No
 def test_steps_read_alone_have_no_context(
     tiny: dict[str, Any], separable: Any, context: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"context='{context}' has no meaning with scope='step'"):
+    with pytest.raises(ConfigError, match=f'context="{context}" has no meaning with scope="step"'):
         PromptClassifier(**tiny, context=context, scope="step").fit(separable.X, separable.y)
 
 

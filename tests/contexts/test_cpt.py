@@ -191,7 +191,7 @@ def test_contradictions_are_told(tiny: dict[str, Any], separable: Any) -> None:
 
     with pytest.raises(ConfigError, match="2 words for 4 segments"):
         fit("colours:words=a+b")
-    with pytest.raises(ConfigError, match=r"context='none' brings none; use one of: colours"):
+    with pytest.raises(ConfigError, match=r'context="none" brings none; use one of: colours'):
         fit("none", readout="words")
     with pytest.raises(ConfigError, match="128 positions"):
         fit("colours:segments=120,words=" + "+".join(f'"{i}"' for i in range(120)))

@@ -146,7 +146,7 @@ def test_half_a_set_is_named(tmp_path: Path) -> None:
 
 
 def test_a_data_dir_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DatasetError, match=r"absent is not a folder; correct --data-dir"):
+    with pytest.raises(DatasetError, match=r"absent is not a folder; correct data_dir"):
         load_dataset("GunPoint", data_dir=tmp_path / "absent")
     monkeypatch.setenv("TSPROMPT_DATA_DIR", str(tmp_path / "absent"))
     with pytest.raises(DatasetError, match=r"absent is not a folder; correct TSPROMPT_DATA_DIR"):
@@ -159,7 +159,7 @@ def test_a_data_dir_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_unknown_name_suggests_near_ones(tmp_path: Path, name: str, near: str) -> None:
     write_set(tmp_path, "Mine")
-    with pytest.raises(DatasetError, match=rf"{name}.*--data-dir.*did you mean.*\b{near}\b"):
+    with pytest.raises(DatasetError, match=rf"{name}.*data_dir.*did you mean.*\b{near}\b"):
         load_dataset(name, data_dir=tmp_path / ".")
 
 
@@ -168,7 +168,7 @@ def test_unknown_name_suggests_near_ones(tmp_path: Path, name: str, near: str) -
 
 def test_no_network_is_an_error_in_seconds(no_network: None) -> None:
     before = time.monotonic()
-    with pytest.raises(DatasetError, match=r"'Beef' could not .*not known.*DIR/Beef.*--data-dir"):
+    with pytest.raises(DatasetError, match=r"'Beef' could not .*not known.*DIR/Beef.*data_dir"):
         load_dataset("Beef")
     assert time.monotonic() - before < 15  # of which importing sktime is most
     with pytest.raises(DatasetError, match="downloading is switched off"):

@@ -368,7 +368,7 @@ def test_a_prompt_for_a_decoder_is_not_for_the_encoder_alone(
     other = PromptClassifier(
         "prompt-tuning", **same, readout="pooled:layers=-1", prompt_from=tmp_path / "start"
     )
-    with pytest.raises(ConfigError, match=r"the decoder was read in one case .* readout='mask"):
+    with pytest.raises(ConfigError, match=r'the decoder was read in one case .* readout="mask'):
         other.fit(X, y)
 
 
@@ -385,7 +385,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(
 
     fit("trained with the language model .* give backbone=", backbone=make_bert(seed=5))
     fit("has 4 vectors, and this model has 6 prompt slots.*soft:length=4", prompt="soft:length=6")
-    fit("trained for 2 layers of .* readout='mask", readout="mask:layers=1")
+    fit('trained for 2 layers of .* readout="mask', readout="mask:layers=1")
     fit("trained with 'kernels:steps=8', and here", tokenizer="kernels:steps=4")
     fit("trained with 'shared', and here it is 'per-step'", strategy="per-step")
     fit("can't start from vectors", prompt="hard", tuner="none")

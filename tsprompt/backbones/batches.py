@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from tsprompt.errors import TspromptError, notice
+from tsprompt.errors import Setting, TspromptError, notice
 
 __all__ = ["BatchSize", "is_out_of_memory", "side_by_side"]
 
@@ -84,8 +84,9 @@ class BatchSize:
     def _halve(self, rows: int, length: int) -> None:
         if rows == 1:
             raise TspromptError(
-                f"memory ran out with one row of {length} tokens; use fewer steps "
-                '(for example tokenizer="kernels:steps=32"), a smaller backbone or another device'
+                f"memory ran out with one row of {length} tokens; use fewer steps (for example ",
+                Setting("tokenizer", "kernels:steps=32"),
+                "), a smaller backbone or another device",
             ) from None
         self.tokens = length * (rows // 2)
         if torch.cuda.is_available():
@@ -94,7 +95,9 @@ class BatchSize:
             self._said = True
             notice(
                 f"memory ran out with {rows} rows of {length} tokens at once; going on with fewer. "
-                f"Start with batch_tokens={self.tokens} to avoid this"
+                "Start with ",
+                Setting("batch_tokens", self.tokens),
+                " to avoid this",
             )
 
 

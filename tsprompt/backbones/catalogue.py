@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tsprompt.errors import BackboneError, notice
+from tsprompt.errors import BackboneError, Setting, notice
 
 __all__ = ["BUNDLED", "TWINS", "Bundled", "available", "cached", "choose", "split_name"]
 
@@ -104,8 +104,9 @@ def choose(names: str) -> str:
         if split_name(name)[1] in here or Path(name).is_dir():
             if name != first:
                 notice(
-                    f"{first} is not on this machine: {name} stands in for it; "
-                    f"--backbone {first} would download it"
+                    f"{first} is not on this machine: {name} stands in for it; ",
+                    Setting("backbone", first),
+                    " would download it",
                 )
             return name
     raise BackboneError(f"none of {names.replace('|', ', ')} is on this machine")

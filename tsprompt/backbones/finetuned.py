@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tsprompt.backbones.base import Backbone
 from tsprompt.backbones.load import load_backbone
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["METHODS", "TunedBackbone"]
 
@@ -54,8 +54,9 @@ class TunedBackbone(Backbone):
         """
         if base.passes_through:
             raise ConfigError(
-                f"the backbone {base.name} has no layers, so there is nothing of it to train; use "
-                'train="prompt", or a backbone with layers'
+                f"the backbone {base.name} has no layers, so there is nothing of it to train; use ",
+                Setting("train", "prompt"),
+                ", or a backbone with layers",
             )
         place = str(base.device)
         answers = base.family.answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["NoWords", "Words"]
 
@@ -78,6 +78,7 @@ class NoWords(Words):
             Always.
         """
         raise ConfigError(
-            f"{self._name} reads images and has no words; use prompt=none, or a prompt of vectors "
-            "that are drawn at random"
+            f"{self._name} reads images and has no words; use ",
+            Setting("prompt", "none"),
+            ", or a prompt of vectors that are drawn at random",
         )

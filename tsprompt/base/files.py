@@ -6,9 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from tsprompt.errors import TspromptError
+from tsprompt.errors import ConfigError, Setting, TspromptError
 
-__all__ = ["check_writable", "write_whole"]
+__all__ = ["check_file", "check_folder", "check_writable", "write_whole"]
+
+_PATH = Setting("path")
 
 
 def write_whole(path: Path, text: str) -> Path:
@@ -33,10 +35,11 @@ def write_whole(path: Path, text: str) -> Path:
     return path
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, setting: Setting = _PATH) -> None:
     """See that `path`, a file or folder to be, can be written: before hours of work, not after.
 
-    Nothing is left behind: a file is tried in the nearest folder that exists.
+    Nothing is left behind: a file is tried in the nearest folder that exists. `setting` is what
+    the user gave it as.
 
     Raises
     ------
@@ -49,11 +52,38 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b".")
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable(path, error, setting) from None
 
 
-def _unwritable(path: Path, error: OSError) -> TspromptError:
+def check_file(path: Path, setting: Setting = _PATH) -> None:
+    """See that a file can be written there.
+
+    Raises
+    ------
+    TspromptError
+        It is a folder, or can't be written.
+    """
+    if path.expanduser().is_dir():
+        raise ConfigError(f"{path} is a folder; give the name of a file as ", setting)
+    check_writable(path, setting)
+
+
+def check_folder(path: Path, setting: Setting = _PATH) -> None:
+    """See that files can be written into this folder, which need not exist yet.
+
+    Raises
+    ------
+    TspromptError
+        It is a file, or can't be written.
+    """
+    folder = path.expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{path} is a file; give a folder as ", setting)
+    check_writable(folder / "file", setting)
+
+
+def _unwritable(path: Path, error: OSError, setting: Setting = _PATH) -> TspromptError:
     reason = error.strerror or type(error).__name__
     return TspromptError(
-        f"{path} can't be written ({reason}); free some space or choose another --output"
+        f"{path} can't be written ({reason}); free some space or choose another ", setting
     )

@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from tsprompt.base.spec import spell_spec
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Piece
 
 __all__ = ["Part", "count_of", "require", "require_one_of", "several", "spec_of"]
 
@@ -61,10 +61,10 @@ def several(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def require(condition: bool, message: str) -> None:
-    """Raise `ConfigError` with this message unless the condition holds."""
+def require(condition: bool, *text: Piece) -> None:
+    """Raise `ConfigError` with this text unless the condition holds."""
     if not condition:
-        raise ConfigError(message)
+        raise ConfigError(*text)
 
 
 def count_of(option: str, value: object) -> int:

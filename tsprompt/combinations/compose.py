@@ -14,6 +14,7 @@ from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import derive
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases
+from tsprompt.errors import Setting
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
 from tsprompt.preprocessings.resample import resample
@@ -50,7 +51,10 @@ class Compose(Combination):
         require(
             not head.reads_mask,
             f"compose: its sub-tasks have no names, and the head {head.name!r} reads the names of "
-            'classes; use head="ridge", or combination="vote"',
+            "classes; use ",
+            Setting("head", "ridge"),
+            ", or ",
+            Setting("combination", "vote"),
         )
 
     def draw_of(self, member: int) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.combinations.base import Combination, Evidence, combinations
+from tsprompt.errors import Setting
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels
 
@@ -66,12 +67,15 @@ class Distil(Combination):
         """The final classifier learns from probabilities; and patterns label for others."""
         require(
             head.takes_soft,
-            f'distil: the head {head.name!r} can\'t learn from soft labels; use head="ridge"',
+            f"distil: the head {head.name!r} can't learn from soft labels; use ",
+            Setting("head", "ridge"),
         )
         require(
             self.generations == 1 or n_prompts > 1,
-            "distil: with one prompt there is no other that could label for it; use n_prompts=2 or "
-            'more, or combination="distil:generations=1"',
+            "distil: with one prompt there is no other that could label for it; use ",
+            Setting("n_prompts", 2),
+            " or more, or ",
+            Setting("combination", "distil:generations=1"),
         )
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:

@@ -16,6 +16,7 @@ from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases, IntArray
+from tsprompt.errors import Setting
 from tsprompt.heads.base import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
@@ -65,8 +66,13 @@ class Context(Part):
         """
         require(
             scope in self.scopes,
-            f"context={self.name!r} has no meaning with scope={scope!r}, where the model reads one "
-            f"step of a case at a time; use scope={self.scopes[0]!r} or context='none'",
+            Setting("context", self.name),
+            " has no meaning with ",
+            Setting("scope", scope),
+            ", where the model reads one step of a case at a time; use ",
+            Setting("scope", self.scopes[0]),
+            " or ",
+            Setting("context", "none"),
         )
 
     def meet(

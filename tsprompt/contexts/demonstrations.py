@@ -18,7 +18,7 @@ from tsprompt.base.seeds import generator
 from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts
 from tsprompt.contexts.words import given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.base import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.strategies.base import FRAME
@@ -101,7 +101,8 @@ class Demonstrations(Context):
         require(
             self.place == "before" or not self.behind_,
             f"demonstrations: {backbone.name} reads from left to right and answers before it comes "
-            "to what stands after the query; use context='demonstrations:place=before'",
+            "to what stands after the query; use ",
+            Setting("context", "demonstrations:place=before"),
         )
         counts = np.bincount(train[1][train[1] >= 0], minlength=len(classes))
         rare = [classes[i] for i in np.flatnonzero(counts < 2)]
@@ -109,8 +110,8 @@ class Demonstrations(Context):
             raise InputError(
                 f"of the class {', '.join(rare)} there are fewer than 2 training cases to learn "
                 "from, but beside each case another one of every class is shown; give more cases, "
-                "or shots, (those that are held out for validation don't count), or use "
-                "context='none'"
+                "or shots, (those that are held out for validation don't count), or use ",
+                Setting("context", "none"),
             )
         self.ids_ = torch.tensor(self._choose_words(backbone, classes, seed, spoken))
         self.shown_ = int(min(self.per_class, self.pool - 1, counts.min() - 1))

@@ -9,7 +9,7 @@ import numpy as np
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import FRAME
 from tsprompt.base.part import require
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["find_word", "given_words", "named_or_drawn", "needs_mask"]
 
@@ -30,8 +30,10 @@ def needs_mask(part: str, backbone: Backbone) -> None:
     """Raise `ConfigError` unless the model answers at a mask between `[CLS]` and `[SEP]`."""
     require(
         backbone.family.frame == FRAME,
-        f"context={part!r} puts its words around [MASK] and [SEP], and {backbone.name} is a model "
-        "without them; use an encoder such as minilm, or context='none'",
+        Setting("context", part),
+        f" puts its words around [MASK] and [SEP], and {backbone.name} is a model without them; "
+        "use an encoder such as minilm, or ",
+        Setting("context", "none"),
     )
 
 

@@ -16,7 +16,7 @@ from tsprompt.base.part import count_of, spec_of
 from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
-from tsprompt.errors import BackboneError, ConfigError
+from tsprompt.errors import BackboneError, ConfigError, Piece, Setting
 from tsprompt.heads import Head, heads
 from tsprompt.preprocessings import Preprocessing, preprocessings
 from tsprompt.prompts import PromptModel, prompts
@@ -31,11 +31,15 @@ __all__ = ["Design", "make_reader"]
 
 _BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
 
-_SUPPLY = {
-    "words": "",
-    "images": ". The tokenizer 'image' needs a vision transformer (ViT): where the hub can be "
-    "reached, it is downloaded; else give the folder of one that save_pretrained wrote, "
-    "backbone=FOLDER. For a backbone of words, use the recipe default",
+_SUPPLY: dict[str, tuple[Piece, ...]] = {
+    "words": (),
+    "images": (
+        ". The tokenizer 'image' needs a vision transformer (ViT): where the hub can be reached, "
+        "it is downloaded; else give the folder of one that save_pretrained wrote, ",
+        Setting("backbone", "FOLDER"),
+        ". For a backbone of words, use ",
+        Setting("recipe", "default"),
+    ),
 }
 """What to do if there is no backbone that reads what a tokenizer makes."""
 _REMEDY = {
@@ -101,15 +105,18 @@ class Design:
         if self.prompt.by_layer and self.strategy.by_step:
             raise ConfigError(
                 f"the prompt {self.prompt.name!r} stands beside all tokens of every layer, so no "
-                f'step can have one of its own; use strategy="shared", or a prompt of tokens with '
-                f"{self.strategy.name!r}"
+                "step can have one of its own; use ",
+                Setting("strategy", "shared"),
+                f", or a prompt of tokens with {self.strategy.name!r}",
             )
         allowed = self.train.tuners_of(self.prompt.tuners)
         if self.tuner.name not in allowed:
             if self.train.tunes_model:
                 raise ConfigError(
-                    f"train={self.train.name!r} trains the language model by descent, and the "
-                    f'tuner {self.tuner.name!r} knows none; use tuner="{allowed[0]}"'
+                    Setting("train", self.train.name),
+                    " trains the language model by descent, and the tuner "
+                    f"{self.tuner.name!r} knows none; use ",
+                    Setting("tuner", allowed[0]),
                 )
             raise ConfigError(
                 f"the tuner {self.tuner.name!r} can't find the prompt {self.prompt.name!r}; use "
@@ -120,20 +127,24 @@ class Design:
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
             raise ConfigError(
-                f"the readout {self.readout.name!r} reads the words that a context brings, and "
-                f"context={self.context.name!r} brings none; use one of: {', '.join(named)}"
+                f"the readout {self.readout.name!r} reads the words that a context brings, and ",
+                Setting("context", self.context.name),
+                f" brings none; use one of: {', '.join(named)}",
             )
         self.combination.check(self.head, self.n_prompts)
         if self.prompt_from is not None and not self.prompt.resumes:
             able = [name for name in prompts if prompts[name].resumes]
             raise ConfigError(
-                f"prompt_from: the prompt {self.prompt.name!r} can't start from vectors that were "
-                f"saved; use one of: {', '.join(able)}"
+                Setting("prompt_from"),
+                f": the prompt {self.prompt.name!r} can't start from vectors that were saved; use "
+                f"one of: {', '.join(able)}",
             )
         if self.head.reads_mask and self.readout.name != "mask":
             raise ConfigError(
                 f"the head {self.head.name!r} reads what the model says at the mask as words; it "
-                f'needs readout="mask", not {self.readout.name!r}'
+                "needs ",
+                Setting("readout", "mask"),
+                f", not {self.readout.name!r}",
             )
 
     def check_zero_shot(self) -> None:
@@ -159,9 +170,12 @@ class Design:
         able = [spec for name in heads if (spec := heads[name].without_cases)]
         raise ConfigError(
             f"without training cases (0 shots) nothing can be learned, but {' and '.join(needy)} "
-            f"must learn; use a head that need not ({', '.join(able) or 'there is none'}, with "
-            'readout="mask"), tuner="none", and one of the combinations: '
-            + ", ".join(name for name in combinations if not combinations[name].needs_cases)
+            f"must learn; use a head that need not ({', '.join(able) or 'there is none'}, with ",
+            Setting("readout", "mask"),
+            "), ",
+            Setting("tuner", "none"),
+            ", and one of the combinations: ",
+            ", ".join(name for name in combinations if not combinations[name].needs_cases),
         )
 
     @property
@@ -205,7 +219,7 @@ class Design:
         try:
             reads = input_of(self.backbone)
         except BackboneError as error:
-            raise BackboneError(f"{error}{_SUPPLY[self.tokenizer.makes]}") from None
+            raise BackboneError(*error.args, *_SUPPLY[self.tokenizer.makes]) from None
         if reads != self.tokenizer.makes:
             raise ConfigError(
                 f"the tokenizer {self.tokenizer.name!r} makes {self.tokenizer.makes}, but the "
@@ -215,8 +229,9 @@ class Design:
         if reads != "words" and wordy:
             raise ConfigError(
                 f"{wordy[0].name!r} needs words, but the backbone {self.backbone} reads {reads} "
-                "and has none; use prompt=none, or a prompt of vectors drawn at random, and a "
-                "head that reads features"
+                "and has none; use ",
+                Setting("prompt", "none"),
+                ", or a prompt of vectors drawn at random, and a head that reads features",
             )
 
     @property

@@ -18,7 +18,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.data import Cases, as_cases
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.saving import check_target, pack, write_folder
@@ -137,8 +137,9 @@ def pretrain(
     if len(sets) < tuner.least_sets:
         raise ConfigError(
             f"{method} learns across tasks and needs {tuner.least_sets} sets or more, not "
-            f"{len(sets)}; name further sets, or fit without --prompt-from: the tasks are then "
-            "made of the classes of that set"
+            f"{len(sets)}; name further sets, or fit without ",
+            Setting("prompt_from"),
+            ": the tasks are then made of the classes of that set",
         )
     _check(parts, choices)
     seed = int(check_random_state(random_state).randint(2**31 - 1))

@@ -28,7 +28,7 @@ from tsprompt.backbones import load_backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.seeds import derive
 from tsprompt.contexts import contexts
-from tsprompt.errors import BackboneError, ModelFileError
+from tsprompt.errors import BackboneError, ModelFileError, Setting
 from tsprompt.model.design import Design, make_reader
 from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers
@@ -120,7 +120,8 @@ def write_folder(
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{kind.a} can't be written to {path} ({error}); what was there is untouched: "
-            "free some space or choose another --output"
+            "free some space or choose another ",
+            Setting("path"),
         ) from None
     return path
 
@@ -139,7 +140,7 @@ def check_target(path: Path, kind: Kind = MODEL) -> None:
         return
     files = {one.name for one in path.iterdir()} if path.is_dir() else None
     if files not in (set(), {kind.header, kind.tensors}):
-        raise ModelFileError(f"{path} exists and is {kind.none}; choose another --output")
+        raise ModelFileError(f"{path} exists and is {kind.none}; choose another ", Setting("path"))
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

@@ -25,7 +25,7 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.base.spec import differing, name_in, split_texts
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, ModelFileError
+from tsprompt.errors import ConfigError, ModelFileError, Setting
 from tsprompt.model.design import Design
 from tsprompt.model.saving import MODEL, Kind, read_header, read_tensors, unpack
 from tsprompt.preprocessings.resample import resample
@@ -192,13 +192,17 @@ def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
     kind = name_in(header["settings"]["prompt"])
     require(
         all(one.ids is None and (len(one) or one.deep is not None) for one in prompts),
-        f"prompt_from: the prompt of {name} is of the kind {kind!r}, and training can "
-        'start from vectors only; give a model that was fitted with such as recipe="prompt-tuning"',
+        Setting("prompt_from"),
+        f": the prompt of {name} is of the kind {kind!r}, and training can start from vectors "
+        "only; give a model that was fitted with such as ",
+        Setting("recipe", "prompt-tuning"),
     )
     require(
         not regimes.build(header["settings"]["train"]).tunes_model,
-        f"prompt_from: the prompt of {name} was trained together with its own copy of the language "
-        'model, and means nothing to another; give a model that was fitted with train="prompt"',
+        Setting("prompt_from"),
+        f": the prompt of {name} was trained together with its own copy of the language model, and "
+        "means nothing to another; give a model that was fitted with ",
+        Setting("train", "prompt"),
     )
     return Source(
         name=name,
@@ -244,7 +248,8 @@ def choose_source(
     for source in sources:
         require(
             len(sources) == 1 or source.name in similarities,
-            f"prompt_from: {source.name} was saved without a task vector that can be compared with "
+            Setting("prompt_from"),
+            f": {source.name} was saved without a task vector that can be compared with "
             "those of the others; fit it again, or give it alone",
         )
     nearest = max(sources, key=lambda one: similarities.get(one.name, 0.0))
@@ -256,28 +261,38 @@ def _check_alike(source: Source, parts: Design, backbone: Backbone) -> None:
     if theirs["weights_hash"] != backbone.weights_hash:
         if theirs["name"] == backbone.name and theirs["depth"] != backbone.depth:
             raise ConfigError(
-                f"prompt_from: the prompt of {name} was trained for {theirs['depth']} layers of "
+                Setting("prompt_from"),
+                f": the prompt of {name} was trained for {theirs['depth']} layers of "
                 f"{backbone.name}, and here {backbone.depth} are read; give the readout that it "
-                f"was trained with, readout={source.settings['readout']!r}"
+                "was trained with, ",
+                Setting("readout", source.settings["readout"]),
             )
         if theirs["name"] == backbone.name:
             raise ConfigError(
-                f"prompt_from: the prompt of {name} was trained with {backbone.name} of other "
-                "weights: either these have changed since, or the decoder was read in one case "
-                f"and not in the other; it was trained with readout={source.settings['readout']!r}"
-                f" and tuner={source.settings['tuner']!r}"
+                Setting("prompt_from"),
+                f": the prompt of {name} was trained with {backbone.name} of other weights: either "
+                "these have changed since, or the decoder was read in one case and not in the "
+                "other; it was trained with ",
+                Setting("readout", source.settings["readout"]),
+                " and ",
+                Setting("tuner", source.settings["tuner"]),
             )
         raise ConfigError(
-            f"prompt_from: the prompt of {name} was trained with the language model "
+            Setting("prompt_from"),
+            f": the prompt of {name} was trained with the language model "
             f"{theirs['name']} (weights {theirs['weights_hash'][:12]}...), and is to be read by "
-            f"{backbone.name} (weights {backbone.weights_hash[:12]}...) here; give "
-            f"backbone={theirs['name']!r}, or train the prompt with the one here"
+            f"{backbone.name} (weights {backbone.weights_hash[:12]}...) here; give ",
+            Setting("backbone", theirs["name"]),
+            ", or train the prompt with the one here",
         )
     own = parts.specs(full=True)
     for setting in _ALIKE:
         if own[setting] != source.settings[setting]:
             their, here = differing(source.settings[setting], own[setting])
             raise ConfigError(
-                f"prompt_from: the prompt of {name} was trained with {their!r}, and here it is "
-                f"{here!r}; give {setting}={their!r}, or train the prompt with what is here"
+                Setting("prompt_from"),
+                f": the prompt of {name} was trained with {their!r}, and here it is {here!r}; "
+                "give ",
+                Setting(setting, their),
+                ", or train the prompt with what is here",
             )

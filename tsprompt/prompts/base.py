@@ -15,7 +15,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import generator
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
 
@@ -75,7 +75,8 @@ class PromptModel(Part):
     def __post_init__(self) -> None:
         require(
             self.length is None or self.length >= 1,
-            f'{self.name}: length must be 1 or more; for no prompt use prompt="none"',
+            f"{self.name}: length must be 1 or more; for no prompt use ",
+            Setting("prompt", "none"),
         )
         require_one_of(self, "placement", ("around", "random"))
 

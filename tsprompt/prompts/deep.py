@@ -14,7 +14,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 from tsprompt.prompts.base import PromptModel, PromptModule, prompts
 
 __all__ = ["DeepPrompt", "PTuningV2", "Prefix"]
@@ -36,7 +36,8 @@ class DeepPrompt(PromptModel):
     def __post_init__(self) -> None:
         require(
             self.length is not None and self.length >= 1,
-            f'{self.name}: length must be 1 or more; for no prompt use prompt="none"',
+            f"{self.name}: length must be 1 or more; for no prompt use ",
+            Setting("prompt", "none"),
         )
         require(
             self.placement == "around",
@@ -128,12 +129,14 @@ class PTuningV2(DeepPrompt):
         if deep is None:
             raise ConfigError(
                 "the prompt 'p-tuning-v2' is keys and values for every layer, and the saved one "
-                'fills slots of the input; use prompt="soft"'
+                "fills slots of the input; use ",
+                Setting("prompt", "soft"),
             )
         require(
             deep.shape[2] == self.length,
             f"the saved prompt has {deep.shape[2]} tokens for each layer, and this one has "
-            f'{self.length}; use prompt="p-tuning-v2:length={deep.shape[2]}"',
+            f"{self.length}; use ",
+            Setting("prompt", f"p-tuning-v2:length={deep.shape[2]}"),
         )
         require(
             len(deep) == backbone.depth,

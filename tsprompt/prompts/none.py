@@ -10,6 +10,7 @@ import numpy as np
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
+from tsprompt.errors import Setting
 from tsprompt.prompts.base import PromptModel, prompts
 
 __all__ = ["NoPrompt"]
@@ -27,7 +28,7 @@ class NoPrompt(PromptModel):
     """Always 0."""
 
     def __post_init__(self) -> None:
-        require(self.length == 0, 'prompt "none" has no length; use prompt="hard"')
+        require(self.length == 0, 'prompt "none" has no length; use ', Setting("prompt", "hard"))
 
     @property
     def needs_words(self) -> bool:

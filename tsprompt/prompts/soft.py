@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require, require_one_of
+from tsprompt.errors import Setting
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
 from tsprompt.prompts.words import encode_words
 
@@ -103,14 +104,16 @@ def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> 
     require(
         start.vectors is not None and start.deep is None,
         f"the prompt {name!r} fills slots of the input, and the saved one is keys and values for "
-        'every layer; use prompt="p-tuning-v2"',
+        "every layer; use ",
+        Setting("prompt", "p-tuning-v2"),
     )
     vectors = start.fill(backbone)
     require(
         len(vectors) == slots,
         f"the saved prompt has {len(vectors)} vectors, and this model has {slots} prompt slots; "
-        "give the prompt the length that it was trained with, as in "
-        f'prompt="soft:length={len(vectors)}" (with per-step also the same number of steps)',
+        "give the prompt the length that it was trained with, as in ",
+        Setting("prompt", f"soft:length={len(vectors)}"),
+        " (with per-step also the same number of steps)",
     )
     return FreeVectors(vectors, start.before, start.mask)
 

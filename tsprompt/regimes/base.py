@@ -8,6 +8,7 @@ from typing import ClassVar
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
+from tsprompt.errors import Setting
 
 __all__ = ["Regime", "regimes"]
 
@@ -39,8 +40,11 @@ class Regime(Part):
         """
         require(
             self.tunes_prompt or tuner == "none",
-            f"train={self.name!r} leaves the prompt as it is, but the tuner {tuner!r} would change "
-            'it; use tuner="none", or train="prompt"',
+            Setting("train", self.name),
+            f" leaves the prompt as it is, but the tuner {tuner!r} would change it; use ",
+            Setting("tuner", "none"),
+            ", or ",
+            Setting("train", "prompt"),
         )
 
     def prepare(self, backbone: Backbone, seed: int) -> Backbone:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.finetuned import METHODS, TunedBackbone
 from tsprompt.base.part import require, require_one_of
+from tsprompt.errors import Setting
 from tsprompt.regimes.base import Regime, regimes
 
 __all__ = ["ModelOnly", "PromptAndModel"]
@@ -48,8 +49,14 @@ class _Tuned(Regime):
         """Only one prompt: the members of an ensemble would change the model under each other."""
         require(
             n_prompts == 1,
-            f"train={self.name!r} needs n_prompts=1, not {n_prompts}: each prompt would change the "
-            'model that the others have learned with; use n_prompts=1, or train="prompt"',
+            Setting("train", self.name),
+            " needs ",
+            Setting("n_prompts", 1),
+            f", not {n_prompts}: each prompt would change the model that the others have learned "
+            "with; use ",
+            Setting("n_prompts", 1),
+            ", or ",
+            Setting("train", "prompt"),
         )
 
     def prepare(self, backbone: Backbone, seed: int) -> Backbone:

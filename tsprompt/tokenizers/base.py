@@ -16,7 +16,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["FIT_CASES", "Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
 
@@ -92,7 +92,11 @@ class Tokenizer(Part):
             raise ConfigError(
                 f"a step of {cases.n_features} features takes {self.width(cases.n_features)} "
                 f"tokens with the tokenizer {self.name!r}: not even one fits beside the prompt; "
-                'use tokenizer="kernels" or "patches", which give one token per step'
+                "use ",
+                Setting("tokenizer", "kernels"),
+                " or ",
+                Setting("tokenizer", "patches"),
+                ", which give one token per step",
             )
         self.patch_ = math.ceil(longest / limit)
         self.max_steps_ = math.ceil(longest / self.patch_)

@@ -17,7 +17,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import derive, generator
 from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads import Head
 from tsprompt.heads.base import Labels, hold_out
 from tsprompt.prompts import PromptModel, PromptModule
@@ -92,7 +92,8 @@ class Problem:
         if len(whole) not in (0, total):
             raise ConfigError(
                 f"the prompt {self.prompt.name!r} has a length of its own and can't be split into "
-                f'{self.parts} parts; use prompt="hard"'
+                f"{self.parts} parts; use ",
+                Setting("prompt", "hard"),
             )
         return whole.part(self.member, self.parts)
 
@@ -146,8 +147,8 @@ class Problem:
         if np.isnan(head.validation_loss_):
             raise InputError(
                 f"prompts can't be compared: the head {head.name!r} could validate on no case "
-                f"({head.validation_kind()}); give a development sample or more cases, or use "
-                'tuner="none"'
+                f"({head.validation_kind()}); give a development sample or more cases, or use ",
+                Setting("tuner", "none"),
             )
         return head.validation_loss_
 

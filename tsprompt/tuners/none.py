@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tsprompt.errors import notice
+from tsprompt.errors import Setting, notice
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
 __all__ = ["NoTuner"]
@@ -25,7 +25,10 @@ class NoTuner(Tuner):
         if problem.tunes_prompt and problem.prompt.tuner != self.name and problem.start is None:
             notice(
                 f"the prompt {problem.prompt.name!r} is meant to be trained, and the tuner 'none' "
-                f"leaves it as it was drawn; tuner={problem.prompt.tuner!r} trains it, and "
-                'train="tuning-free" says that it should stay'
+                "leaves it as it was drawn; ",
+                Setting("tuner", problem.prompt.tuner),
+                " trains it, and ",
+                Setting("train", "tuning-free"),
+                " says that it should stay",
             )
         return [problem.read(problem.draw(0), f"prompt {problem.member + 1}")]

@@ -14,7 +14,7 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.contexts import NoContext
 from tsprompt.data import Cases, FloatArray, IntArray
-from tsprompt.errors import InputError, notice
+from tsprompt.errors import InputError, Setting, notice
 from tsprompt.heads.mlp import MLP
 from tsprompt.readouts.mask import Mask
 from tsprompt.tuners.base import Problem, tuners
@@ -64,8 +64,9 @@ class PPT(PretrainingTuner):
     def own_start(self, problem: Problem) -> Prompt:
         """The same on train."""
         notice(
-            "ppt pre-trains its prompt on the series of train itself, without their labels; "
-            "--prompt-from starts from other sets, see `tsprompt pretrain`"
+            "ppt pre-trains its prompt on the series of train itself, without their labels; ",
+            Setting("prompt_from"),
+            " starts from other sets, see `tsprompt pretrain`",
         )
         (start,) = self.pretrain([problem])
         return start
@@ -128,7 +129,8 @@ def make_pretext(cases: Cases, most: int, validation: float, rng: np.random.Gene
         raise InputError(
             f"ppt cuts series in half and exchanges the halves: this takes 4 series of "
             f"{_LEAST_LENGTH} timesteps, and there are {len(cases)}, the shortest of "
-            f"{cases.lengths.min()}; pre-train on other sets and give --prompt-from"
+            f"{cases.lengths.min()}; pre-train on other sets and give ",
+            Setting("prompt_from"),
         )
     held = int(np.clip(round(validation * len(order)), 2, len(order) - 2))
     made: list[FloatArray] = []

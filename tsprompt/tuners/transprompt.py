@@ -18,7 +18,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
-from tsprompt.errors import ConfigError, notice
+from tsprompt.errors import ConfigError, Setting, notice
 from tsprompt.heads.base import standardiser
 from tsprompt.heads.mlp import MLP
 from tsprompt.prompts import PromptModule
@@ -97,8 +97,9 @@ class TransPrompt(PretrainingTuner):
         same = "; with two classes both ask the same" if len(tasks) == 2 else ""
         notice(
             f"transprompt learns across {len(tasks)} tasks that are made of train, each class "
-            f"against the rest{same}; --prompt-from starts from other sets, see "
-            "`tsprompt pretrain --method transprompt`"
+            f"against the rest{same}; ",
+            Setting("prompt_from"),
+            " starts from other sets, see `tsprompt pretrain --method transprompt`",
         )
         return _mean(self.pretrain(tasks))
 
@@ -187,7 +188,8 @@ def _joint(problems: Sequence[Problem]) -> list[Joined]:
     if len(sizes) > 1:
         raise ConfigError(
             f"transprompt: the sets need prompts of {' and '.join(map(str, sorted(sizes)))} "
-            'vectors, and a universal one has one size; use strategy="shared"'
+            "vectors, and a universal one has one size; use ",
+            Setting("strategy", "shared"),
         )
     first = problems[0]
     universal = first.module(0)
@@ -214,7 +216,10 @@ def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPromp
     if len({found.features.shape[1] for found in firsts}) > 1:
         raise ConfigError(
             "transprompt compares cases across tasks, and what is read of them has different "
-            'sizes; use readout="mask" with scope="series"'
+            "sizes; use ",
+            Setting("readout", "mask"),
+            " with ",
+            Setting("scope", "series"),
         )
     trainers = [
         _Weighted(problem, tuner, found.features)

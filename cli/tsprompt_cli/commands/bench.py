@@ -52,11 +52,11 @@ def run(
 
     Any number of these commands, on any number of machines, can share a folder of results.
     """
+    from tsprompt.base.files import check_folder
     from tsprompt.benchmark import Job, ResultsFolder, check
-    from tsprompt_cli.checks import check_records
     from tsprompt_datasets import fetch_dataset
 
-    check_records(results)
+    check_folder(results)
     plans = read_plans(asked or [], wanted, choices.settings(), results, data_dir)
     check(method for plan in plans for method in plan.methods)
     place = running.place()

@@ -79,13 +79,16 @@ def compare(
     form: Form = None,
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
+    from tsprompt.base.files import check_file, check_folder
     from tsprompt.benchmark import check, plan_cells, plan_methods
-    from tsprompt_cli.checks import check_file, check_records
+    from tsprompt.errors import Setting
     from tsprompt_datasets import load_dataset
 
     form = chosen(form, output)
-    check_file(output)
-    check_records(records)
+    if output is not None:
+        check_file(output)
+    if records is not None:
+        check_folder(records, Setting("records"))
     loaded = {name: load_dataset(name, data_dir=data_dir) for name in datasets}
     methods = plan_methods(
         split_specs(strategies),

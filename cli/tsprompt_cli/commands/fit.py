@@ -67,9 +67,10 @@ def fit(
     form: Form = None,
 ) -> None:
     """Fit a model, score it on test, save it."""
+    from tsprompt.base.files import check_writable
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
-    from tsprompt_cli.checks import check_folder
+    from tsprompt.model.saving import check_target
     from tsprompt_datasets import load_dataset
 
     if seeds > 1 and shots is None:
@@ -79,7 +80,8 @@ def fit(
     name = _name(method, laid_out=strategy is not None)
     folder = output or Path("models") / f"{dataset}-{name}"
     data = load_dataset(dataset, data_dir=data_dir)
-    check_folder(folder)
+    check_target(folder)
+    check_writable(folder)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     session = _Session(data, method, machine, seed, spoken=spoken, shots=shots)
@@ -139,14 +141,13 @@ class _Session:
 
     def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
         """Fit, score, save."""
-        from tsprompt_cli.checks import details
         from tsprompt_cli.phrases import data_lines, shot_lines
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
             show(grid([*data_lines(describe_dataset(self.whole)), *shot_lines(self.data)]))
         classifier, record = self._measure(self.method)
-        classifier.save(folder, **details(self.data, record))
+        classifier.save(folder, **_details(self.data, record))
         if self.spoken:
             show(grid(self._laid_out(classifier)))
         return classifier, record
@@ -245,3 +246,25 @@ def _next(folder: Path, name: str, data_dir: Path | None) -> Any:
             ("", shlex.join(["tsprompt", "predict", str(folder), name, *where])),
         ]
     )
+
+
+def _details(data: Dataset, record: Record) -> dict[str, Any]:
+    """What the model's file says of the set that it was fitted on."""
+    return {
+        "dataset": data.name,
+        "source": data.source,
+        "data_sha256": dict(data.sha256),
+        "n_train": len(data.train),
+        "seed": record.seed,
+        "shots": record.shots,
+        "timesteps": data.timesteps,
+        "test": {
+            "cases": len(data.test),
+            "accuracy": record.accuracy,
+            "balanced_accuracy": record.balanced_accuracy,
+            "macro_f1": record.macro_f1,
+            "log_loss": record.log_loss,
+        },
+        "predict_seconds": record.predict_seconds,
+        "notes": record.notes,
+    }

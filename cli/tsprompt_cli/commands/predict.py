@@ -40,12 +40,13 @@ def predict(
     form: Form = None,
 ) -> None:
     """Say the label and the class probabilities of each case."""
+    from tsprompt.base.files import check_file
     from tsprompt.report import render
-    from tsprompt_cli.checks import check_file
     from tsprompt_cli.predicting import cases_of, predictions
 
     form = chosen(form, output)
-    check_file(output)
+    if output is not None:
+        check_file(output)
     cases = cases_of(source, data_dir)
     classifier = machine.load(model)
     labels, chances = predictions(classifier, cases)

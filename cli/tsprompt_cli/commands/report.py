@@ -64,11 +64,14 @@ def report(
     data_dir: DataDir = None,
 ) -> None:
     """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
+    from tsprompt.base.files import check_file
+    from tsprompt.errors import Setting
     from tsprompt.report import load_results, make_report, report_tables
-    from tsprompt_cli.checks import check_file
 
-    for file in (html, latex, csv, markdown):
-        check_file(file)
+    files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
+    for option, file in files.items():
+        if file is not None:
+            check_file(file, Setting(option))
     made = make_report(load_results(results), against=_columns(against), reference=reference)
     show(*report_tables(made, console()))
     _write(made, {"latex": latex, "csv": csv, "markdown": markdown})

@@ -87,7 +87,7 @@ def published_results(records: Iterable[Record], columns: Sequence[str] = ()) ->
     if not whole:
         raise ConfigError(
             f"none of these sets has published results of all of: {', '.join(wanted)}; choose "
-            "fewer, as in --against published:HC2"
+            "fewer, such as HC2 alone"
         )
     made = [
         Record(name, f"{column} (published)", "published", 0, 0, "ok", accuracy=accuracy)
