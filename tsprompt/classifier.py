@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,7 +26,9 @@ from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
 from tsprompt.heads.base import hold_out
 from tsprompt.model.design import Design, make_reader
-from tsprompt.model.ensemble import Columns, Ensemble, Views
+from tsprompt.model.ensemble import Ensemble
+from tsprompt.model.fitted import Fitted
+from tsprompt.model.saving import load, save
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.warm_start import choose_source, read_sources, task_vector
 from tsprompt.preprocessings import Preprocessing
@@ -96,15 +97,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         (D,) what the frozen model says of train, for prompts that others may start from; or None.
     """
 
-    classes_: npt.NDArray[Any]
-    n_features_in_: int
-    parts_: Design
-    readings_: list[Reading]
-    reader_: Reader
-    scores_: dict[str, float]
-    costs_: dict[str, Any]
-    report_: dict[str, Any]
-    task_vector_: Tensor | None
+    fitted_: Fitted
 
     def __init__(
         self,
@@ -218,20 +211,18 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit_given(self, parts: Design, given: TrainingData) -> PromptClassifier:
         started = time.perf_counter()
-        # Whatever goes wrong below, an earlier fit's readings must not meet the new classes.
-        if hasattr(self, "readings_"):
-            del self.readings_
-        self.classes_ = given.classes
+        # Whatever goes wrong below, an earlier fit must not pass for this one.
+        if hasattr(self, "fitted_"):
+            del self.fitted_
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
-            self._fit(parts, given, seed)
-        self.costs_["fit_seconds"] = time.perf_counter() - started
+            fitted = self._fit(parts, given, seed)
+        fitted.costs["fit_seconds"] = time.perf_counter() - started
+        self.fitted_ = fitted
         return self
 
-    def _fit(self, parts: Design, given: TrainingData, seed: int) -> None:
+    def _fit(self, parts: Design, given: TrainingData, seed: int) -> Fitted:
         cases = given.train
-        self.n_features_in_ = cases.n_features
-        self.parts_ = parts
         if parts.scope == "step" and parts.preprocessing.length is None:
             # The head sees one vector for each step, so all series need the same steps.
             parts.preprocessing.length = int(cases.lengths.max())
@@ -253,82 +244,93 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             answers=parts.reads_answer,
         )
         backbone = parts.train.prepare(backbone, derive(seed, "train"))
-        names = [str(one) for one in self.classes_]
+        names = [str(one) for one in given.classes]
         parts.head.meet(backbone, names)
-        prepared = self._prepare(given, seed)
+        prepared = _prepare(parts, given, seed)
         train = prepared.train, prepared.labels[: prepared.learn]
         parts.context.meet(backbone, names, train, derive(seed, "context"), parts.head.class_words)
-        self.reader_ = make_reader(parts, backbone, self.batch_tokens)
-        self.task_vector_ = None
+        reader = make_reader(parts, backbone, self.batch_tokens)
+        vector = None
         if parts.prompt.of_vectors:
             # No label is read: all of train says what the task is.
-            self.task_vector_ = task_vector(parts, self.reader_, prepared.whole, layers)
-        chosen = choose_source(sources, self.task_vector_, parts, backbone)
+            vector = task_vector(parts, reader, prepared.whole, layers)
+        chosen = choose_source(sources, vector, parts, backbone)
         source = chosen.source if chosen else None
-        members = Ensemble(parts, self.reader_, prepared, layers, seed=seed, source=source)
+        members = Ensemble(parts, reader, prepared, layers, seed=seed, source=source)
         readings, evidence = members.read()
-        self._fit_heads(evidence, seed, members)
+        # What the head learns is told beside what was found before.
+        parts.combination.fit(evidence, parts.head, derive(seed, "head"))
+        report = {**parts.strategy.report(), **members.report(), **parts.combination.report()}
         if prepared.set_aside:
-            self.report_["development sample, held out of train"] = float(prepared.development)
-        if chosen:
-            self.report_ = {**chosen.report(), **self.report_}
-        self.readings_ = readings
+            report["development sample, held out of train"] = float(prepared.development)
+        return Fitted(
+            design=parts,
+            reader=reader,
+            readings=readings,
+            classes=given.classes,
+            n_features=cases.n_features,
+            seed=seed,
+            scores=_scores(parts.combination, evidence, set_aside=members.given.set_aside),
+            costs=_costs(parts, reader, members.trained),
+            report={**(chosen.report() if chosen else {}), **report},
+            task_vector=vector,
+        )
 
-    def _prepare(self, given: TrainingData, seed: int) -> TrainingData:
-        """The same, preprocessed, and as the strategy wants it; both learn from train alone. What
-        tuner and head validate on is set aside here, where they may not do so by themselves."""
-        parts, train = self.parts_, given.train
-        prepared = parts.preprocessing.fit(train).transform(train)
-        prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
-        if given.development:
-            extra = given.cases[given.learn :]
-            extra = parts.preprocessing.transform(extra, argument="development")
-            prepared = Cases.joined(prepared, parts.strategy.transform(extra))
-        free = given.unlabelled
-        if free is not None:
-            free = parts.preprocessing.transform(free, argument="unlabelled")
-            free = parts.strategy.transform(free)
-        whole = dataclasses.replace(given, cases=prepared, unlabelled=free)
-        share = parts.held_share
-        if not share or given.development or given.zero_shot:
-            return whole
-        return whole.with_development(*hold_out(given.labels, share, derive(seed, "development")))
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """(C,) labels, sorted."""
+        return self._fitted("classes_").classes
 
-    def _fit_heads(self, evidence: Evidence, seed: int, members: Ensemble) -> None:
-        """What the heads learn is told beside what was found before."""
-        parts, reader, combination = self.parts_, self.reader_, self.parts_.combination
-        combination.fit(evidence, parts.head, derive(seed, "head"))
-        self.seed_ = seed
-        train_accuracy = float("nan")
-        if len(evidence.labels):
-            parts_of_train = [(evidence.features, evidence.labels)]
-            if members.given.set_aside and evidence.development:
-                parts_of_train.append(evidence.development)
-            hits = [
-                combination.probabilities(features).argmax(axis=1) == labels
-                for features, labels in parts_of_train
-            ]
-            train_accuracy = float(np.concatenate(hits).mean())
-        self.scores_ = {
-            "train_accuracy": train_accuracy,
-            "validation_accuracy": combination.validation_accuracy_,
-            "validation_loss": combination.validation_loss_,
-        }
-        trainable = members.trained + combination.n_parameters + parts.strategy.n_parameters
-        # Of the language model, what was trained is counted already.
-        model = reader.backbone.n_parameters - reader.backbone.n_trained
-        self.costs_ = {
-            "fit_seconds": 0.0,
-            "lm_seconds": reader.seconds,
-            "lm_tokens": reader.tokens_run,
-            "trainable_parameters": trainable,
-            "total_parameters": trainable + model,
-        }
-        self.report_ = {
-            **parts.strategy.report(),
-            **members.report(),
-            **combination.report(),
-        }
+    @property
+    def n_features_in_(self) -> int:
+        """F, the features of a timestep."""
+        return self._fitted("n_features_in_").n_features
+
+    @property
+    def parts_(self) -> Design:
+        """The fitted parts."""
+        return self._fitted("parts_").design
+
+    @property
+    def readings_(self) -> list[Reading]:
+        """One tokenizer, prompt and readout for each prompt."""
+        return self._fitted("readings_").readings
+
+    @property
+    def reader_(self) -> Reader:
+        """What runs the language model."""
+        return self._fitted("reader_").reader
+
+    @property
+    def seed_(self) -> int:
+        """What all draws of the fit were derived from."""
+        return self._fitted("seed_").seed
+
+    @property
+    def scores_(self) -> dict[str, float]:
+        """Accuracies on train and at validation, and the validation's loss."""
+        return self._fitted("scores_").scores
+
+    @property
+    def costs_(self) -> dict[str, Any]:
+        """Seconds, tokens and parameters."""
+        return self._fitted("costs_").costs
+
+    @property
+    def report_(self) -> dict[str, Any]:
+        """Further figures of the fit."""
+        return self._fitted("report_").report
+
+    @property
+    def task_vector_(self) -> Tensor | None:
+        """(D,) what the frozen model says of train, or None."""
+        return self._fitted("task_vector_").task_vector
+
+    def _fitted(self, asked: str) -> Fitted:
+        """The fitted state; before there is one, nothing has what is `asked` for."""
+        if "fitted_" not in vars(self):
+            raise AttributeError(f"{asked}: this {type(self).__name__} is not fitted; call fit")
+        return self.fitted_
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C), in the order of `classes_`.
@@ -338,30 +340,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             X can't be used, or has another number of features than train.
         """
-        check_is_fitted(self, "readings_")
+        check_is_fitted(self, "fitted_")
         cases = as_cases(X)
-        if cases.n_features != self.n_features_in_:
-            raise InputError(
-                f"X has {cases.n_features} features, the model was fitted with "
-                f"{self.n_features_in_}; give the same features in the same order"
-            )
-        parts = self.parts_
-        if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
-            notice(
-                f"series are resampled to the {parts.preprocessing.length} timesteps of train: ",
-                Setting("scope", "step"),
-                " needs equal lengths",
-            )
         with self._progress():
-            prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-            features, views = Columns(len(self.readings_)), Views(parts.combination)
-            users = Counter(id(reading.tokenizer) for reading in self.readings_)
-            for number, reading in enumerate(self.readings_, start=1):
-                seen = views.of(prepared, reading.member)
-                keep = users[id(reading.tokenizer)] > 1
-                features.append(self.reader_.features(reading, seen, f"prompt {number}", keep=keep))
-            self.reader_.forget()
-            return parts.combination.probabilities(features.joined)
+            return self.fitted_.probabilities(cases)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable label (B,) of each case."""
@@ -370,10 +352,13 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | Path, **details: Any) -> Path:
         """Write the fitted model to a folder (safetensors and JSON): `tsprompt.model.saving`."""
-        from tsprompt.model.saving import save
-
-        check_is_fitted(self, "readings_")
-        return save(self, Path(path), details)
+        check_is_fitted(self, "fitted_")
+        choices = {
+            "recipe": self.recipe,
+            "random_state": self.random_state,
+            "batch_tokens": self.batch_tokens,
+        }
+        return save(self.fitted_, Path(path), choices, details)
 
     @classmethod
     def load(
@@ -385,9 +370,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_tokens: int | None = None,
     ) -> PromptClassifier:
         """Read a model that `save` wrote; None uses what it was fitted with."""
-        from tsprompt.model.saving import load
-
-        return load(Path(path), cls, device=device, dtype=dtype, batch_tokens=batch_tokens)
+        saved = load(Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens)
+        classifier = cls(**saved.choices)
+        classifier.fitted_ = saved.fitted
+        return classifier
 
     def _settings(self) -> dict[str, Any]:
         choices = [field.name for field in dataclasses.fields(Settings)]
@@ -435,3 +421,57 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _prepare(parts: Design, given: TrainingData, seed: int) -> TrainingData:
+    """The same, preprocessed, and as the strategy wants it; both learn from train alone. What
+    tuner and head validate on is set aside here, where they may not do so by themselves."""
+    train = given.train
+    prepared = parts.preprocessing.fit(train).transform(train)
+    prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
+    if given.development:
+        extra = given.cases[given.learn :]
+        extra = parts.preprocessing.transform(extra, argument="development")
+        prepared = Cases.joined(prepared, parts.strategy.transform(extra))
+    free = given.unlabelled
+    if free is not None:
+        free = parts.preprocessing.transform(free, argument="unlabelled")
+        free = parts.strategy.transform(free)
+    whole = dataclasses.replace(given, cases=prepared, unlabelled=free)
+    share = parts.held_share
+    if not share or given.development or given.zero_shot:
+        return whole
+    return whole.with_development(*hold_out(given.labels, share, derive(seed, "development")))
+
+
+def _scores(combination: Combination, evidence: Evidence, *, set_aside: bool) -> dict[str, float]:
+    """Accuracies on train and at validation, and the validation's loss."""
+    train_accuracy = float("nan")
+    if len(evidence.labels):
+        parts_of_train = [(evidence.features, evidence.labels)]
+        if set_aside and evidence.development:
+            parts_of_train.append(evidence.development)
+        hits = [
+            combination.probabilities(features).argmax(axis=1) == labels
+            for features, labels in parts_of_train
+        ]
+        train_accuracy = float(np.concatenate(hits).mean())
+    return {
+        "train_accuracy": train_accuracy,
+        "validation_accuracy": combination.validation_accuracy_,
+        "validation_loss": combination.validation_loss_,
+    }
+
+
+def _costs(parts: Design, reader: Reader, trained: int) -> dict[str, Any]:
+    """What reading took, and parameters; `trained`: numbers that were trained for the prompts."""
+    trainable = trained + parts.combination.n_parameters + parts.strategy.n_parameters
+    # Of the language model, what was trained is counted already.
+    model = reader.backbone.n_parameters - reader.backbone.n_trained
+    return {
+        "fit_seconds": 0.0,
+        "lm_seconds": reader.seconds,
+        "lm_tokens": reader.tokens_run,
+        "trainable_parameters": trainable,
+        "total_parameters": trainable + model,
+    }

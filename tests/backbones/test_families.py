@@ -87,8 +87,8 @@ def test_fits_predicts_and_is_saved(
     assert fingerprint(backbone.model) == backbone.weights_hash
     loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
     assert np.array_equal(loaded.predict_proba(separable.X_test), chances)
-    shown = slots(fitted, fitted.readings_[0])
-    about = layout(fitted)
+    shown = slots(fitted.fitted_, fitted.readings_[0])
+    about = layout(fitted.fitted_)
     assert sum(slot.tokens for slot in shown) == about.positions
     assert about.features == len(fitted.parts_.combination.heads_[0].mean_)
     if readout == "pooled" and not strategy.startswith("autoencoder"):
@@ -324,7 +324,7 @@ def test_small_electras_and_alberts_widen_their_embeddings(narrow: str, separabl
     fitted = PromptClassifier(**choices("electra", narrow)).fit(separable.X, separable.y)
     backbone = fitted.reader_.backbone
     assert (backbone.hidden_size, backbone.state_size) == (16, 32)
-    assert layout(fitted).features == len(fitted.parts_.combination.heads_[0].mean_)
+    assert layout(fitted.fitted_).features == len(fitted.parts_.combination.heads_[0].mean_)
 
 
 @pytest.mark.parametrize("recipe", ["prompt-tuning", "p-tuning", "p-tuning-v2", "prefix"])

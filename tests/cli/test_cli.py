@@ -537,9 +537,9 @@ def test_description_agrees_with_the_model(
 
     classifier = PromptClassifier(strategy=strategy, scope=scope, tokenizer=tokenizer, **tiny)
     classifier.fit(separable.X, separable.y)
-    about = layout(classifier)
+    about = layout(classifier.fitted_)
     assert about.features == len(classifier.parts_.combination.heads_[0].mean_)
-    shown = slots(classifier, classifier.readings_[0])
+    shown = slots(classifier.fitted_, classifier.readings_[0])
     assert sum(slot.tokens for slot in shown) == about.positions
     assert len({slot.text for slot in shown if slot.kind == "data"}) == (
         1 if scope == "step" else about.steps
@@ -554,11 +554,11 @@ def test_words_of_vectors_are_the_nearest(tiny: dict[str, Any], separable: Any) 
     classifier = PromptClassifier(tokenizer="kernels:steps=3", **tiny)
     classifier.fit(separable.X, separable.y)
     reading = classifier.readings_[0]
-    words = [slot.text for slot in slots(classifier, reading) if slot.kind == "prompt"]
+    words = [slot.text for slot in slots(classifier.fitted_, reading) if slot.kind == "prompt"]
     vectors = reading.prompt.fill(classifier.reader_.backbone)
     where = {"before": reading.prompt.before, "mask": reading.prompt.mask}
     reading.prompt = Prompt(ids=None, vectors=vectors * 1.5, **where)
-    near = [slot.text for slot in slots(classifier, reading) if slot.kind == "prompt"]
+    near = [slot.text for slot in slots(classifier.fitted_, reading) if slot.kind == "prompt"]
     assert near == [f"~{word}" for word in words]
 
 

@@ -491,7 +491,7 @@ def test_an_encoder_decoder_shows_its_answer_once_and_last(
     context = f"demonstrations:place={place},prompted=false"
     fitted = PromptClassifier("demonstrations", **options, context=context)
     fitted.fit(separable.X, separable.y)
-    kinds = [slot.kind for slot in slots(fitted, fitted.readings_[0])]
+    kinds = [slot.kind for slot in slots(fitted.fitted_, fitted.readings_[0])]
     assert kinds.count("answer") == 1
     assert kinds[-1] == "answer"
     assert kinds.count("context") == 3
@@ -510,9 +510,10 @@ def test_steps_shrink_until_query_and_demonstrations_fit(
             **tiny, prompt="hard:length=4", context="demonstrations:per_class=2"
         ).fit(separable.X, separable.y)
     positions = shown.reader_.backbone.positions
-    assert layout(plain).steps == 20
-    assert layout(shown).steps == 10  # patches of two timesteps
-    assert layout(shown).positions == 7 * (4 + 10 + 3) - 6 <= positions < 7 * (4 + 20 + 3) - 6
+    assert layout(plain.fitted_).steps == 20
+    assert layout(shown.fitted_).steps == 10  # patches of two timesteps
+    used = layout(shown.fitted_).positions
+    assert used == 7 * (4 + 10 + 3) - 6 <= positions < 7 * (4 + 20 + 3) - 6
     assert np.isfinite(shown.predict_proba(np.concatenate([separable.X] * 3, axis=1))).all()
 
 
@@ -574,7 +575,9 @@ def test_words_can_be_given(tiny: dict[str, Any], separable: Any) -> None:
         return PromptClassifier(**tiny, context=context + words).fit(separable.X, separable.y)
 
     fitted = fit('a+"7"+b')
-    shown = [slot.text for slot in slots(fitted, fitted.readings_[0]) if slot.kind == "context"]
+    shown = [
+        slot.text for slot in slots(fitted.fitted_, fitted.readings_[0]) if slot.kind == "context"
+    ]
     assert sorted(shown) == ["7", "a", "b"]
     with pytest.raises(ConfigError, match="2 words for 3 classes"):
         fit("a+b")
@@ -588,15 +591,15 @@ def test_the_template_shows_the_demonstrations(tiny: dict[str, Any], separable: 
     fitted = PromptClassifier(
         **tiny, context="demonstrations:prompted=false", prompt="hard:length=2"
     ).fit(separable.X, separable.y)
-    shown = [slot.text for slot in slots(fitted, fitted.readings_[0])]
-    steps = layout(fitted).steps
+    shown = [slot.text for slot in slots(fitted.fitted_, fitted.readings_[0])]
+    steps = layout(fitted.fitted_).steps
     assert shown[:2] == ["[CLS]", shown[1]]
     assert shown.count("[SEP]") == 4
     assert shown.count("[MASK]") == 1
     for letter in "abc":
         assert f"{letter}1" in shown
         assert f"{letter}{steps}" in shown
-    assert layout(fitted).positions == len(shown)
+    assert layout(fitted.fitted_).positions == len(shown)
 
 
 # --- a whole classifier ---

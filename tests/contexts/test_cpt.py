@@ -112,7 +112,7 @@ def test_the_head_sees_the_scores_of_the_colours(tiny: dict[str, Any], separable
     prepared = fitted.parts_.preprocessing.transform(Cases(separable.X_test))
     features = fitted.reader_.features(reading, prepared)
     assert features.shape == (15, 2 * 4)
-    assert layout(fitted).features == 8
+    assert layout(fitted.fitted_).features == 8
     ((_, tokens),) = fitted.reader_.tokenise(reading.tokenizer, prepared)
     _, mask = fitted.reader_.hidden(tokens, reading.prompt, reading.layers, reading.context)
     for number, word in enumerate("abcd"):
@@ -143,11 +143,11 @@ def test_colours_are_shown_and_missing_ones_are_said(
     fitted = PromptClassifier(**tiny, context=f"colours:words={WORDS}").fit(
         separable.X, separable.y
     )
-    shown = slots(fitted, fitted.readings_[0])
+    shown = slots(fitted.fitted_, fitted.readings_[0])
     texts = [slot.text for slot in shown]
     assert [slot.text for slot in shown if slot.kind == "context"] == list("abcd")
     assert [texts[texts.index(one) + 1] for one in "abcd"] == ["x1", "x6", "x11", "x16"]
-    assert layout(fitted).positions == len(texts)
+    assert layout(fitted.fitted_).positions == len(texts)
 
 
 @pytest.mark.parametrize("tokenizer", ["kernels", "patches"])

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from tsprompt import PromptClassifier
+from tsprompt.base.folder import read_header
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
-from tsprompt.model import saving
-from tsprompt.model.saving import FORMAT, read_header
+from tsprompt.model.saving import FORMAT, MODEL
 from tsprompt.readouts.pooled import Pooled
 
 
@@ -67,7 +67,7 @@ def test_the_folder_holds_json_and_safetensors_and_nothing_else(saved: Path) -> 
 
 
 def test_the_language_model_is_not_copied(fitted: PromptClassifier, saved: Path) -> None:
-    header = read_header(saved)
+    header = read_header(saved, MODEL)
     assert header["backbone"]["weights_hash"] == fitted.reader_.backbone.weights_hash
     with safe_open(saved / "model.safetensors", "pt") as file:
         sizes = [file.get_tensor(name).numel() for name in file.keys()]  # noqa: SIM118
@@ -77,7 +77,7 @@ def test_the_language_model_is_not_copied(fitted: PromptClassifier, saved: Path)
 
 def test_details_and_figures_are_kept(fitted: PromptClassifier, tmp_path: Path) -> None:
     path = fitted.save(tmp_path / "model", dataset="GunPoint", test_accuracy=0.5)
-    assert read_header(path)["details"] == {"dataset": "GunPoint", "test_accuracy": 0.5}
+    assert read_header(path, MODEL)["details"] == {"dataset": "GunPoint", "test_accuracy": 0.5}
     loaded = load(path)
     assert loaded.scores_ == fitted.scores_
     assert loaded.costs_ == fitted.costs_
@@ -111,7 +111,7 @@ def test_a_loaded_model_is_saved_alike_and_can_be_fitted_again(
 ) -> None:
     loaded = load(saved)
     again = loaded.save(tmp_path / "again")
-    ours, theirs = (read_header(path) for path in (saved, again))
+    ours, theirs = (read_header(path, MODEL) for path in (saved, again))
     assert ours == theirs
     refitted = load(saved).fit(separable.X, separable.y)
     assert refitted.parts_.specs() == fitted.parts_.specs()
@@ -223,7 +223,13 @@ FAILURES = [
     (OSError(errno.EROFS, "Read-only file system"), ModelFileError),
     (PermissionError(errno.EACCES, "Permission denied"), ModelFileError),
 ]
-PLACES = ["save_file", "_sha256", "json.dumps", "_put_in_place", "Path.mkdir", "Path.rename"]
+PLACES = {
+    "save_file": "safetensors.torch.save_file",
+    **{
+        name: f"tsprompt.base.folder.{name}"
+        for name in ("_sha256", "json.dumps", "_put_in_place", "Path.mkdir", "Path.rename")
+    },
+}
 
 
 @pytest.mark.parametrize(("raised", "seen"), FAILURES)
@@ -252,7 +258,7 @@ def saved_over(
             raise raised
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"tsprompt.model.saving.{place}", fail)
+            patch.setattr(PLACES[place], fail)
             with pytest.raises((ModelFileError, KeyboardInterrupt)) as caught:
                 other.save(saved)
         return caught.value
@@ -293,7 +299,7 @@ def test_a_first_write_that_fails_leaves_nothing(
         (tmp_path / f".model.partial-{os.getpid()}" / "model.safetensors").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saving, "save_file", fail)
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
     with pytest.raises(KeyboardInterrupt):
         fitted.save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -404,7 +404,7 @@ def test_several_prompts_need_task_vectors(
 ) -> None:
     X, y = kind_of_data("waves", 0)
     old = PromptClassifier.load(saved["waves"], device="cpu")
-    old.task_vector_ = None
+    old.fitted_.task_vector = None
     folder = old.save(tmp_path / "old")
     options = {**choices, "tuner": "none", "train": "tuning-free"}
     alone = PromptClassifier("prompt-tuning", **options, prompt_from=folder).fit(X, y)
@@ -412,7 +412,7 @@ def test_several_prompts_need_task_vectors(
     both = PromptClassifier("prompt-tuning", **options, prompt_from=[folder, saved["noise"]])
     with pytest.raises(ConfigError, match="without a task vector"):
         both.fit(X, y)
-    old.task_vector_ = torch.full((32,), float("nan"))
+    old.fitted_.task_vector = torch.full((32,), float("nan"))
     old.save(folder)
     with pytest.raises(ConfigError, match="without a task vector that can be compared"):
         both.fit(X, y)

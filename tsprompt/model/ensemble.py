@@ -10,19 +10,20 @@ import torch
 
 from tsprompt.backbones import side_by_side
 from tsprompt.base.seeds import generator
-from tsprompt.combinations import Combination, Evidence, Task
+from tsprompt.combinations import Evidence, Task
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import notice
 from tsprompt.heads.base import Labels
 from tsprompt.model.design import Design
 from tsprompt.model.training_data import TrainingData
+from tsprompt.model.views import Columns, Views
 from tsprompt.model.warm_start import Source
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Found, Problem
 
-__all__ = ["Columns", "Ensemble", "Views"]
+__all__ = ["Ensemble"]
 
 
 class Ensemble:
@@ -185,35 +186,3 @@ class Ensemble:
     def _room(self, seen: Cases) -> int | None:
         width = self.parts.tokenizer.width(seen.n_features)
         return self.reader.room(width, self.parts.context)
-
-
-class Views:
-    """What each member sees of some cases, made once."""
-
-    def __init__(self, combination: Combination) -> None:
-        self._combination = combination
-        self._made: dict[tuple[int, int], tuple[Cases, Cases]] = {}
-
-    def of(self, cases: Cases, member: int) -> Cases:
-        """A member's view; the same object, if it is asked for again."""
-        key = id(cases), member
-        if key not in self._made:
-            self._made[key] = cases, self._combination.view(cases, member)
-        return self._made[key][1]
-
-
-class Columns:
-    """The features of all readings side by side, on the processor: they exist once."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._filled = count, 0
-        self.joined = torch.empty(0)
-
-    def append(self, features: torch.Tensor) -> None:
-        """The next reading's features (B, R)."""
-        rows, width = features.shape
-        if not self._filled:
-            self.joined = torch.empty(rows, self._count * width)
-        start = self._filled * width
-        self.joined[:, start : start + width] = features
-        self._filled += 1

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from tsprompt.backbones.template import Prompt, Template
 from tsprompt.data import Cases
+from tsprompt.model.fitted import Fitted
 from tsprompt.reading.reader import Reading
-
-if TYPE_CHECKING:
-    from tsprompt.classifier import PromptClassifier
 
 __all__ = ["Layout", "Slot", "describe", "layout", "slots"]
 
@@ -66,101 +64,100 @@ class Layout:
     """C."""
 
 
-def layout(classifier: PromptClassifier) -> Layout:
+def layout(fitted: Fitted) -> Layout:
     """The sizes of a fitted classifier."""
-    first, reader = classifier.readings_[0], classifier.reader_
+    first, reader = fitted.readings[0], fitted.reader
     return Layout(
         scope=reader.scope,
-        latent=_latent(classifier),
+        latent=_latent(fitted),
         steps=first.tokenizer.max_steps_,
         patch=first.tokenizer.patch_,
-        width=_width(classifier, first),
+        width=_width(fitted, first),
         prompt_tokens=len(first.prompt),
         layer_tokens=0 if first.prompt.deep is None else first.prompt.deep.shape[2],
-        positions=len(_pairs(classifier, first)),
-        readings=len(classifier.readings_),
+        positions=len(_pairs(fitted, first)),
+        readings=len(fitted.readings),
         layers_read=first.layers,
         layers=reader.backbone.layers,
         hidden_size=reader.backbone.hidden_size,
-        features=sum(_features(classifier, reading) for reading in classifier.readings_),
-        classes=len(classifier.classes_),
+        features=sum(_features(fitted, reading) for reading in fitted.readings),
+        classes=len(fitted.classes),
     )
 
 
-def slots(classifier: PromptClassifier, reading: Reading) -> list[Slot]:
+def slots(fitted: Fitted, reading: Reading) -> list[Slot]:
     """What the language model reads of one case, position by position, the data as x1 .. xS.
 
     With ``scope="step"`` it reads each step alone: the template is that of the first.
     """
-    return _merge([Slot(kind, text) for kind, text in _pairs(classifier, reading)])
+    return _merge([Slot(kind, text) for kind, text in _pairs(fitted, reading)])
 
 
-def describe(classifier: PromptClassifier) -> dict[str, Any]:
+def describe(fitted: Fitted, recipe: str) -> dict[str, Any]:
     """All of it, for JSON: settings, sizes, classes, templates, scores, costs."""
     return {
-        "recipe": classifier.recipe,
-        "settings": classifier.parts_.specs(),
-        "classes": [str(one) for one in classifier.classes_],
-        "n_features": classifier.n_features_in_,
-        "seed": classifier.seed_,
-        "layout": asdict(layout(classifier)),
+        "recipe": recipe,
+        "settings": fitted.design.specs(),
+        "classes": [str(one) for one in fitted.classes],
+        "n_features": fitted.n_features,
+        "seed": fitted.seed,
+        "layout": asdict(layout(fitted)),
         "templates": [
-            [asdict(slot) for slot in slots(classifier, reading)]
-            for reading in classifier.readings_
+            [asdict(slot) for slot in slots(fitted, reading)] for reading in fitted.readings
         ],
-        "scores": classifier.scores_,
-        "costs": classifier.costs_,
-        "report": classifier.report_,
+        "scores": fitted.scores,
+        "costs": fitted.costs,
+        "report": fitted.report,
     }
 
 
-def _prepared(classifier: PromptClassifier) -> Cases:
+def _prepared(fitted: Fitted) -> Cases:
     """What the strategy makes of a case of one timestep."""
-    one = Cases(np.zeros((1, 1, classifier.n_features_in_), np.float32))
-    return classifier.parts_.strategy.transform(one)
+    one = Cases(np.zeros((1, 1, fitted.n_features), np.float32))
+    return fitted.design.strategy.transform(one)
 
 
-def _latent(classifier: PromptClassifier) -> int | None:
+def _latent(fitted: Fitted) -> int | None:
     """Another length than that timestep's is the strategy's own."""
-    length = int(_prepared(classifier).lengths[0])
+    length = int(_prepared(fitted).lengths[0])
     return None if length == 1 else length
 
 
-def _width(classifier: PromptClassifier, reading: Reading) -> int:
+def _width(fitted: Fitted, reading: Reading) -> int:
     """W. The strategy and the combination may give the tokenizer other features than train's."""
-    seen = classifier.parts_.combination.view(_prepared(classifier), reading.member)
+    seen = fitted.design.combination.view(_prepared(fitted), reading.member)
     return reading.tokenizer.width(seen.n_features)
 
 
-def _pairs(classifier: PromptClassifier, reading: Reading) -> list[tuple[str, str]]:
+def _pairs(fitted: Fitted, reading: Reading) -> list[tuple[str, str]]:
     """Kind and text of every position, with the context's."""
-    backbone, context = classifier.reader_.backbone, reading.context
-    bare = _words(classifier, reading, Prompt(None), [])
-    words = _prompt_words(classifier, reading)
-    return context.shown(_words(classifier, reading, reading.prompt, words), bare, backbone)
+    backbone, context = fitted.reader.backbone, reading.context
+    bare = _words(fitted, reading, Prompt(None), [])
+    words = _prompt_words(fitted, reading)
+    return context.shown(_words(fitted, reading, reading.prompt, words), bare, backbone)
 
 
 def _words(
-    classifier: PromptClassifier, reading: Reading, prompt: Prompt, words: list[str]
+    fitted: Fitted, reading: Reading, prompt: Prompt, words: list[str]
 ) -> list[tuple[str, str]]:
     """Kind and text of every position of the query under a prompt of these words."""
-    backbone, context = classifier.reader_.backbone, reading.context
-    template = context.arrange(_template(classifier, reading, prompt))
+    backbone, context = fitted.reader.backbone, reading.context
+    template = context.arrange(_template(fitted, reading, prompt))
     # A float has no word: the template then shows the number of its step.
     tokens = torch.zeros(*template.data.shape, 1)
     marks = context.marker_words(template, backbone)
     return template.words(tokens, words[: template.prompt.size], backbone, marks)
 
 
-def _template(classifier: PromptClassifier, reading: Reading, prompt: Prompt) -> Template:
-    reader = classifier.reader_
+def _template(fitted: Fitted, reading: Reading, prompt: Prompt) -> Template:
+    reader = fitted.reader
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
     used = reader.strategy.slots(reader.length, steps) if len(prompt) else 0
-    return reader.template(steps, _width(classifier, reading), used, prompt)
+    return reader.template(steps, _width(fitted, reading), used, prompt)
 
 
-def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
-    backbone, prompt = classifier.reader_.backbone, reading.prompt
+def _prompt_words(fitted: Fitted, reading: Reading) -> list[str]:
+    backbone, prompt = fitted.reader.backbone, reading.prompt
     if prompt.ids is not None:
         return [backbone.words.word(int(number)) for number in prompt.ids]
     if not len(prompt):
@@ -170,10 +167,10 @@ def _prompt_words(classifier: PromptClassifier, reading: Reading) -> list[str]:
     return [f"~{backbone.words.word(one)}" for one in backbone.nearest_words(prompt.fill(backbone))]
 
 
-def _features(classifier: PromptClassifier, reading: Reading) -> int:
+def _features(fitted: Fitted, reading: Reading) -> int:
     """R of one reading: the readout is asked with zeros."""
-    reader = classifier.reader_
-    tokens = reading.tokenizer.max_steps_ * _width(classifier, reading)
+    reader = fitted.reader
+    tokens = reading.tokenizer.max_steps_ * _width(fitted, reading)
     layers, size = len(reading.layers), reader.backbone.state_size
     if reader.scope == "step":
         tokens = reading.tokenizer.max_steps_

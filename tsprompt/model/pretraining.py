@@ -15,13 +15,13 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone, load_backbone
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.folder import check_target, pack, write_folder
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.design import Design, make_reader
-from tsprompt.model.saving import check_target, pack, write_folder
 from tsprompt.model.warm_start import PROMPTS, task_vector
 from tsprompt.recipes import RECIPES, resolve
 from tsprompt.tokenizers import tokenizers

@@ -21,13 +21,14 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt, Template
+from tsprompt.base.folder import FolderFormat, read_header, read_tensors, unpack
 from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.base.spec import differing, name_in, split_texts
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, ModelFileError, Setting
 from tsprompt.model.design import Design
-from tsprompt.model.saving import MODEL, Kind, read_header, read_tensors, unpack
+from tsprompt.model.saving import MODEL
 from tsprompt.preprocessings.resample import resample
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts.mask import Mask
@@ -45,7 +46,7 @@ __all__ = [
     "task_vector",
 ]
 
-PROMPTS = Kind(
+PROMPTS = FolderFormat(
     "prompts.json",
     "prompts.safetensors",
     1,
@@ -153,23 +154,23 @@ def read_sources(folders: str | None) -> list[Source]:
 def fingerprints(folders: str) -> list[str]:
     """SHA-256 of the tensors in each of these folders."""
     paths = [Path(name).expanduser() for name in split_texts(folders)]
-    return [str(read_header(path, _kind(path))["tensors_sha256"]) for path in paths]
+    return [str(read_header(path, _form(path))["tensors_sha256"]) for path in paths]
 
 
-def _kind(path: Path) -> Kind:
+def _form(path: Path) -> FolderFormat:
     return PROMPTS if (path / PROMPTS.header).is_file() else MODEL
 
 
 def _read(name: str) -> list[Source]:
     path = Path(name).expanduser()
-    kind = _kind(path)
-    header = read_header(path, kind)
+    form = _form(path)
+    header = read_header(path, form)
     try:
-        state = unpack(header["state"], read_tensors(path, header, kind))
-        return _of_prompts(name, header, state) if kind is PROMPTS else [_of(name, header, state)]
+        state = unpack(header["state"], read_tensors(path, header, form))
+        return _of_prompts(name, header, state) if form is PROMPTS else [_of(name, header, state)]
     except (KeyError, TypeError, IndexError) as error:
         raise ModelFileError(
-            f"{path / kind.header} is damaged ({error!r}); {kind.command} again"
+            f"{path / form.header} is damaged ({error!r}); {form.command} again"
         ) from None
 
 

@@ -68,9 +68,10 @@ def fit(
 ) -> None:
     """Fit a model, score it on test, save it."""
     from tsprompt.base.files import check_writable
+    from tsprompt.base.folder import check_target
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
-    from tsprompt.model.saving import check_target
+    from tsprompt.model.saving import MODEL
     from tsprompt_datasets import load_dataset
 
     if seeds > 1 and shots is None:
@@ -80,7 +81,7 @@ def fit(
     name = _name(method, laid_out=strategy is not None)
     folder = output or Path("models") / f"{dataset}-{name}"
     data = load_dataset(dataset, data_dir=data_dir)
-    check_target(folder)
+    check_target(folder, MODEL)
     check_writable(folder)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
@@ -177,7 +178,7 @@ class _Session:
         from tsprompt.model.layout import layout
         from tsprompt_cli.phrases import layout_line, reading_line
 
-        sizes = layout(classifier)
+        sizes = layout(classifier.fitted_)
         return [
             ("layout", layout_line(sizes, self.data.timesteps)),
             ("model", f"{classifier.parts_.backbone}, {reading_line(sizes)}"),

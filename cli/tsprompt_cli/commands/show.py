@@ -24,14 +24,16 @@ def show(
     form: Form = None,
 ) -> None:
     """Show a saved model: its template with the prompt's words, its sizes, its scores."""
+    from tsprompt.base.folder import read_header
     from tsprompt.model.layout import describe
-    from tsprompt.model.saving import read_header
+    from tsprompt.model.saving import MODEL
 
     classifier = Machine().load(model)
-    details = read_header(model.expanduser()).get("details", {})
+    details = read_header(model.expanduser(), MODEL).get("details", {})
     size = sum(file.stat().st_size for file in model.expanduser().iterdir())
     if chosen(form, None) is not Format.TABLE:
-        show_json({**describe(classifier), "details": details, "bytes": size})
+        about = describe(classifier.fitted_, classifier.recipe)
+        show_json({**about, "details": details, "bytes": size})
         return
     print_all(
         _settings(classifier),
@@ -63,7 +65,7 @@ def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> 
     from tsprompt.model.layout import layout
     from tsprompt_cli.phrases import layout_line, plural, reading_line
 
-    sizes, costs = layout(classifier), classifier.costs_
+    sizes, costs = layout(classifier.fitted_), classifier.costs_
     labels = ", ".join(str(label) for label in classifier.classes_)
     trained, total = costs["trainable_parameters"], costs["total_parameters"]
     return [
@@ -80,7 +82,7 @@ def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
     from tsprompt.model.layout import slots
     from tsprompt_cli.template import legend, template_text
 
-    templates = [slots(classifier, reading) for reading in classifier.readings_]
+    templates = [slots(classifier.fitted_, reading) for reading in classifier.readings_]
     rows: list[tuple[str, Any]] = [("template", legend(templates[0]))]
     for number, template in enumerate(templates, start=1):
         rows.append((f"prompt {number}", template_text(template, full=full)))

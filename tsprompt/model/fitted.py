@@ -1,0 +1,72 @@
+"""What fitting has made: the parts, the language model that they read with, and what they read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from tsprompt.data import Cases
+from tsprompt.errors import InputError, Setting, notice
+from tsprompt.model.design import Design
+from tsprompt.model.views import Columns, Views
+from tsprompt.reading.reader import Reader, Reading
+
+__all__ = ["Fitted"]
+
+
+@dataclass
+class Fitted:
+    """A fitted classifier without the estimator around it: it predicts, and it can be saved."""
+
+    design: Design
+    """The parts, fitted."""
+    reader: Reader
+    """Runs the language model."""
+    readings: list[Reading]
+    """One tokenizer, prompt and readout for each prompt."""
+    classes: npt.NDArray[Any]
+    """(C,) labels, sorted."""
+    n_features: int
+    """F, the features of a timestep."""
+    seed: int
+    """What all draws were derived from."""
+    scores: dict[str, float]
+    costs: dict[str, Any]
+    report: dict[str, Any]
+    task_vector: Tensor | None = None
+    """(D,) what the frozen model says of train; see `tsprompt.model.warm_start`."""
+
+    def probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
+        """Class probabilities (B, C), in the order of `classes`.
+
+        Raises
+        ------
+        InputError
+            The cases have another number of features than train.
+        """
+        if cases.n_features != self.n_features:
+            raise InputError(
+                f"X has {cases.n_features} features, the model was fitted with "
+                f"{self.n_features}; give the same features in the same order"
+            )
+        parts = self.design
+        if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
+            notice(
+                f"series are resampled to the {parts.preprocessing.length} timesteps of train: ",
+                Setting("scope", "step"),
+                " needs equal lengths",
+            )
+        prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
+        features, views = Columns(len(self.readings)), Views(parts.combination)
+        users = Counter(id(reading.tokenizer) for reading in self.readings)
+        for number, reading in enumerate(self.readings, start=1):
+            seen = views.of(prepared, reading.member)
+            keep = users[id(reading.tokenizer)] > 1
+            features.append(self.reader.features(reading, seen, f"prompt {number}", keep=keep))
+        self.reader.forget()
+        return parts.combination.probabilities(features.joined)
