@@ -377,15 +377,13 @@ def test_a_model_beside_files_of_ones_own_is_refused_before_the_fit(
 def test_a_full_disk_keeps_what_was_there(
     cheap: list[str], model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tsprompt.model.saving
-
     ok("fit", "UnitTest", *cheap, "--no-ablations", "-o", "kept")
     before = (home / "kept/model.json").read_bytes()
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tsprompt.model.saving, "save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     assert "untouched" in refused("fit", "UnitTest", *cheap, "--seed", "1", "-o", "kept")
     assert (home / "kept/model.json").read_bytes() == before
     assert [one.name for one in home.iterdir()] == ["kept"]
