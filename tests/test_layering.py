@@ -146,6 +146,18 @@ def test_nothing_imports_a_module_called_datasets() -> None:
         assert "datasets" not in tops(module, lazy=True), module
 
 
+@pytest.mark.parametrize("module", list(FILES))
+def test_data_is_opened_by_the_package_that_it_lies_in(module: str) -> None:
+    """`importlib.resources` imports what it opens: an arrow that no import statement shows."""
+    text = FILES[module].read_text(encoding="utf-8")
+    assert "get_data(" not in text
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "files":
+            continue
+        said = ast.unparse(node.args[0])
+        assert said in ("__name__", "__package__") or module.startswith(ast.literal_eval(said))
+
+
 # --- inside the library ---
 
 

@@ -127,7 +127,7 @@ def grid(rows: Sequence[tuple[RenderableType, ...]]) -> RenderableType:
 
 def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> Table:
     """An empty table in the style of all commands; columns in `right` hold numbers."""
-    from tsprompt.report.terminal import plain_table
+    from tsprompt.base.tables import plain_table
 
     made = plain_table(title)
     place: Literal["bottom", "top"] = "bottom" if "\n" in "".join(columns) else "top"

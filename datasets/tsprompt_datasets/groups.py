@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -52,10 +51,10 @@ def _members(group: str, data_dir: str | os.PathLike[str] | None) -> list[str]:
         entries = list_datasets(data_dir)
         here = data_folder(data_dir) is not None
         return [one.name for one in entries if one.source == "data-dir" or not here]
-    return _published(f"{group}_default_split.csv")
+    return _listed(group)
 
 
 @cache
-def _published(file: str) -> list[str]:
-    text = (files("tsprompt.report") / "published" / file).read_text(encoding="utf-8")
-    return [row["dataset"] for row in csv.DictReader(text.splitlines())]
+def _listed(group: str) -> list[str]:
+    """The names in the group's own file, one a line."""
+    return (files("tsprompt_datasets") / "sets" / f"{group}.txt").read_text("utf-8").split()

@@ -412,12 +412,12 @@ def test_a_truncated_or_newer_model(model: Path, home: Path) -> None:
 
 
 def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    import tsprompt_cli.checkup
+    from tsprompt_cli.commands import doctor
 
     def bug() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(tsprompt_cli.checkup, "checkup", bug)
+    monkeypatch.setattr(doctor, "_findings", bug)
     result = run("doctor")
     assert isinstance(result.exception, RuntimeError)
     assert result.exit_code == 1
@@ -562,7 +562,7 @@ def test_words_of_vectors_are_the_nearest(tiny: dict[str, Any], separable: Any) 
 
 def test_long_templates_are_abbreviated() -> None:
     from tsprompt.model.layout import Slot
-    from tsprompt_cli.template import abbreviate, template_text
+    from tsprompt_cli.display.template import abbreviate, template_text
 
     data = [Slot("data", f"x{i}") for i in range(1, 51)]
     shared = [Slot("cls", "[CLS]"), Slot("prompt", "word"), *data, Slot("mask", "[MASK]")]

@@ -12,6 +12,7 @@ from tsprompt.benchmark import Record
 from tsprompt.errors import ConfigError
 from tsprompt.report import Results, make_report
 from tsprompt.report.published import published_columns, published_results
+from tsprompt_datasets import expand_names
 
 Make = Callable[..., Record]
 FOLDER = Path(__file__).parents[2] / "tsprompt" / "report" / "published"
@@ -28,6 +29,13 @@ def accuracy(records: list[Record], dataset: str, column: str) -> float | None:
         if (one.dataset, one.method) == (dataset, f"{column} (published)")
     ]
     return found
+
+
+@pytest.mark.parametrize("group", ["ucr112", "uea26"])
+def test_a_group_of_sets_is_those_with_published_results(group: str) -> None:
+    for split in ("default_split", "mean30resamples"):
+        named = pd.read_csv(FOLDER / f"{group}_{split}.csv")["dataset"]
+        assert expand_names([group]) == list(named)
 
 
 def test_the_split_is_that_of_our_runs(make_record: Make) -> None:

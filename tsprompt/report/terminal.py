@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from tsprompt.base.tables import plain_table
 from tsprompt.report.contents import Report
 from tsprompt.report.numbers import count, p_value, rank, seconds, share, signed
 from tsprompt.report.statistics import ALPHA
 from tsprompt.report.summary import OVERALL
 
-__all__ = ["comparison_tables", "plain_table", "report_tables"]
+__all__ = ["comparison_tables", "report_tables"]
 
 _ALL_PAIRS = 15
 """Up to so many pairs of methods are shown; of more, only those with the reference."""
@@ -72,19 +72,6 @@ def _accuracy(row: dict[Any, Any], spread: bool) -> str:
     # Without a sd the digits still stand below each other.
     sd = row["accuracy_sd"]
     return share(row["accuracy"]) + (" " * 8 if math.isnan(sd) else f" ± {share(sd)}")
-
-
-def plain_table(title: str | None = None) -> Table:
-    """An empty table with one line, under the head; narrow, so that 80 columns hold it."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 def report_tables(report: Report, console: Console) -> Iterator[RenderableType]:

@@ -85,7 +85,7 @@ def run(
 def _run(cells: Sequence[Cell], job: Job, place: Backend) -> list[Record]:
     """All records; Ctrl-C leaves what is finished in the folder."""
     from tsprompt.benchmark import finished, run_benchmark
-    from tsprompt_cli.watching import watching
+    from tsprompt_cli.display.benchmark import watching
 
     done, left = finished(cells, job)
     try:
@@ -156,7 +156,7 @@ def _counted(results: Path, plans: Sequence[Any]) -> list[dict[str, Any]]:
 def _print_counts(rows: list[dict[str, Any]]) -> None:
     from rich.markup import escape
 
-    from tsprompt.report.terminal import plain_table
+    from tsprompt.base.tables import plain_table
 
     made = plain_table()
     made.add_column("method")

@@ -116,7 +116,7 @@ def _run(
 ) -> list[Record]:
     """All records; what Ctrl-C finds finished is kept where records are."""
     from tsprompt.benchmark import run_cells
-    from tsprompt_cli.bars import working
+    from tsprompt_cli.display.progress_bars import working
     from tsprompt_datasets import resample_dataset
 
     def load(cell: Cell) -> Dataset:
@@ -146,7 +146,7 @@ def _outcome(record: Record) -> str:
 
 
 def _legend(done: list[Record]) -> str:
-    from tsprompt_cli.phrases import plural
+    from tsprompt_cli.display.summaries import plural
 
     seeds = plural(len({record.seed for record in done}), "seed")
     means = f", means over {seeds} (± their standard deviation)" if seeds != "1 seed" else ""

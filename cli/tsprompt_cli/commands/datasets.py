@@ -70,7 +70,7 @@ def fetch(dataset: SetName, data_dir: DataDir = None) -> None:
 
 
 def _about(about: Any) -> Any:
-    from tsprompt_cli.phrases import data_lines
+    from tsprompt_cli.display.summaries import data_lines
 
     files = [
         ("sha256" if not i else "", f"{hash_[:16]}…  {name}")

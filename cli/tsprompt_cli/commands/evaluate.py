@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
     from tsprompt.benchmark.scores import check_known, confusion, score
-    from tsprompt_cli.predicting import predictions
+    from tsprompt_cli.commands.predict import predictions
     from tsprompt_datasets import load_dataset
 
     form = chosen(form, None)

@@ -142,7 +142,7 @@ class _Session:
 
     def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
         """Fit, score, save."""
-        from tsprompt_cli.phrases import data_lines, shot_lines
+        from tsprompt_cli.display.summaries import data_lines, shot_lines
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
@@ -162,7 +162,7 @@ class _Session:
 
     def _measure(self, method: Method, seed: int | None = None) -> tuple[Any, Record]:
         from tsprompt.benchmark import Cell, build, measure
-        from tsprompt_cli.bars import working
+        from tsprompt_cli.display.progress_bars import working
 
         self._methods[method.name] = method
         data = self.data if seed is None else self._drawn(seed)
@@ -176,7 +176,7 @@ class _Session:
 
     def _laid_out(self, classifier: PromptClassifier) -> list[tuple[str, Any]]:
         from tsprompt.model.layout import layout
-        from tsprompt_cli.phrases import layout_line, reading_line
+        from tsprompt_cli.display.summaries import layout_line, reading_line
 
         sizes = layout(classifier.fitted_)
         return [
@@ -233,7 +233,7 @@ def _spread(records: list[Record]) -> Any:
 
 def _report(record: Record) -> list[Any]:
     """Further figures of the fit, if there are any."""
-    from tsprompt_cli.phrases import figures
+    from tsprompt_cli.display.summaries import figures
 
     return [grid(figures(record.report)), ""] if record.report else []
 

@@ -62,7 +62,7 @@ def pretrain(
     from tsprompt.base.files import check_writable
     from tsprompt.model.pretraining import check_prompts_target
     from tsprompt.model.pretraining import pretrain as pretrain_
-    from tsprompt_cli.bars import working
+    from tsprompt_cli.display.progress_bars import working
     from tsprompt_datasets import load_dataset
 
     folder = output or Path("models") / f"{method}-prompts"
@@ -90,7 +90,7 @@ def pretrain(
 
 
 def _rows(made: Pretrained, folder: Path) -> list[tuple[str, str]]:
-    from tsprompt_cli.phrases import figures
+    from tsprompt_cli.display.summaries import figures
 
     start = ["tsprompt", "fit", "SET", "--recipe", made.method, "--prompt-from", str(folder)]
     return [

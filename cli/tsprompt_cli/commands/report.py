@@ -120,7 +120,7 @@ def _write_accuracies(report: Report, folder: Path) -> None:
 
 def _page(report: Report, data_dir: Path | None) -> str:
     from tsprompt.report.page import page
-    from tsprompt_cli.bars import working
+    from tsprompt_cli.display.progress_bars import working
     from tsprompt_datasets import load_dataset
 
     with working("drawing", len(report.accuracy)) as work:

@@ -63,7 +63,7 @@ def _settings(classifier: PromptClassifier) -> Any:
 
 def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> list[Any]:
     from tsprompt.model.layout import layout
-    from tsprompt_cli.phrases import layout_line, plural, reading_line
+    from tsprompt_cli.display.summaries import layout_line, plural, reading_line
 
     sizes, costs = layout(classifier.fitted_), classifier.costs_
     labels = ", ".join(str(label) for label in classifier.classes_)
@@ -80,7 +80,7 @@ def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> 
 
 def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
     from tsprompt.model.layout import slots
-    from tsprompt_cli.template import legend, template_text
+    from tsprompt_cli.display.template import legend, template_text
 
     templates = [slots(classifier.fitted_, reading) for reading in classifier.readings_]
     rows: list[tuple[str, Any]] = [("template", legend(templates[0]))]
@@ -90,7 +90,7 @@ def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
 
 
 def _scores(classifier: PromptClassifier, details: dict[str, Any]) -> list[Any]:
-    from tsprompt_cli.phrases import figures
+    from tsprompt_cli.display.summaries import figures
 
     scores = classifier.scores_
     validation = f"{scores['validation_accuracy']:.3f} ({classifier.parts_.validation_kind()})"
