@@ -254,7 +254,7 @@ def test_a_set_needs_labels(tmp_path: Path) -> None:
 
 def test_train_and_test_must_have_the_same_features(tmp_path: Path) -> None:
     (tmp_path / "Mine").mkdir()
-    header = "@timeStamps false\n@univariate false\n@classLabel true a\n@data\n"
+    header = "@timeStamps false\n@classLabel true a\n@data\n"
     (tmp_path / "Mine" / "Mine_TRAIN.ts").write_text(header + "1,2:3,4:a\n")
     (tmp_path / "Mine" / "Mine_TEST.ts").write_text(header + "1,2:a\n")
     with pytest.raises(DatasetError, match="train has 2 features, test has 1"):

@@ -205,11 +205,11 @@ def test_npy_is_read_or_refused(data: st.DataObject) -> None:
 def test_npy_never_unpickles() -> None:
     file = io.BytesIO()
     np.save(file, np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(DatasetError, match=r"not a .npy file of numbers"):
+    with pytest.raises(DatasetError, match="not hold one array of numbers"):
         read(".npy", file.getvalue())
     file = io.BytesIO()
-    np.save(file, np.array([[1e300]]))
-    with pytest.raises(DatasetError, match="32-bit"):
+    np.save(file, np.array([[np.inf]]))
+    with pytest.raises(DatasetError, match="infinite"):
         read(".npy", file.getvalue())
 
 
@@ -318,8 +318,8 @@ def test_labels_may_be_absent(ending: str, text: str) -> None:
         (".ts", TS.replace("4,5,6", "4,1_0,6"), "line 10: value 2, '1_0', is not a number"),
         (".ts", TS.replace("4,5,6", "4,٣,6"), "line 10: value 2, '٣', is not a number"),
         (".ts", TS.replace("4,5,6", "4,,6"), "line 10: value 2 is empty"),
-        (".ts", TS.replace("4,5,6", "4,1e39,6"), "line 10: value 2, '1e39', does not fit"),
-        (".ts", TS.replace("4,5,6", "4,-inf,6"), "line 10: value 2, '-inf', does not fit"),
+        (".ts", TS.replace("4,5,6", "4,1e390,6"), "line 10: value 2, '1e390', is infinite"),
+        (".ts", TS.replace("4,5,6", "4,-inf,6"), "line 10: value 2, '-inf', is infinite"),
         (".ts", TS.replace(":Up", ":"), "line 10: the case has no label"),
         (".ts", TS.replace(":Up", ":?"), r"line 10: the label is \? but other cases have one"),
         (".ts", TS.replace(":Up", ":U"), r"line 10: label 'U' is not among .*\(Up, Down\)"),
@@ -329,7 +329,7 @@ def test_labels_may_be_absent(ending: str, text: str) -> None:
         (".ts", TS.replace("@seriesLength 3", "").replace("1,?,3:4,NaN,6", "1:2"),
          "line 11: 1 values where the header says that all lengths are equal"),
         (".ts", TS.replace("@dimensions 2", "").replace("1,?,3:4,NaN,6", "1,2,3"),
-         "line 11: 1 dimensions where the cases before have 2"),
+         "line 11: 1 dimension where the header says @univariate false"),
         (".ts", TS.replace("@data", ""), "line 10: '1,2,3:4,5,6:Up' stands before @data"),
         (".ts", TS.partition("@data")[0], "line 8: the header ends without @data"),
         (".ts", TS.partition("1,2")[0], "line 9: the file ends without a single case"),

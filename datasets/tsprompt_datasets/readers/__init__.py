@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tsprompt_datasets.readers import arff, npy, ts, tsv
-from tsprompt_datasets.readers.common import SeriesFile
+from tsprompt_datasets.readers.collector import SeriesFile
 
 __all__ = ["ARCHIVE_FORMATS", "READERS", "READER_VERSION", "SeriesFile"]
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raise it when a reader changes what it makes of a file: cached results are then not used."""
 
 READERS: dict[str, Callable[[str, bytes], SeriesFile]] = {

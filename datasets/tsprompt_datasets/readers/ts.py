@@ -8,15 +8,27 @@ here they become (T, F).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsprompt.data import FloatArray
+from tsprompt.data import Values
 from tsprompt.errors import DatasetError
-from tsprompt_datasets.readers.common import Collector, Place, SeriesFile, numbers, text_lines
+from tsprompt_datasets.readers.collector import MOST_CLASSES, Collector, SeriesFile
+from tsprompt_datasets.readers.lines import Place, shown, text_lines
+from tsprompt_datasets.readers.numbers import numbers
 
 __all__ = ["is_regression", "read"]
+
+_SYNONYMS = {"dimension": "dimensions"}
+_KEYS = {
+    *("timestamps", "missing", "univariate", "dimensions", "equallength", "serieslength"),
+    *("classlabel", "targetlabel"),
+}
+"""What the header says of the data, the only lines of it that are kept."""
+_BLANKS = re.compile(r"[ \t]+")
+_MOST_DIGITS = 15
 
 
 @dataclass
@@ -26,17 +38,27 @@ class _Header:
     values: dict[str, tuple[Place, list[str]]] = field(default_factory=dict)
 
     def add(self, place: Place, line: str) -> None:
-        key, *words = line.split()
+        key, *words = _BLANKS.split(line, MOST_CLASSES + 2)
         if not key.startswith("@"):
-            raise place.corrupt(f"{line[:40]!r} stands before @data")
-        self.values[key[1:].casefold()] = place, words
+            raise place.corrupt(f"{shown(line)} stands before @data")
+        key = key[1:].casefold()
+        key = _SYNONYMS.get(key, key)
+        if key not in _KEYS:
+            return
+        before, said = self.values.setdefault(key, (place, words))
+        if said != words:
+            raise place.error(
+                f"@{key} stands in line {before.line} too, and says something else; "
+                "keep the line that is right"
+            )
 
     def flag(self, key: str) -> bool | None:
+        """What a line of true or false says; labels may follow `classlabel`."""
         if key not in self.values:
             return None
         place, words = self.values[key]
         word = words[0].casefold() if words else ""
-        if word not in ("true", "false"):
+        if word not in ("true", "false") or (words[1:] and (key, word) != ("classlabel", "true")):
             raise place.error(f"@{key} must be true or false; correct the line")
         return word == "true"
 
@@ -44,14 +66,18 @@ class _Header:
         if key not in self.values:
             return None
         place, words = self.values[key]
-        if len(words) != 1 or not words[0].isascii() or not words[0].isdigit():
-            raise place.error(f"@{key} must be a whole number; correct the line")
-        return int(words[0])
+        word = words[0] if len(words) == 1 else ""
+        # The limit on digits comes first: Python refuses to convert thousands of them.
+        if not word.isascii() or not word.isdigit() or len(word) > _MOST_DIGITS or not int(word):
+            raise place.error(f"@{key} must be a whole number from 1; correct the line")
+        return int(word)
+
+    def place(self, key: str) -> Place:
+        return self.values[key][0]
 
     @property
     def dimensions(self) -> int | None:
-        named = self.count("dimensions") or self.count("dimension")
-        return named or (1 if self.flag("univariate") else None)
+        return self.count("dimensions") or (1 if self.flag("univariate") else None)
 
     @property
     def equal_length(self) -> bool:
@@ -76,42 +102,71 @@ def read(name: str, data: bytes) -> SeriesFile:
     lines = text_lines(name, data, (b"#", b"%"))
     header, last = _Header(), Place(name, 1)
     for last, line in lines:
-        if line.strip().casefold() == "@data":
+        if line.casefold() == "@data":
             break
-        header.add(last, line.strip())
+        header.add(last, line)
     else:
         raise last.corrupt("the header ends without @data")
 
     labelled = _check_header(header, last)
-    length = header.count("serieslength") if header.equal_length else None
-    dimensions = header.dimensions
-    collector = Collector(name, header.labels if labelled else None)
+    check, dimensions = _Promises(header), header.dimensions
+    collector = Collector(name, header.labels if labelled else None, len(data))
     for last, line in lines:
         series, label = _case(last, line, dimensions, labelled)
-        if header.equal_length:
-            length = length or len(series)
-            if len(series) != length:
-                raise last.corrupt(
-                    f"{len(series)} values where the header says {_promise(header, length)}"
-                )
+        check(last, series)
         collector.add(last, series, label)
     return collector.finish(last)
 
 
-def _promise(header: _Header, length: int) -> str:
-    if header.count("serieslength"):
-        return str(length)
-    return f"that all lengths are equal, and the first case has {length}"
+class _Promises:
+    """What the header says of every series."""
+
+    def __init__(self, header: _Header) -> None:
+        self._several = header.flag("univariate") is False
+        self._equal = header.equal_length
+        self._promised = header.count("serieslength")
+        self._length = self._promised
+        self._gaps = header.flag("missing") is not False
+
+    def __call__(self, place: Place, series: Values) -> None:
+        """Check one series (T, F)."""
+        if self._equal:
+            self._length = self._length or len(series)
+            if len(series) != self._length:
+                raise place.corrupt(f"{len(series)} values where the header says {self._promise()}")
+        elif self._promised and len(series) > self._promised:
+            raise place.corrupt(
+                f"{len(series)} values where the header says {self._promised} at the most"
+            )
+        if self._several and series.shape[1] == 1:
+            raise place.corrupt("1 dimension where the header says @univariate false")
+        if not self._gaps and np.isnan(series).any():
+            raise place.error(
+                "a value is missing where the header says @missing false; if that is right, "
+                "write @missing true"
+            )
+
+    def _promise(self) -> str:
+        if self._promised:
+            return str(self._promised)
+        return f"that all lengths are equal, and the first case has {self._length}"
 
 
 def _check_header(header: _Header, place: Place) -> bool:
-    """Refuse what is not classification of evenly spaced series; say whether cases are labelled."""
+    """Refuse what contradicts itself, or isn't classification of evenly spaced series; say
+    whether cases are labelled."""
     if header.flag("targetlabel"):
-        raise _regression(header.values["targetlabel"][0])
+        raise _regression(header.place("targetlabel"))
     if header.flag("timestamps"):
-        raise header.values["timestamps"][0].error(
+        raise header.place("timestamps").error(
             "series with time stamps are not supported; resample them to even steps, and write "
             "the values alone with @timeStamps false"
+        )
+    univariate, dimensions = header.flag("univariate"), header.count("dimensions")
+    if univariate is not None and dimensions and univariate != (dimensions == 1):
+        raise header.place("dimensions").error(
+            f"@dimensions {dimensions} contradicts @univariate {str(univariate).lower()} in line "
+            f"{header.place('univariate').line}; correct the one that is wrong"
         )
     labelled = header.flag("classlabel")
     if labelled is None:
@@ -119,9 +174,16 @@ def _check_header(header: _Header, place: Place) -> bool:
             "the header has no @classLabel line; write '@classLabel true' and the labels, or "
             "'@classLabel false' for cases without labels"
         )
-    if labelled and not header.labels:
-        raise header.values["classlabel"][0].corrupt("@classLabel true is not followed by labels")
+    if labelled:
+        _check_labels(header.place("classlabel"), header.labels)
     return labelled
+
+
+def _check_labels(place: Place, labels: list[str]) -> None:
+    if not labels:
+        raise place.corrupt("@classLabel true is not followed by labels")
+    if len(labels) > MOST_CLASSES:
+        raise place.error(f"more than {MOST_CLASSES:,} labels; a set has far fewer classes")
 
 
 def _regression(place: Place) -> DatasetError:
@@ -133,21 +195,23 @@ def _regression(place: Place) -> DatasetError:
 
 def _case(
     place: Place, line: str, dimensions: int | None, labelled: bool
-) -> tuple[FloatArray, str | None]:
+) -> tuple[Values, str | None]:
     """One line as (T, F) and its label."""
-    *parts, last = line.split(":")
+    text, colon, last = line.rpartition(":")
     label: str | None = last
     if not labelled:
-        parts, label = [*parts, last], None
-    elif not parts:
+        text, label = line, None
+    elif not colon:
         raise place.corrupt("the case has no label")
-    if dimensions is not None and len(parts) != dimensions:
-        raise place.corrupt(f"{len(parts)} dimensions where the header says {dimensions}")
-    channels = [numbers(place, part, ",") for part in parts]
-    for i, channel in enumerate(channels, 1):
-        if len(channel) != len(channels[0]):
+    if dimensions is not None and text.count(":") + 1 != dimensions:
+        raise place.corrupt(f"{text.count(':') + 1} dimensions where the header says {dimensions}")
+    channels: list[Values] = []
+    for part in text.split(":"):
+        channels.append(numbers(place, part, ","))
+        if len(channels[-1]) != len(channels[0]):
             raise place.corrupt(
-                f"dimension {i} has {len(channel)} values, dimension 1 has {len(channels[0])}"
+                f"dimension {len(channels)} has {len(channels[-1])} values, dimension 1 has "
+                f"{len(channels[0])}"
             )
     return np.stack(channels, axis=1), label
 

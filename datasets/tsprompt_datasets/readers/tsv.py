@@ -7,14 +7,9 @@ unknown.
 
 from __future__ import annotations
 
-from tsprompt_datasets.readers.common import (
-    Collector,
-    Place,
-    SeriesFile,
-    numbers,
-    strip_padding,
-    text_lines,
-)
+from tsprompt_datasets.readers.collector import Collector, SeriesFile
+from tsprompt_datasets.readers.lines import Place, text_lines
+from tsprompt_datasets.readers.numbers import numbers, strip_padding
 
 __all__ = ["read"]
 
@@ -27,8 +22,8 @@ def read(name: str, data: bytes) -> SeriesFile:
     DatasetError
         The file breaks its format; the message names the line.
     """
-    collector, last, columns = Collector(name), Place(name, 1), 0
-    for last, line in text_lines(name, data):
+    collector, last, columns = Collector(name, size=len(data)), Place(name, 1), 0
+    for last, line in text_lines(name, data, blanks=" "):
         label, tab, text = line.partition("\t")
         if not tab:
             raise last.corrupt("no tab; a line holds a label, a tab, and values split by tabs")
