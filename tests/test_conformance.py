@@ -1,6 +1,6 @@
 """What holds for every registered part and every recipe, generated from the registries.
 
-A new part is tested here without an edit. Its options are made small by name (see `SMALL`); the
+A new part is tested here without an edit; it says itself which options make it quick. The
 backbone is the tiny BERT, which was never trained: what a head reads from it still tells three well
 separated classes apart.
 """
@@ -25,74 +25,38 @@ from sklearn.base import clone
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
 from tsprompt.backbones.base import fingerprint
+from tsprompt.base.kinds import KINDS
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import derive, generator
 from tsprompt.base.spec import name_in
-from tsprompt.baselines import baselines
 from tsprompt.combinations import combinations
 from tsprompt.contexts import contexts
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
-from tsprompt.preprocessings import preprocessings
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
 from tsprompt.regimes import regimes
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
-from tsprompt.tuners import tuners
+from tsprompt.tuners import tuners, tuners_for
 
-REGISTRIES: dict[str, Registry[Any]] = {
-    "strategy": strategies,
-    "preprocessing": preprocessings,
-    "tokenizer": tokenizers,
-    "prompt": prompts,
-    "tuner": tuners,
-    "readout": readouts,
-    "head": heads,
-    "combination": combinations,
-    "regime": regimes,
-    "context": contexts,
-    "baseline": baselines,
-}
+REGISTRIES: dict[str, Registry[Any]] = {name: kind.registry() for name, kind in KINDS.items()}
 SCOPES = ("series", "step")
-
-SMALL: dict[str, dict[str, Any]] = {
-    "strategy": {"epochs": 30, "patience": 30, "latent": 8, "hidden": 16},
-    "tuner": {
-        "epochs": 3,
-        "draws": 3,
-        "pretraining_epochs": 2,
-        "explore": 2,
-        "steps": 2,
-        "hidden": 8,
-        "surrogate_steps": 5,
-        "surrogate_hidden": 8,
-        "rounds": 2,
-        "swaps": 2,
-        "candidates": 2,
-        "vocabulary": 20,
-    },
-    "prompt": {"hidden": 8},
-    "head": {"epochs": 60, "hidden": 32, "scores": "tied"},
-}
-"""Options that make a part quick, by kind and by the option's name."""
 
 
 def small(kind: str, spec: str, **options: Any) -> Any:
-    """The part with quick options, those of them that it has."""
+    """The part with its quick options."""
     part = REGISTRIES[kind].build(spec)
-    known = part.options()
-    quick = {key: value for key, value in SMALL.get(kind, {}).items() if key in known}
-    return dataclasses.replace(part, **{**quick, **options})
+    return dataclasses.replace(part, **{**part.quick, **options})
 
 
 def pairs() -> Iterator[tuple[str, str]]:
     """Each prompt with each tuner that can find it."""
     for name in prompts:
         model: type[PromptModel] = prompts[name]
-        for tuner in model.tuners:
+        for tuner in tuners_for(model):
             yield name, tuner
 
 
@@ -377,13 +341,13 @@ def explained_fields(part: type[Any]) -> set[str]:
 @pytest.mark.parametrize(("kind", "name"), parts())
 def test_every_part_lives_in_the_package_of_its_kind(kind: str, name: str) -> None:
     registry = REGISTRIES[kind]
-    assert registry[name].__module__.startswith(registry._package)
+    assert registry[name].__module__.startswith(registry.package)
 
 
 def test_every_prompt_names_tuners_that_exist_and_its_own_among_them() -> None:
     for name in prompts:
         assert prompts[name].tuner in prompts[name].tuners
-        assert set(prompts[name].tuners) <= set(tuners)
+        assert set(tuners_for(prompts[name])) <= set(tuners)
     assert {tuner for _, tuner in pairs()} == set(tuners), "a tuner that finds no prompt"
 
 
@@ -392,7 +356,7 @@ def test_a_tuner_refuses_prompts_that_do_not_list_it(
     name: str, tiny: dict[str, Any], separable: Any
 ) -> None:
     for prompt in prompts:
-        if name not in prompts[prompt].tuners:
+        if name not in tuners_for(prompts[prompt]):
             with pytest.raises(ConfigError, match=f"tuner '{name}' can't find the prompt"):
                 PromptClassifier(**tiny, prompt=prompt, tuner=name).fit(separable.X, separable.y)
 

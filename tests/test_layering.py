@@ -196,7 +196,18 @@ def test_the_library_and_its_parts_import_in_no_circle() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["errors", "base.registry", "base.part", "base.spec", "progress", "recipes", "data"]
+    "part",
+    [
+        "errors",
+        "base.registry",
+        "base.part",
+        "base.spec",
+        "base.kinds",
+        "base.plugins",
+        "progress",
+        "recipes",
+        "data",
+    ],
 )
 def test_leaves_load_nothing_heavy(part: str) -> None:
     assert heavy(f"tsprompt.{part}") == set()
@@ -204,7 +215,17 @@ def test_leaves_load_nothing_heavy(part: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["errors", "base.registry", "base.part", "base.spec", "progress", "recipes", "base.files"],
+    [
+        "errors",
+        "base.registry",
+        "base.part",
+        "base.spec",
+        "base.kinds",
+        "base.plugins",
+        "progress",
+        "recipes",
+        "base.files",
+    ],
 )
 def test_leaves_know_of_the_library_only_other_leaves(part: str) -> None:
     ours = {one for one in imports(f"tsprompt.{part}", lazy=True) if one.startswith("tsprompt")}

@@ -19,6 +19,7 @@ __all__ = [
     "DatasetError",
     "InputError",
     "ModelFileError",
+    "PluginError",
     "PromptClassifier",
     "Split",
     "TspromptError",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         DatasetError,
         InputError,
         ModelFileError,
+        PluginError,
         TspromptError,
         TspromptNotice,
     )
@@ -49,6 +51,7 @@ _EXPORTS = {
     "DatasetError": "tsprompt.errors",
     "InputError": "tsprompt.errors",
     "ModelFileError": "tsprompt.errors",
+    "PluginError": "tsprompt.errors",
     "PromptClassifier": "tsprompt.classifier",
     "Split": "tsprompt.data",
     "TspromptError": "tsprompt.errors",

@@ -7,7 +7,8 @@
     │   └── DatasetError  a data set or one of its files can't be found or read
     ├── ConfigError       an option is unknown, out of range, or contradicts another
     ├── BackboneError     the language model is absent, or not the one expected
-    └── ModelFileError    a saved model is truncated, foreign, or can't be written
+    ├── ModelFileError    a saved model is truncated, foreign, or can't be written
+    └── PluginError       a package that brings parts can't be used
 
 All of them are the user's to mend: the message says what is wrong, where, and what to do. The
 command line prints it without a traceback and exits with 2. Anything else is a bug and keeps its
@@ -36,6 +37,7 @@ __all__ = [
     "InputError",
     "ModelFileError",
     "Piece",
+    "PluginError",
     "Setting",
     "TspromptError",
     "TspromptNotice",
@@ -108,6 +110,10 @@ class BackboneError(TspromptError):
 
 class ModelFileError(TspromptError):
     """A saved model is truncated, of a newer format, or can't be written."""
+
+
+class PluginError(TspromptError):
+    """A package that brings parts can't be imported, or brings one whose name is taken."""
 
 
 class TspromptNotice(_Told, UserWarning):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import inspect
 import itertools
 import re
@@ -12,6 +11,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from tsprompt.base.kinds import KINDS, Kind
+from tsprompt.base.plugins import plugins
 from tsprompt.base.spec import type_value
 
 __all__ = [
@@ -19,8 +20,8 @@ __all__ = [
     "Option",
     "explain_backbones",
     "explain_baselines",
+    "explain_kind",
     "explain_recipes",
-    "explain_registry",
     "first_line",
 ]
 
@@ -48,23 +49,27 @@ class Explained:
     """Author, year, and whose implementation it is, where that is told apart."""
     needs: str = ""
     """What installs the packages that it lacks here; nothing, where it can run."""
+    package: str = ""
+    """The package that brings it, with its version, if that is not tsprompt."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return dataclasses.asdict(self)
 
 
-def explain_registry(kind: str) -> list[Explained]:
-    """All parts in a registry: `strategies`, `tokenizers`, ..."""
-    registry = getattr(importlib.import_module(f"tsprompt.{kind}"), kind)
-    return [_explain(registry[name], name) for name in registry]
+def explain_kind(kind: Kind) -> list[Explained]:
+    """All parts of a kind."""
+    return [_explain(part, name) for part, name in _named(kind)]
 
 
 def explain_baselines() -> list[Explained]:
     """All baselines, by the titles that tables give them, and what each lacks on this machine."""
-    from tsprompt.baselines import baselines
+    return [_explain_baseline(part, name) for part, name in _named(KINDS["baseline"])]
 
-    return [_explain_baseline(baselines[name], name) for name in baselines]
+
+def _named(kind: Kind) -> list[tuple[Any, str]]:
+    registry = kind.registry()
+    return [(registry[name], name) for name in registry]
 
 
 def _explain_baseline(part: Any, name: str) -> Explained:
@@ -132,7 +137,10 @@ def _explain(part: Any, name: str) -> Explained:
         for field in dataclasses.fields(part)
         if field.name not in getattr(part, "refuses", ())
     )
-    return Explained(name, first_line(part), "\n".join(filter(None, (beyond, rest))), options)
+    plugin = plugins.origin(part)
+    more = "\n".join(filter(None, (beyond, rest, f"From the package {plugin}." if plugin else "")))
+    package = str(plugin) if plugin else ""
+    return Explained(name, first_line(part), more, options, package=package)
 
 
 def _field_docs(kind: type[Any]) -> dict[str, str]:

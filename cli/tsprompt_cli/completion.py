@@ -10,19 +10,39 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tsprompt.base.kinds import Kind
+
 __all__ = ["backbone_names", "dataset_names", "part_names", "part_of", "recipe_names"]
 
 
-def part_names(registry: str) -> list[str]:
-    """Names in a registry of tsprompt: `strategies`, `tokenizers`, ..."""
-    spec = importlib.util.find_spec("tsprompt")
-    if spec is None or spec.origin is None:
+def part_names(kind: Kind) -> list[str]:
+    """Names of all parts of a kind, those of plugins among them."""
+    from tsprompt.base.plugins import find_plugins
+
+    homes = [kind.package, *(plugin.module for plugin in find_plugins())]
+    files = [file for home in homes for file in _sources(home)]
+    return sorted({name for file in files for name in _registered(file, kind.plural)})
+
+
+def _sources(module: str) -> list[Path]:
+    """The files of a package, or the one of a module."""
+    root, *inside = module.split(".")
+    spec = importlib.util.find_spec(root)
+    if spec is None:
         return []
-    files = sorted((Path(spec.origin).parent / registry).glob("*.py"))
-    return sorted(name for file in files for name in _registered(file, registry))
+    if not spec.submodule_search_locations:
+        return [Path(spec.origin)] if spec.origin else []
+    places = [Path(place).joinpath(*inside) for place in spec.submodule_search_locations]
+    return [
+        file
+        for place in places
+        for file in (place.with_name(f"{place.name}.py"), *sorted(place.glob("*.py")))
+        if file.is_file()
+    ]
 
 
 def _registered(file: Path, registry: str) -> Iterator[str]:
+    """Names in decorators such as `@heads.register("NAME")`."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         for decorator in getattr(node, "decorator_list", ()):
             match decorator:
@@ -33,11 +53,11 @@ def _registered(file: Path, registry: str) -> Iterator[str]:
                     yield registered
 
 
-def part_of(registry: str) -> Callable[[str], list[str]]:
-    """Completes the names in a registry."""
+def part_of(kind: Kind) -> Callable[[str], list[str]]:
+    """Completes the names of a kind."""
 
     def complete(incomplete: str) -> list[str]:
-        return [name for name in part_names(registry) if name.startswith(incomplete)]
+        return [name for name in part_names(kind) if name.startswith(incomplete)]
 
     return complete
 

@@ -16,12 +16,12 @@ from tsprompt_cli.commands import (
     doctor,
     evaluate,
     fit,
-    parts,
     predict,
     pretrain,
     report,
     show,
 )
+from tsprompt_cli.commands import list as list_parts
 from tsprompt_cli.messages import as_flag, guarded, in_a_plan
 
 __all__ = ["app", "main"]
@@ -46,7 +46,7 @@ for module in (fit, evaluate, predict, compare, report, show, pretrain, doctor):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.add_typer(bench.app, name="bench")
 app.add_typer(datasets.app, name="datasets")
-app.add_typer(parts.app, name="list")
+app.add_typer(list_parts.app, name="list")
 
 
 def _version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from tsprompt.base.kinds import KINDS
 from tsprompt_cli import completion
 from tsprompt_cli.output import Format
 
@@ -40,13 +41,14 @@ __all__ = [
 _MODEL, _MACHINE = "What the model is made of", "Where and how it runs"
 
 
-def _part(kind: str, registry: str, about: str, example: str) -> Any:
-    """An option that takes the spec of a part."""
+def _part(kind: str, example: str) -> Any:
+    """An option that takes the spec of a part of this kind."""
+    about, plural = KINDS[kind].about, KINDS[kind].plural
     return typer.Option(
-        help=f"{about} Such as {example}; see `tsprompt list {registry}`.",
+        help=f"{about} Such as {example}; see `tsprompt list {plural}`.",
         metavar="SPEC",
         show_default=False,
-        autocompletion=completion.part_of(registry),
+        autocompletion=completion.part_of(KINDS[kind]),
         rich_help_panel=_MODEL,
     )
 
@@ -92,12 +94,7 @@ Seed = Annotated[
 ]
 Strategy = Annotated[
     str | None,
-    _part(
-        "strategy",
-        "strategies",
-        "How series, prompt and mask are laid out.",
-        "per-step or autoencoder:latent=32",
-    ),
+    _part("strategy", "per-step or autoencoder:latent=32"),
 ]
 
 
@@ -116,20 +113,15 @@ class Choices:
     ] = None
     preprocessing: Annotated[
         str | None,
-        _part(
-            "preprocessing",
-            "preprocessings",
-            "How series are imputed, standardised and resampled.",
-            "standard:missing=mean,length=100",
-        ),
+        _part("preprocessing", "standard:missing=mean,length=100"),
     ] = None
     tokenizer: Annotated[
         str | None,
-        _part("tokenizer", "tokenizers", "How values become tokens.", "kernels:steps=32,length=7"),
+        _part("tokenizer", "kernels:steps=32,length=7"),
     ] = None
     prompt: Annotated[
         str | None,
-        _part("prompt", "prompts", "What fills the prompt slots.", "none or hard:length=8"),
+        _part("prompt", "none or hard:length=8"),
     ] = None
     template: Annotated[
         str | None,
@@ -141,9 +133,7 @@ class Choices:
             rich_help_panel=_MODEL,
         ),
     ] = None
-    tuner: Annotated[
-        str | None, _part("tuner", "tuners", "How the prompt is found.", "search:draws=20")
-    ] = None
+    tuner: Annotated[str | None, _part("tuner", "search:draws=20")] = None
     n_prompts: Annotated[
         int | None,
         typer.Option(
@@ -156,38 +146,23 @@ class Choices:
     ] = None
     readout: Annotated[
         str | None,
-        _part(
-            "readout",
-            "readouts",
-            "How hidden states become features.",
-            "mask or pooled:layers=1+2,pools=mean+max",
-        ),
+        _part("readout", "mask or pooled:layers=1+2,pools=mean+max"),
     ] = None
     head: Annotated[
         str | None,
-        _part("head", "heads", "How features become probabilities.", "ridge or mlp:hidden=64"),
+        _part("head", "ridge or mlp:hidden=64"),
     ] = None
     combination: Annotated[
         str | None,
-        _part(
-            "combination",
-            "combinations",
-            "How several prompts become one classifier.",
-            "concatenate or vote",
-        ),
+        _part("combination", "concatenate or vote"),
     ] = None
     train: Annotated[
         str | None,
-        _part("regime", "regimes", "What is fitted besides the head.", "tuning-free or prompt"),
+        _part("regime", "tuning-free or prompt"),
     ] = None
     context: Annotated[
         str | None,
-        _part(
-            "context",
-            "contexts",
-            "What stands in the input besides prompt and data.",
-            "demonstrations or colours:segments=6",
-        ),
+        _part("context", "demonstrations or colours:segments=6"),
     ] = None
     backbone: Annotated[
         str | None,

@@ -139,7 +139,7 @@ def test_a_recipe_says_what_it_is_and_where_it_comes_from(name: str) -> None:
 
 def test_every_error_of_the_package_has_the_one_base() -> None:
     classes = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    assert len(classes) == 6
+    assert len(classes) == 7
     assert all(issubclass(one, TspromptError) for one in classes)
     assert all(one.__name__ in str(errors.__doc__) for one in classes)
 

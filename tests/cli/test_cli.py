@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tsprompt.base.kinds import KINDS
+
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "sktime", "pandas", "sklearn")
 
@@ -134,11 +136,11 @@ def test_shell_completion_answers(words: str, number: int, expected: str) -> Non
 
 
 def test_completion_knows_what_is_registered() -> None:
-    from tsprompt_cli.catalogue import explain_registry
-    from tsprompt_cli.completion import _HOMES, part_names
+    from tsprompt_cli.catalogue import explain_kind
+    from tsprompt_cli.completion import part_names
 
-    for kind in _HOMES:
-        assert part_names(kind) == [part.name for part in explain_registry(kind)]
+    for kind in KINDS.values():
+        assert part_names(kind) == [part.name for part in explain_kind(kind)]
 
 
 # fit
@@ -628,11 +630,10 @@ def test_lists(kind: str, one: str, explained: str) -> None:
 
 
 def test_every_option_of_every_part_is_explained() -> None:
-    from tsprompt_cli.catalogue import explain_registry
-    from tsprompt_cli.completion import _HOMES
+    from tsprompt_cli.catalogue import explain_kind
 
-    for kind in _HOMES:
-        for part in explain_registry(kind):
+    for kind in KINDS.values():
+        for part in explain_kind(kind):
             assert part.about
             assert not [option.name for option in part.options if not option.about], part.name
 

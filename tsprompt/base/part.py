@@ -24,6 +24,8 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     name: ClassVar[str] = "part"
     refuses: ClassVar[tuple[str, ...]] = ()
     """Options of its kind that have no meaning for it: lists leave them out."""
+    quick: ClassVar[dict[str, Any]] = {}
+    """Options that make it quick on data of a few cases and a tiny model, for tests."""
 
     def options(self) -> dict[str, Any]:
         """All options with their values."""

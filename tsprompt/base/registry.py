@@ -15,6 +15,8 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from tsprompt.base.kinds import KINDS
+from tsprompt.base.plugins import Plugin, plugins
 from tsprompt.base.spec import parse_spec
 from tsprompt.errors import ConfigError, near_names
 
@@ -26,18 +28,30 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """All parts of one kind (`tokenizer`, `prompt`, ...), found by importing their package."""
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str | None = None) -> None:
         self.kind = kind
-        self._package = package
+        self.package = package or KINDS[kind].package
         self._parts: dict[str, type[T]] = {}
         self._imported = False
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator. A name can be taken once."""
+        """Class decorator. A name can be taken once.
+
+        Raises
+        ------
+        ConfigError
+            It is taken.
+        """
 
         def add(part: type[T]) -> type[T]:
+            if not part.__module__.startswith(f"{self.package}."):
+                self._import_own()  # so that a stranger finds names taken, and takes none of ours
             if name in self._parts:
-                raise ValueError(f"{self.kind} {name!r} is registered twice")
+                raise ConfigError(
+                    f"the {self.kind} {name!r} is registered twice, by "
+                    f"{self._parts[name].__module__} and by {part.__module__}: one of them needs "
+                    "another name"
+                )
             part.name = name  # type: ignore[attr-defined]
             self._parts[name] = part
             return part
@@ -95,10 +109,18 @@ class Registry(Generic[T]):
         part: Any = self.build(spec)
         return self.create(part.name, {**part.options(), **options}).spec()  # type: ignore[attr-defined]
 
+    def origin(self, name: str) -> Plugin | None:
+        """The plugin that brings the part called `name`; None of our own."""
+        return plugins.origin(self[name])
+
     def _import_all(self) -> None:
+        self._import_own()
+        plugins.load()
+
+    def _import_own(self) -> None:
         if self._imported:
             return
         self._imported = True
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(getattr(package, "__path__", ()), self._package + "."):
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(getattr(package, "__path__", ()), self.package + "."):
             importlib.import_module(module.name)

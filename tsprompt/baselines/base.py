@@ -17,7 +17,7 @@ from tsprompt.errors import ConfigError, InputError
 
 __all__ = ["Baseline", "baselines"]
 
-baselines: Registry[Baseline] = Registry("baseline", "tsprompt.baselines")
+baselines: Registry[Baseline] = Registry("baseline")
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tsprompt.heads.base import Labels
 
 __all__ = ["Combination", "Evidence", "Task", "combinations"]
 
-combinations: Registry[Combination] = Registry("combination", "tsprompt.combinations")
+combinations: Registry[Combination] = Registry("combination")
 
 
 @dataclass(frozen=True)

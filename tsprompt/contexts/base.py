@@ -23,7 +23,7 @@ from tsprompt.tokenizers import Tokenizer
 
 __all__ = ["NO_CONTEXT", "Context", "NoContext", "Pairs", "Tokenise", "Write", "contexts"]
 
-contexts: Registry[Context] = Registry("context", "tsprompt.contexts")
+contexts: Registry[Context] = Registry("context")
 
 Tokenise = Callable[[Cases], Iterator[tuple[IntArray, Tensor]]]
 """Gives the positions (b,) of cases of one length, and their tokens (b, S, W[, D])."""

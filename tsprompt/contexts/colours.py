@@ -20,7 +20,7 @@ from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, notice
 from tsprompt.heads.base import Labels
 from tsprompt.strategies import Strategy
-from tsprompt.tokenizers import Tokenizer
+from tsprompt.tokenizers import Tokenizer, tokenizers
 
 __all__ = ["Colours"]
 
@@ -75,10 +75,10 @@ class Colours(Context):
         if self.by != "channel":
             return
         if not tokenizer.by_channel:
+            able = " or ".join(name for name in tokenizers if tokenizers[name].by_channel)
             raise ConfigError(
                 f"colours: by=channel marks the tokens of each channel, but those of the tokenizer "
-                f"{tokenizer.name!r} mix all channels; use the tokenizer bins or digits, or "
-                "by=segment"
+                f"{tokenizer.name!r} mix all channels; use the tokenizer {able}, or by=segment"
             )
         if strategy.by_step or not strategy.keeps_channels:
             raise ConfigError(

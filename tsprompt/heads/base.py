@@ -29,7 +29,7 @@ __all__ = [
     "standardiser",
 ]
 
-heads: Registry[Head] = Registry("head", "tsprompt.heads")
+heads: Registry[Head] = Registry("head")
 
 Labels = npt.NDArray[np.intp]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ class MLP(HoldsOut, Head):
     A stratified part of train is held out; the weights of the epoch with the least loss on it are
     kept, and training ends after `patience` epochs without improvement.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"epochs": 60, "hidden": 32}
 
     hidden: int = 128
     """Units of the hidden layer."""

@@ -37,6 +37,7 @@ class Prototype(EarlyStopping, Head):
     """
 
     reads_mask: ClassVar[bool] = True
+    quick: ClassVar[dict[str, Any]] = {"epochs": 60}
     size: int = 64
     """Dimensions of the space of the prototypes."""
     temperature: float = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ class SoftWords(EarlyStopping, WordHead):
     are trained, NAdam, early stopping on a held-out part of train. What is said is taken from its
     mean over train, in units of one spread, so that they don't first learn what all cases share.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"epochs": 60, "scores": "tied"}
 
     words: str | None = None
     """Words to start from, as of `label-words`; None: the names of the classes, or, if these are no

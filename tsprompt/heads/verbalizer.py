@@ -242,6 +242,8 @@ class Verbalizer(WordHead):
     priors; a temperature is positive, so that a word can't come to speak against its class.
     """
 
+    quick: ClassVar[dict[str, Any]] = {"scores": "tied"}
+
     calibrate: bool = True
     """Take off each word's mean score over train, so that words that the model always prefers
     don't outvote the others (Zhao et al. 2021; the mean over train as in Hu et al. 2022). Without

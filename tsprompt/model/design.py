@@ -12,20 +12,21 @@ import torch
 from tsprompt.backbones import Backbone, BatchSize
 from tsprompt.backbones.catalogue import choose
 from tsprompt.backbones.load import input_of, total_layers
+from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.part import count_of, spec_of
 from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError, Piece, Setting
 from tsprompt.heads import Head, heads
-from tsprompt.preprocessings import Preprocessing, preprocessings
+from tsprompt.preprocessings import Preprocessing
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading.reader import Reader
-from tsprompt.readouts import Readout, readouts
-from tsprompt.regimes import Regime, regimes
-from tsprompt.strategies import Strategy, strategies
+from tsprompt.readouts import Readout
+from tsprompt.regimes import Regime
+from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
-from tsprompt.tuners import Tuner, tuners
+from tsprompt.tuners import Tuner, tuners, tuners_for
 
 __all__ = ["Design", "make_reader"]
 
@@ -42,11 +43,8 @@ _SUPPLY: dict[str, tuple[Piece, ...]] = {
     ),
 }
 """What to do if there is no backbone that reads what a tokenizer makes."""
-_REMEDY = {
-    "words": "use a tokenizer of words (kernels, patches, bins, digits), or a ViT as the backbone",
-    "images": "use the tokenizer image, or a backbone of words (minilm)",
-}
-"""What to do instead, by what the backbone reads."""
+_OTHER_BACKBONE = {"words": "a ViT as the backbone", "images": "a backbone of words (minilm)"}
+"""What to take instead, by what the backbone reads."""
 
 
 @dataclass
@@ -78,21 +76,17 @@ class Design:
         ConfigError
             A name or option is unknown, a value is out of range, or two choices contradict.
         """
-        prompt = prompts.build(settings["prompt"])
-        regime = regimes.build(settings["train"])
+        built = {
+            setting: kind.registry().build(settings[setting])
+            for setting, kind in SETTINGS.items()
+            if setting != "tuner"
+        }
+        own = built["train"].tuner_of(built["prompt"].tuner)
         parts = cls(
-            strategy=strategies.build(settings["strategy"]),
+            **built,
+            tuner=tuners.build(settings["tuner"] or own),
             scope=settings["scope"],
-            preprocessing=preprocessings.build(settings["preprocessing"]),
-            tokenizer=tokenizers.build(settings["tokenizer"]),
-            prompt=prompt,
-            tuner=tuners.build(settings["tuner"] or regime.tuner_of(prompt.tuner)),
             n_prompts=count_of("n_prompts", settings["n_prompts"]),
-            readout=readouts.build(settings["readout"]),
-            head=heads.build(settings["head"]),
-            combination=combinations.build(settings["combination"]),
-            train=regime,
-            context=contexts.build(settings["context"]),
             backbone=settings["backbone"],
             prompt_from=_folders(settings.get("prompt_from")),
         )
@@ -109,7 +103,7 @@ class Design:
                 Setting("strategy", "shared"),
                 f", or a prompt of tokens with {self.strategy.name!r}",
             )
-        allowed = self.train.tuners_of(self.prompt.tuners)
+        allowed = self.train.tuners_of(tuners_for(self.prompt))
         if self.tuner.name not in allowed:
             if self.train.tunes_model:
                 raise ConfigError(
@@ -221,9 +215,11 @@ class Design:
         except BackboneError as error:
             raise BackboneError(*error.args, *_SUPPLY[self.tokenizer.makes]) from None
         if reads != self.tokenizer.makes:
+            able = [name for name in tokenizers if tokenizers[name].makes == reads]
             raise ConfigError(
                 f"the tokenizer {self.tokenizer.name!r} makes {self.tokenizer.makes}, but the "
-                f"backbone {self.backbone} reads {reads}; {_REMEDY[reads]}"
+                f"backbone {self.backbone} reads {reads}; use a tokenizer of {reads} "
+                f"({', '.join(able)}), or {_OTHER_BACKBONE[reads]}"
             )
         wordy = [part for part in (self.prompt, self.head) if part.needs_words]
         if reads != "words" and wordy:
@@ -243,6 +239,21 @@ class Design:
     def reads_data(self) -> bool:
         """Whether anybody reads what stands at the data tokens, and not at masks alone."""
         return self.scope == "series" and self.readout.reads_data
+
+    def from_plugins(self) -> list[dict[str, str]]:
+        """The parts that other packages bring: setting, part, package and version of each."""
+        chosen = {setting: getattr(self, setting).name for setting in SETTINGS}
+        origins = {one: SETTINGS[one].registry().origin(name) for one, name in chosen.items()}
+        return [
+            {
+                "setting": setting,
+                "part": chosen[setting],
+                "package": plugin.package,
+                "version": plugin.version,
+            }
+            for setting, plugin in origins.items()
+            if plugin is not None
+        ]
 
     def specs(self, *, full: bool = False) -> dict[str, Any]:
         """The settings that build these parts again; `full` writes the defaults out too."""

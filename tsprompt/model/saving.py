@@ -28,6 +28,7 @@ from tsprompt.base.folder import (
     unpack,
     write_folder,
 )
+from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.seeds import derive
 from tsprompt.contexts import contexts
 from tsprompt.errors import BackboneError, ModelFileError
@@ -87,6 +88,7 @@ def _describe(
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "recipe": choices["recipe"],
         "settings": parts.specs(full=True),
+        "plugins": parts.from_plugins(),
         "seed": fitted.seed,
         "random_state": _seed_of(choices["random_state"]),
         "classes": fitted.classes.tolist(),
@@ -165,6 +167,7 @@ def load(
     header = read_header(path, MODEL)
     tensors = read_tensors(path, header, MODEL)
     try:
+        _check_plugins(path, header.get("plugins", []))
         machine = {
             "device": device,
             "dtype": dtype or header["backbone"]["dtype"],
@@ -179,6 +182,18 @@ def load(
         return Saved(_rebuild(header, tensors, machine), choices)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ModelFileError(f"{path / MODEL.header} is damaged ({error!r}); fit again") from None
+
+
+def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
+    """See that the parts are there that other packages brought to a saved model."""
+    for one in needed:
+        kind = SETTINGS[one["setting"]]
+        if one["part"] not in kind.registry():
+            raise ModelFileError(
+                f"{path} needs the {kind.name} {one['part']!r} of the package {one['package']} "
+                f"{one['version']}, which is not installed here, or has no such part; install it: "
+                f"pip install {one['package']}=={one['version']}"
+            )
 
 
 def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[str, Any]) -> Fitted:

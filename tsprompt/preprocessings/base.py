@@ -12,7 +12,7 @@ from tsprompt.data import Cases
 
 __all__ = ["Preprocessing", "preprocessings"]
 
-preprocessings: Registry[Preprocessing] = Registry("preprocessing", "tsprompt.preprocessings")
+preprocessings: Registry[Preprocessing] = Registry("preprocessing")
 
 
 @dataclass

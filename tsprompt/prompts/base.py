@@ -19,7 +19,7 @@ from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
 
-prompts: Registry[PromptModel] = Registry("prompt", "tsprompt.prompts")
+prompts: Registry[PromptModel] = Registry("prompt")
 
 _REACH = 3.0
 """Standard deviations of the normal distribution that the vocabulary is spread over."""
@@ -58,7 +58,7 @@ class PromptModel(Part):
     tuner: ClassVar[str] = "none"
     """The tuner that finds this prompt unless another is asked for."""
     tuners: ClassVar[tuple[str, ...]] = ("none", "search")
-    """All tuners that can."""
+    """All tuners that can, but for those that say so themselves; see `Tuner.finds`."""
     by_layer: ClassVar[bool] = False
     """Whether it stands beside the tokens of every layer, and not in slots of the input."""
     of_vectors: ClassVar[bool] = False

@@ -94,6 +94,8 @@ class Prefix(DeepPrompt):
     the keys and values of all layers. Vectors and perceptron are trained; keys and values are kept.
     """
 
+    quick: ClassVar[dict[str, Any]] = {"hidden": 8}
+
     hidden: int = 128
     """Units of the perceptron."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ class GRU(PromptModel):
 
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "surrogate", "none")
+    quick: ClassVar[dict[str, Any]] = {"hidden": 8}
 
     hidden: int = 64
     """Units of the GRU and of the MLP."""

@@ -30,6 +30,7 @@ class PTuning(PromptModel):
     tuner: ClassVar[str] = "gradient"
     tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
     of_vectors: ClassVar[bool] = True
+    quick: ClassVar[dict[str, Any]] = {"hidden": 8}
 
     encoder: str = "lstm"
     """`lstm`; `gru` in its place; or `mlp`: three layers, each slot by itself."""

@@ -20,7 +20,7 @@ from tsprompt.base.registry import Registry
 
 __all__ = ["Readout", "readouts"]
 
-readouts: Registry[Readout] = Registry("readout", "tsprompt.readouts")
+readouts: Registry[Readout] = Registry("readout")
 
 
 @dataclass

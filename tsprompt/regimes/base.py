@@ -12,7 +12,7 @@ from tsprompt.errors import Setting
 
 __all__ = ["Regime", "regimes"]
 
-regimes: Registry[Regime] = Registry("regime", "tsprompt.regimes")
+regimes: Registry[Regime] = Registry("regime")
 
 
 @dataclass

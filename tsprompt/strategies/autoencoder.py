@@ -39,6 +39,7 @@ class AutoEncoder(Shared):
     """
 
     keeps_channels: ClassVar[bool] = False
+    quick: ClassVar[dict[str, Any]] = {"epochs": 30, "patience": 30, "latent": 8, "hidden": 16}
 
     network: str = "conv"
     """`mlp`, `conv` or `lstm`."""

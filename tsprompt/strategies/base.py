@@ -13,7 +13,7 @@ from tsprompt.data import Cases
 
 __all__ = ["FRAME", "Strategy", "strategies"]
 
-strategies: Registry[Strategy] = Registry("strategy", "tsprompt.strategies")
+strategies: Registry[Strategy] = Registry("strategy")
 
 FRAME = 3
 """`[CLS]`, `[MASK]` and `[SEP]`."""

@@ -16,7 +16,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, Setting
+from tsprompt.errors import ConfigError, Piece, Setting
 
 __all__ = ["FIT_CASES", "Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
 
@@ -25,7 +25,7 @@ FIT_CASES = 64
 _WITHIN = 0.95
 """Share of train's vectors that the sphere holds at full length."""
 
-tokenizers: Registry[Tokenizer] = Registry("tokenizer", "tsprompt.tokenizers")
+tokenizers: Registry[Tokenizer] = Registry("tokenizer")
 
 Vocabulary = Backbone
 """A tokenizer asks the backbone for its words and embeddings, and never runs it."""
@@ -93,9 +93,7 @@ class Tokenizer(Part):
                 f"a step of {cases.n_features} features takes {self.width(cases.n_features)} "
                 f"tokens with the tokenizer {self.name!r}: not even one fits beside the prompt; "
                 "use ",
-                Setting("tokenizer", "kernels"),
-                " or ",
-                Setting("tokenizer", "patches"),
+                *_narrow(self.makes),
                 ", which give one token per step",
             )
         self.patch_ = math.ceil(longest / limit)
@@ -194,6 +192,13 @@ class Embedder(Tokenizer):
         scaled -= scaled.mean(dim=-1, keepdim=True)
         direction = self.direction_.to(scaled.device)
         return scaled.addcmul_((scaled @ direction).unsqueeze(-1), direction, value=-1)
+
+
+def _narrow(makes: str) -> list[Piece]:
+    """The tokenizers whose steps are one token, however many features there are."""
+    named = [name for name in tokenizers if tokenizers[name].makes == makes]
+    able = [name for name in named if tokenizers.build(name).width(2) == 1]
+    return [piece for name in able for piece in (" or ", Setting("tokenizer", name))][1:]
 
 
 def pool_mean(values: Tensor, patch: int) -> Tensor:

@@ -26,9 +26,9 @@ from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.tokenizers import Tokenizer
 
-__all__ = ["Found", "Problem", "Tuner", "tuners"]
+__all__ = ["Found", "Problem", "Tuner", "tuners", "tuners_for"]
 
-tuners: Registry[Tuner] = Registry("tuner", "tsprompt.tuners")
+tuners: Registry[Tuner] = Registry("tuner")
 
 
 @dataclass
@@ -153,6 +153,12 @@ class Problem:
         return head.validation_loss_
 
 
+def tuners_for(prompt: PromptModel | type[PromptModel]) -> tuple[str, ...]:
+    """All tuners that can find a prompt: those that it names, and those that name it."""
+    more = (name for name in tuners if prompt.name in tuners[name].finds)
+    return tuple(dict.fromkeys([*prompt.tuners, *more]))
+
+
 @dataclass
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
@@ -161,6 +167,8 @@ class Tuner(Part):
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
     reads_answer: ClassVar[bool] = False
     """Whether it looks at what stands at the mask, whatever the readout does."""
+    finds: ClassVar[tuple[str, ...]] = ()
+    """Prompts that it can find though their own files don't name it."""
 
     @property
     def n_found(self) -> int:

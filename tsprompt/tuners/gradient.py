@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +41,8 @@ class Gradient(TrainingTuner):
     The gradient that reaches the prompt is measured in every step, and the largest is reported. If
     none can (`original-gru`), what the model says is computed once and only the perceptron learns.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"epochs": 3, "hidden": 8}
 
     batch: int = 32
     """Cases in a step."""

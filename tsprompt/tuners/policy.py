@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ class Policy(Tuner):
     over word embeddings. The prompt with the best reward wins. A prompt that is written again is
     not run again.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"hidden": 8, "rounds": 2, "vocabulary": 20}
 
     rounds: int = 8
     """How often the policy learns."""

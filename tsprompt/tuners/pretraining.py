@@ -6,7 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
@@ -26,6 +26,7 @@ class PretrainingTuner(Gradient):
     """Whether pre-training needs the labels of the sets."""
     least_sets: ClassVar[int] = 1
     """How many sets pre-training needs."""
+    quick: ClassVar[dict[str, Any]] = {"epochs": 3, "pretraining_epochs": 2, "hidden": 8}
 
     pretraining_epochs: int = 20
     """The most passes over each set in pre-training."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from tsprompt.base.best import Best
 from tsprompt.base.part import require
@@ -21,6 +22,8 @@ class Search(Tuner):
     is drawn. The language model is frozen, so what it says under a prompt is computed once, not
     once in every epoch.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"draws": 3}
 
     draws: int = 10
     """The most prompts that are tried."""

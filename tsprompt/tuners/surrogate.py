@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,15 @@ class Surrogate(TrainingTuner):
     are the model's last ones plus what the surrogate says has changed since; so the loss reaches
     the prompt although the embedding lookup blocks it.
     """
+
+    quick: ClassVar[dict[str, Any]] = {
+        "epochs": 3,
+        "explore": 2,
+        "steps": 2,
+        "hidden": 8,
+        "surrogate_steps": 5,
+        "surrogate_hidden": 8,
+    }
 
     explore: int = 5
     """Random prompts, slices and mask places that the surrogate first learns from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,8 @@ class Trigger(TrainingTuner):
     learned; in the paper the words' probabilities are added. And the search starts from random
     words, not from masks.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"epochs": 3, "hidden": 8, "swaps": 2, "candidates": 2}
 
     epochs: int = 8
     """The most rounds of swaps."""

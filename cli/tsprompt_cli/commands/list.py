@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tsprompt.base.kinds import SETTINGS, Kind
 from tsprompt_cli.options import Form
 from tsprompt_cli.output import Format, chosen, emit, show, table
 
@@ -18,29 +19,19 @@ Verbose = Annotated[
 ]
 
 
-def _add(kind: str, about: str) -> None:
-    """One command for each registry of the library."""
+def _add(kind: Kind) -> None:
+    """One command for each kind of part that a classifier is made of."""
+    flag = "" if kind.setting == kind.name else f" (`--{kind.setting}`)"
 
-    @app.command(kind, help=about)
+    @app.command(kind.plural, help=f"{kind.about.removesuffix('.')}{flag}.")
     def list_parts(verbose: Verbose = False, form: Form = None) -> None:
-        from tsprompt_cli.catalogue import explain_registry
+        from tsprompt_cli.catalogue import explain_kind
 
-        _print(explain_registry(kind), verbose, chosen(form, None))
+        _print(explain_kind(kind), verbose, chosen(form, None))
 
 
-for _kind, _about in {
-    "strategies": "How series, prompt and mask are laid out.",
-    "tokenizers": "How values become tokens.",
-    "prompts": "What fills the prompt slots.",
-    "tuners": "How the prompt is found.",
-    "readouts": "How hidden states become features.",
-    "heads": "How features become probabilities.",
-    "combinations": "How several prompts become one classifier.",
-    "regimes": "What is fitted besides the head (`--train`).",
-    "contexts": "What stands in the input besides prompt and data.",
-    "preprocessings": "How series are imputed, standardised and resampled.",
-}.items():
-    _add(_kind, _about)
+for _kind in SETTINGS.values():
+    _add(_kind)
 
 
 @app.command()
@@ -75,6 +66,8 @@ _COLUMNS = {"name": "name", "about": "what it is"}
 def _print(
     parts: list[Any], verbose: bool, form: Format, columns: dict[str, str] = _COLUMNS
 ) -> None:
+    if any(part.package for part in parts):
+        columns = {**columns, "package": "package"}
     if form is not Format.TABLE:
         import pandas as pd
 
