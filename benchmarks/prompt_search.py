@@ -26,7 +26,8 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.data import Split
 from tsprompt.errors import TspromptNotice
-from tsprompt.heads.base import hold_out, standardiser
+from tsprompt.heads.base import standardiser
+from tsprompt.heads.lesson import hold_out
 from tsprompt.heads.mlp import MLP, Perceptron
 from tsprompt.preprocessings import Preprocessing
 from tsprompt.preprocessings.standard import Standard
@@ -72,7 +73,7 @@ def ours(problem: Problem, prompt: Prompt) -> tuple[MLP, Found]:
     """One draw as `tsprompt` searches it."""
     found = problem.read(prompt, "draw")
     head = dataclasses.replace(problem.head)
-    head.fit(found.features, problem.labels, problem.n_classes, derive(problem.seed, "head"))
+    head.fit(problem.lesson(found))
     assert isinstance(head, MLP)
     return head, found
 

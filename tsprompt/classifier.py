@@ -24,7 +24,7 @@ from tsprompt.contexts import Context
 from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
-from tsprompt.heads.base import hold_out
+from tsprompt.heads.lesson import hold_out
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted

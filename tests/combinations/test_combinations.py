@@ -17,6 +17,7 @@ from tsprompt.combinations.decompose import Decompose
 from tsprompt.combinations.vote import Vote
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.ridge import Ridge
 from tsprompt.prompts import prompts
@@ -92,13 +93,12 @@ def test_rows_of_one_case_validate_together() -> None:
     twins = torch.cat([features, features + 0.01 * torch.from_numpy(rng.normal(size=(40, 60)))])
     labels = np.tile(rng.permutation(np.arange(40) % 2).astype(np.intp), 2)
     naive, honest = Ridge(), Ridge()
-    naive.learn(twins.float(), labels, 2, 0)
-    honest.learn(twins.float(), labels, 2, 0, groups=np.tile(np.arange(40), 2))
+    naive.fit(Lesson(twins.float(), labels, 2, 0))
+    honest.fit(Lesson(twins.float(), labels, 2, 0, groups=np.tile(np.arange(40), 2)))
     assert naive.validation_accuracy_ > 0.9
     assert honest.validation_accuracy_ < 0.75
-    mlp = MLP()
-    mlp._groups = np.tile(np.arange(40), 2)
-    _, _, learn, validate = mlp.held_out(twins, labels, 0)
+    lesson = Lesson(twins, labels, 2, 0, groups=np.tile(np.arange(40), 2))
+    _, learn, validate = MLP().held_out(lesson)
     assert not set(learn % 40) & set(validate % 40)
     assert sorted([*learn, *validate]) == list(range(80))
 
@@ -106,8 +106,8 @@ def test_rows_of_one_case_validate_together() -> None:
 def test_leaving_out_groups_of_one_is_leaving_one_out() -> None:
     features, labels = problem(20)
     one, other = Ridge(), Ridge()
-    one.learn(features, labels, 3, 0)
-    other.learn(features, labels, 3, 0, groups=np.arange(20))
+    one.fit(Lesson(features, labels, 3, 0))
+    other.fit(Lesson(features, labels, 3, 0, groups=np.arange(20)))
     assert one.penalty_ == other.penalty_
     assert one.validation_loss_ == pytest.approx(other.validation_loss_, abs=1e-6)
 
@@ -352,10 +352,10 @@ def test_sub_tasks_validate_on_their_own_part_of_the_development_sample() -> Non
     features, labels = problem(30)
     given = evidence(features, labels, 1, [Task((0, 1, -1))])
     given.development = problem(9)[0], problem(9)[1]
-    found = given.validating(slice(0, 4), given.tasks[0])
+    found = given.lesson(0, slice(0, 4), task=given.tasks[0]).development
     assert found is not None
     assert found[1].tolist() == [0, 1, 0, 1, 0, 1]
     assert found[0].shape == (6, 4)
-    head = given.fit_head(MLP(epochs=3), 0, task=given.tasks[0])
+    head = MLP(epochs=3).fit(given.lesson(0, task=given.tasks[0]))
     assert head.developed_
     assert head.validation_kind() == "development sample"

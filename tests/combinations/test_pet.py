@@ -13,6 +13,7 @@ from tsprompt import PromptClassifier
 from tsprompt.combinations import Evidence, Task
 from tsprompt.combinations.distil import Distil, _folds, _joined, _Patterns, _surest
 from tsprompt.errors import ConfigError, InputError
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.ridge import Ridge
 
@@ -99,10 +100,10 @@ def test_a_pattern_that_validates_worse_has_less_of_a_say(monkeypatch: Any) -> N
 def test_ridge_learns_from_probabilities() -> None:
     features, labels = made(30, 0)
     hard, soft, vague = Ridge(), Ridge(), Ridge()
-    hard.fit(features, labels, 2, 0)
-    soft.fit_soft(features, np.eye(2)[labels], labels, 0)
+    hard.fit(Lesson(features, labels, 2, 0))
+    soft.fit(Lesson(features, labels, 2, 0, chances=np.eye(2)[labels]))
     assert np.array_equal(hard.probabilities(features), soft.probabilities(features))
-    vague.fit_soft(features, 0.5 + 0.2 * (np.eye(2)[labels] - 0.5), labels, 0)
+    vague.fit(Lesson(features, labels, 2, 0, chances=0.5 + 0.2 * (np.eye(2)[labels] - 0.5)))
     torch.testing.assert_close(vague.weights_, 0.2 * hard.weights_)
 
 
@@ -113,9 +114,9 @@ def test_only_known_labels_are_validated() -> None:
     known[20:] = -1
     wrong = np.eye(2)[np.concatenate([labels[:20], 1 - labels[20:]])]
     head = Ridge()
-    head.fit_soft(features, wrong, known, 0)
+    head.fit(Lesson(features, known, 2, 0, chances=wrong))
     same = Ridge()
-    same.fit_soft(features, wrong, np.concatenate([labels[:20], 1 - labels[20:]]), 0)
+    same.fit(Lesson(features, np.concatenate([labels[:20], 1 - labels[20:]]), 2, 0, chances=wrong))
     assert head.validation_accuracy_ != same.validation_accuracy_
 
 
@@ -214,7 +215,7 @@ def test_errors_at_construction(tiny: dict[str, Any], separable: Any) -> None:
         with pytest.raises(ConfigError, match=said):
             classifier.fit(separable.X, separable.y)
     with pytest.raises(NotImplementedError, match="probabilities"):
-        MLP().fit_soft(torch.zeros(2, 2), np.eye(2), np.arange(2), 0)
+        MLP().fit(Lesson(torch.zeros(2, 2), np.arange(2), 2, 0, chances=np.eye(2)))
 
 
 def test_unlabelled_cases_are_refused_where_they_are_of_no_use(

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
-from tsprompt.heads.base import hold_out, standardiser
+from tsprompt.heads.base import standardiser
+from tsprompt.heads.lesson import Lesson, hold_out
 from tsprompt.heads.mlp import MLP, Perceptron
 from tsprompt.heads.ridge import Ridge, _leave_one_out
 
@@ -60,7 +61,7 @@ def test_ridge_is_the_ridge_of_scikit_learn_at_its_penalty() -> None:
     from sklearn.linear_model import Ridge as Reference
 
     features, labels = problem()
-    head = Ridge().fit(features, labels, 3, 0)
+    head = Ridge().fit(Lesson(features, labels, 3, 0))
     x = ((features - features.mean(0)) / features.std(0, correction=0)).numpy().astype(float)
     y = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
     reference = Reference(alpha=head.penalty_).fit(x, y)
@@ -73,7 +74,7 @@ def test_ridge_is_the_ridge_of_scikit_learn_at_its_penalty() -> None:
 
 def test_the_penalty_has_the_least_leave_one_out_error() -> None:
     features, labels = problem(gap=0.6, size=40)
-    chosen = Ridge().fit(features, labels, 3, 0)
+    chosen = Ridge().fit(Lesson(features, labels, 3, 0))
     assert chosen.penalty_ in np.logspace(-3, 5, 17)
     x = (features - chosen.mean_) / chosen.unit_
     y = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
@@ -90,14 +91,14 @@ def test_the_penalty_has_the_least_leave_one_out_error() -> None:
 
 
 def test_noise_gets_a_larger_penalty_than_signal() -> None:
-    signal = Ridge().fit(*problem(gap=3.0), 3, 0)
-    noise = Ridge().fit(*problem(gap=0.0), 3, 0)
+    signal = Ridge().fit(Lesson(*problem(gap=3.0), 3, 0))
+    noise = Ridge().fit(Lesson(*problem(gap=0.0), 3, 0))
     assert noise.penalty_ > 2 * signal.penalty_
 
 
 def test_ridge_validation_is_leave_one_out_and_no_better_than_chance_on_noise() -> None:
     features, labels = problem(count=60, size=200, gap=0.0)
-    head = Ridge().fit(features, labels, 3, 0)
+    head = Ridge().fit(Lesson(features, labels, 3, 0))
     train = (head.probabilities(features).argmax(axis=1) == labels).mean()
     assert train == 1.0
     assert head.validation_accuracy_ < 0.6
@@ -108,7 +109,7 @@ def test_ridge_probabilities_are_calibrated_on_cases_it_has_not_seen() -> None:
     """Sure where it is right, unsure where it is not: the loss is near that of the best scaling."""
     features, labels = problem(count=200, gap=0.7)
     test, test_labels = problem(count=400, gap=0.7, seed=5)
-    head = Ridge().fit(features, labels, 3, 0)
+    head = Ridge().fit(Lesson(features, labels, 3, 0))
     chances = head.probabilities(test)
     assert abs(chances.max(axis=1).mean() - (chances.argmax(axis=1) == test_labels).mean()) < 0.1
 
@@ -116,7 +117,7 @@ def test_ridge_probabilities_are_calibrated_on_cases_it_has_not_seen() -> None:
 def test_the_only_case_of_a_class_is_not_judged_by_a_ridge_without_it() -> None:
     features, labels = problem(count=31, gap=3.0)
     labels = np.where(np.arange(31) == 30, 3, labels)
-    head = Ridge().fit(features, labels, 4, 0)
+    head = Ridge().fit(Lesson(features, labels, 4, 0))
     assert head.validation_accuracy_ == 1.0
     assert head.validation_kind() == "leave-one-out"
 
@@ -127,13 +128,13 @@ def test_a_ridge_of_one_case_of_each_class_validates_on_the_development_sample()
     rest = np.setdiff1d(np.arange(33), first)
     few = features[first], labels[first]
 
-    alone = Ridge().learn(*few, 3, 0)
+    alone = Ridge().fit(Lesson(*few, 3, 0))
     assert np.isnan([alone.validation_loss_, alone.validation_accuracy_]).all()
     assert "one case of each class" in alone.validation_kind()
     # No surer of train than one case in four can be.
     assert alone.probabilities(few[0]).max() <= 0.75
 
-    seen = Ridge().learn(*few, 3, 0, development=(features[rest], labels[rest]))
+    seen = Ridge().fit(Lesson(*few, 3, 0, development=(features[rest], labels[rest])))
     guessed = seen.probabilities(features[rest]).argmax(axis=1)
     assert seen.validation_accuracy_ == (guessed == labels[rest]).mean()
     assert seen.validation_kind() == "development sample"
@@ -146,7 +147,9 @@ def test_one_single_case_is_enough_for_the_development_sample_to_judge() -> None
     first = np.unique(labels, return_index=True)[1]
     rest = np.setdiff1d(np.arange(33), first)
     own = (labels == 0).astype(np.intp)
-    head = Ridge().learn(features[first], own[first], 2, 0, development=(features[rest], own[rest]))
+    head = Ridge().fit(
+        Lesson(features[first], own[first], 2, 0, development=(features[rest], own[rest]))
+    )
     assert head.validation_kind() == "development sample"
     guessed = head.probabilities(features[rest]).argmax(axis=1)
     assert head.validation_accuracy_ == (guessed == own[rest]).mean()
@@ -156,20 +159,20 @@ def test_cases_with_probabilities_stand_for_the_class_of_a_single_one() -> None:
     features, labels = problem(count=33, gap=3.0)
     _, first = np.unique(labels, return_index=True)
     known = np.where(np.isin(np.arange(33), first), labels, -1)
-    head = Ridge().fit_soft(features, np.eye(3)[labels], known, 0)
+    head = Ridge().fit(Lesson(features, known, 3, 0, chances=np.eye(3)[labels]))
     assert head.validation_accuracy_ == 1.0
 
 
 def test_rows_of_one_case_do_not_judge_each_other() -> None:
     """Two rows of each case: as with one case of each class, nothing is left to validate on."""
     features, labels = problem(count=6)
-    head = Ridge().learn(features, labels, 3, 0, groups=labels.copy())
+    head = Ridge().fit(Lesson(features, labels, 3, 0, groups=labels.copy()))
     assert np.isnan(head.validation_loss_)
 
 
 def test_ridge_has_no_randomness() -> None:
     features, labels = problem()
-    one, other = (Ridge().fit(features, labels, 3, seed) for seed in (0, 1))
+    one, other = (Ridge().fit(Lesson(features, labels, 3, seed)) for seed in (0, 1))
     assert np.array_equal(one.probabilities(features), other.probabilities(features))
 
 
@@ -186,29 +189,29 @@ def optional_problem(good: bool) -> tuple[Tensor, np.ndarray, Tensor]:
 
 def test_optional_features_are_left_out_where_they_harm() -> None:
     features, labels, optional = optional_problem(good=False)
-    head = Ridge().fit(features, labels, 3, 0, optional)
+    head = Ridge().fit(Lesson(features, labels, 3, 0, optional))
     assert head.optional_weight_ == 0
     assert not head.weights_[optional].any()
-    alone = Ridge().fit(features[:, ~optional], labels, 3, 0)
+    alone = Ridge().fit(Lesson(features[:, ~optional], labels, 3, 0))
     torch.testing.assert_close(head.weights_[~optional], alone.weights_)
     assert head.validation_loss_ == pytest.approx(alone.validation_loss_)
-    everything = Ridge().fit(features, labels, 3, 0)
+    everything = Ridge().fit(Lesson(features, labels, 3, 0))
     assert head.validation_loss_ < everything.validation_loss_
 
 
 def test_optional_features_are_used_where_they_help() -> None:
     features, labels, optional = optional_problem(good=True)
-    head = Ridge().fit(features, labels, 3, 0, optional)
+    head = Ridge().fit(Lesson(features, labels, 3, 0, optional))
     assert head.optional_weight_ > 0
     assert head.weights_[optional].abs().sum() > 0
-    without = Ridge(weights=(0.0,)).fit(features, labels, 3, 0, optional)
+    without = Ridge(weights=(0.0,)).fit(Lesson(features, labels, 3, 0, optional))
     assert head.validation_loss_ < without.validation_loss_
 
 
 def test_a_weight_of_one_is_no_weight() -> None:
     features, labels, optional = optional_problem(good=True)
-    weighed = Ridge(weights=(1.0,)).fit(features, labels, 3, 0, optional)
-    plain = Ridge().fit(features, labels, 3, 0)
+    weighed = Ridge(weights=(1.0,)).fit(Lesson(features, labels, 3, 0, optional))
+    plain = Ridge().fit(Lesson(features, labels, 3, 0))
     torch.testing.assert_close(weighed.weights_, plain.weights_)
 
 
@@ -217,7 +220,7 @@ def test_a_weight_is_that_of_inner_products() -> None:
     from sklearn.linear_model import Ridge as Reference
 
     features, labels, optional = optional_problem(good=True)
-    head = Ridge(weights=(0.3,)).fit(features, labels, 3, 0, optional)
+    head = Ridge(weights=(0.3,)).fit(Lesson(features, labels, 3, 0, optional))
     x = ((features - head.mean_) / head.unit_).numpy().astype(float)
     x[:, optional.numpy()] *= np.sqrt(0.3)
     y = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
@@ -230,8 +233,8 @@ def test_a_weight_is_that_of_inner_products() -> None:
 @pytest.mark.gpu
 def test_features_may_be_on_a_gpu() -> None:
     features, labels, optional = optional_problem(good=True)
-    there = Ridge().fit(features.cuda(), labels, 3, 0, optional)
-    here = Ridge().fit(features, labels, 3, 0, optional)
+    there = Ridge().fit(Lesson(features.cuda(), labels, 3, 0, optional))
+    here = Ridge().fit(Lesson(features, labels, 3, 0, optional))
     torch.testing.assert_close(there.weights_, here.weights_)
     assert there.probabilities(features.cuda()).shape == (60, 3)
 
@@ -241,19 +244,21 @@ def test_giving_up_on_many_cases_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge._ITERATIONS", 2)
     with pytest.warns(TspromptNotice, match="unsolved"):
-        head = Ridge(low=-3, high=-2, steps=2).fit(features, labels, 3, 0, optional)
+        head = Ridge(low=-3, high=-2, steps=2).fit(Lesson(features, labels, 3, 0, optional))
     assert head.validation_kind() == "leave-one-out on 40 cases"
 
 
 def test_many_cases_are_solved_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conjugate gradients find what the direct solution at the same penalty is."""
     features, labels, optional = optional_problem(good=True)
-    direct = Ridge(low=1, high=2, steps=2, weights=(0.3,)).fit(features, labels, 3, 0, optional)
+    direct = Ridge(low=1, high=2, steps=2, weights=(0.3,)).fit(
+        Lesson(features, labels, 3, 0, optional)
+    )
     monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge._TOLERANCE", 1e-6)
     monkeypatch.setattr("tsprompt.heads.ridge._COLUMNS", 64)
     iterated = Ridge(low=1, high=2, steps=2, weights=(0.3,))
-    iterated.fit(features, labels, 3, 0, optional)
+    iterated.fit(Lesson(features, labels, 3, 0, optional))
     assert iterated.penalty_ == direct.penalty_
     torch.testing.assert_close(iterated.weights_, direct.weights_, rtol=1e-3, atol=1e-5)
     assert iterated.validation_accuracy_ > 0.9
@@ -268,7 +273,7 @@ def small_mlp(**options: float) -> MLP:
 
 def test_mlp_keeps_the_epoch_with_the_least_validation_loss() -> None:
     features, labels = problem(gap=0.5)
-    head = small_mlp(epochs=200, patience=200).fit(features, labels, 3, 0)
+    head = small_mlp(epochs=200, patience=200).fit(Lesson(features, labels, 3, 0))
     _, held = hold_out(labels, head.validation, 0)
     chances = torch.from_numpy(head.probabilities(features[held]))
     loss = functional.nll_loss(chances.log(), torch.from_numpy(labels[held]))
@@ -276,19 +281,21 @@ def test_mlp_keeps_the_epoch_with_the_least_validation_loss() -> None:
     hits = (chances.argmax(dim=1).numpy() == labels[held]).mean()
     assert hits == pytest.approx(head.validation_accuracy_)
     # Had it gone on to the end it would be worse: the losses of its epochs say so.
-    losses = [small_mlp(epochs=n, patience=200).fit(features, labels, 3, 0) for n in (1, 200)]
+    losses = [
+        small_mlp(epochs=n, patience=200).fit(Lesson(features, labels, 3, 0)) for n in (1, 200)
+    ]
     assert head.validation_loss_ <= losses[0].validation_loss_
     assert head.epochs_run_ == 200
 
 
 def test_mlp_stops_after_patience_epochs_without_improvement() -> None:
     features, labels = problem(gap=0.0)
-    head = small_mlp(epochs=500, patience=5, learning_rate=0.01).fit(features, labels, 3, 0)
+    head = small_mlp(epochs=500, patience=5, learning_rate=0.01).fit(Lesson(features, labels, 3, 0))
     assert 6 < head.epochs_run_ < 100
 
     def loss_after(epochs: int) -> float:
         longer = small_mlp(epochs=epochs, patience=500, learning_rate=0.01)
-        return longer.fit(features, labels, 3, 0).validation_loss_
+        return longer.fit(Lesson(features, labels, 3, 0)).validation_loss_
 
     best = head.epochs_run_ - 5
     assert loss_after(best) == head.validation_loss_ == loss_after(best + 5)
@@ -298,7 +305,7 @@ def test_mlp_stops_after_patience_epochs_without_improvement() -> None:
 def test_mlp_scales_by_the_part_that_it_learns_from() -> None:
     features, labels = problem()
     learn, _ = hold_out(labels, 0.25, 0)
-    head = small_mlp().fit(features, labels, 3, 0)
+    head = small_mlp().fit(Lesson(features, labels, 3, 0))
     mean, unit = standardiser(features[torch.from_numpy(learn)])
     assert torch.equal(head.mean_, mean)
     assert torch.equal(head.unit_, unit)
@@ -307,9 +314,12 @@ def test_mlp_scales_by_the_part_that_it_learns_from() -> None:
 def test_mlp_depends_on_its_seed_alone() -> None:
     features, labels = problem()
     torch.manual_seed(1)
-    one = small_mlp().fit(features, labels, 3, 0)
+    one = small_mlp().fit(Lesson(features, labels, 3, 0))
     torch.manual_seed(2)
-    again, other = small_mlp().fit(features, labels, 3, 0), small_mlp().fit(features, labels, 3, 1)
+    again, other = (
+        small_mlp().fit(Lesson(features, labels, 3, 0)),
+        small_mlp().fit(Lesson(features, labels, 3, 1)),
+    )
     assert np.array_equal(one.probabilities(features), again.probabilities(features))
     assert not np.array_equal(one.probabilities(features), other.probabilities(features))
 
@@ -319,7 +329,7 @@ def test_mlp_keeps_the_global_random_numbers() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    small_mlp(epochs=2).fit(features, labels, 3, 0).probabilities(features)
+    small_mlp(epochs=2).fit(Lesson(features, labels, 3, 0)).probabilities(features)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -365,13 +375,13 @@ def test_standardiser_leaves_a_constant_feature_alone() -> None:
 def test_constant_and_single_features_are_no_division_by_zero(name: str) -> None:
     labels = np.arange(12) % 2
     for features in (torch.full((12, 4), 3.0), torch.zeros(12, 1)):
-        chances = heads.build(name).fit(features, labels, 2, 0).probabilities(features)
+        chances = heads.build(name).fit(Lesson(features, labels, 2, 0)).probabilities(features)
         np.testing.assert_allclose(chances, 0.5, atol=0.05)
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_far_away_features_have_finite_probabilities(name: str) -> None:
-    head = heads.build(name).fit(*problem(), 3, 0)
+    head = heads.build(name).fit(Lesson(*problem(), 3, 0))
     chances = head.probabilities(torch.full((2, 8), 1e6))
     assert np.isfinite(chances).all()
     np.testing.assert_allclose(chances.sum(axis=1), 1)
@@ -383,7 +393,7 @@ def test_validation_says_what_it_is(name: str) -> None:
     assert np.isnan(head.validation_loss_)
     assert head.validation_kind()
     features, labels = problem(gap=4.0, count=60)
-    head.fit(features, labels, 3, 0)
+    head.fit(Lesson(features, labels, 3, 0))
     assert 0 <= head.validation_loss_ < 0.5
     assert head.validation_accuracy_ > 0.9
     assert {"validation_loss_", "validation_accuracy_"} <= set(head.state())

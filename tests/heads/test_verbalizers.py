@@ -22,6 +22,7 @@ from tsprompt.heads import Head, heads
 from tsprompt.heads.auto_words import AutoWords
 from tsprompt.heads.knowledge import Knowledge, expand, relevance
 from tsprompt.heads.label_words import LabelWords
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.prototype import Prototype, contrast
 from tsprompt.heads.soft_words_head import SoftWords
 from tsprompt.heads.verbalizer import words_of_classes
@@ -225,8 +226,8 @@ def test_what_is_no_word_is_said(
 def test_words_given_by_the_user_decide(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7"])
     options = {"scores": "tied", "fitted": False, "calibrate": False}
-    right = met(LabelWords(words="3|7", **options), backbone).fit(features, labels, 2, 0)
-    wrong = met(LabelWords(words="7|3", **options), backbone).fit(features, labels, 2, 0)
+    right = met(LabelWords(words="3|7", **options), backbone).fit(Lesson(features, labels, 2, 0))
+    wrong = met(LabelWords(words="7|3", **options), backbone).fit(Lesson(features, labels, 2, 0))
     assert right.validation_accuracy_ == 1.0
     assert wrong.validation_accuracy_ == 0.0
     np.testing.assert_allclose(
@@ -237,7 +238,7 @@ def test_words_given_by_the_user_decide(backbone: Any) -> None:
 def test_without_fitting_it_is_the_softmax_of_the_words_scores(speaking: Any) -> None:
     features = torch.randn(10, speaking.hidden_size)
     head = met(LabelWords(words="3/4|7", fitted=False, calibrate=False), speaking)
-    head.fit(features, np.arange(10) % 2, 2, 0)
+    head.fit(Lesson(features, np.arange(10) % 2, 2, 0))
     scorer = word_scorer(speaking, "model")
     three, four, seven = (id_of(speaking, word) for word in "347")
     scores = scorer.scores(scorer.say(features)).double()
@@ -254,18 +255,22 @@ def test_calibration_evens_a_planted_prior(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7"], noise=0.1)
     features = features + 30 * backbone.word_vectors[id_of(backbone, "7")]
     options = {"words": "3|7", "scores": "tied", "fitted": False}
-    plain = met(LabelWords(**options, calibrate=False), backbone).fit(features, labels, 2, 0)
-    even = met(LabelWords(**options, calibrate=True), backbone).fit(features, labels, 2, 0)
+    plain = met(LabelWords(**options, calibrate=False), backbone).fit(
+        Lesson(features, labels, 2, 0)
+    )
+    even = met(LabelWords(**options, calibrate=True), backbone).fit(Lesson(features, labels, 2, 0))
     assert plain.validation_accuracy_ == 0.5
     assert even.validation_accuracy_ == 1.0
 
 
 def test_a_fitted_temperature_never_lets_a_word_speak_against_its_class(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7"])
-    head = met(LabelWords(words="7|3", scores="tied"), backbone).fit(features, labels, 2, 0)
+    head = met(LabelWords(words="7|3", scores="tied"), backbone).fit(Lesson(features, labels, 2, 0))
     assert (head.scale_ > 0).all()
     assert head.validation_accuracy_ < 0.6
-    right = met(LabelWords(words="3|7", scores="tied"), backbone).fit(features, labels, 2, 0)
+    right = met(LabelWords(words="3|7", scores="tied"), backbone).fit(
+        Lesson(features, labels, 2, 0)
+    )
     assert right.validation_loss_ < 0.2 < head.validation_loss_
 
 
@@ -275,7 +280,7 @@ def test_validation_is_no_better_than_chance_on_noise(name: str, backbone: Any) 
     rng = np.random.default_rng(4)
     features = torch.from_numpy(rng.standard_normal((60, backbone.hidden_size), dtype=np.float32))
     head = met(heads.create(name, {"scores": "tied"}), backbone)
-    head.fit(features, rng.permutation(np.arange(60) % 2), 2, 0)
+    head.fit(Lesson(features, rng.permutation(np.arange(60) % 2), 2, 0))
     assert head.validation_accuracy_ < 0.68
     assert head.validation_loss_ > 0.55
     assert head.validation_kind() == "10-fold cross-validation"
@@ -293,13 +298,13 @@ def test_an_encoder_decoder_has_no_head_that_fills_masks(
 def test_one_case_of_a_class_is_enough(name: str, backbone: Any) -> None:
     """Without one of them its class is unknown: a development sample judges, or nobody."""
     features, labels = towards(backbone, ["3", "7"], count=2)
-    head = met(heads.create(name, {"scores": "tied"}), backbone).fit(features, labels, 2, 0)
+    head = met(heads.create(name, {"scores": "tied"}), backbone).fit(Lesson(features, labels, 2, 0))
     assert np.isfinite(head.probabilities(features)).all()
     assert np.isnan(head.validation_loss_)
     assert "one case of each class" in head.validation_kind()
 
     others, truth = towards(backbone, ["3", "7"], count=20, noise=3.0)
-    head.learn(features, labels, 2, 0, development=(others, truth))
+    head.fit(Lesson(features, labels, 2, 0, development=(others, truth)))
     guessed = head.probabilities(others).argmax(axis=1)
     assert head.validation_accuracy_ == (guessed == truth).mean()
     assert head.validation_kind() == "development sample"
@@ -314,7 +319,7 @@ def test_paraphrases_of_a_case_are_judged_without_it(name: str, backbone: Any) -
     judged = []
     for groups in (None, rows):
         head = met(heads.create(name, {"scores": "tied"}), backbone)
-        head.learn(features[rows], labels[rows], 2, 0, groups=groups)
+        head.fit(Lesson(features[rows], labels[rows], 2, 0, groups=groups))
         judged.append(head.validation_loss_)
     assert judged[1] > judged[0]
     assert judged[1] > 0.6
@@ -332,13 +337,13 @@ def test_several_vectors_are_heard_as_the_mean_of_their_scores(speaking: Any) ->
 def test_features_that_are_no_states_are_refused(backbone: Any) -> None:
     for head in (LabelWords(scores="tied"), Prototype()):
         with pytest.raises(ConfigError, match="33 features"):
-            met(head, backbone).fit(torch.randn(8, 33), np.arange(8) % 2, 2, 0)
+            met(head, backbone).fit(Lesson(torch.randn(8, 33), np.arange(8) % 2, 2, 0))
 
 
 def test_tasks_without_names_are_refused(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7", "9"])
     with pytest.raises(ConfigError, match="classes of its own"):
-        met(LabelWords(scores="tied"), backbone).fit(features, labels, 3, 0)
+        met(LabelWords(scores="tied"), backbone).fit(Lesson(features, labels, 3, 0))
 
 
 # --- knowledge ---
@@ -372,7 +377,7 @@ def test_denoising_removes_a_planted_irrelevant_word(backbone: Any) -> None:
         vectors = head.met_scorer.vectors.clone()
         vectors[near_other] = vectors[id_of(backbone, "7")] * 0.9
         head.met_scorer.vectors = vectors
-        chosen[denoise] = head.fit(features, labels, 2, 0)
+        chosen[denoise] = head.fit(Lesson(features, labels, 2, 0))
     assert near_other in chosen[False].ids_[0]
     assert chosen[True].ids_ == [[id_of(backbone, "3")], [id_of(backbone, "7")]]
 
@@ -383,7 +388,7 @@ def test_weights_of_words_are_learned(backbone: Any) -> None:
     head = met(
         Knowledge(words="3/150|7/151", scores="tied", neighbours=0, keep=1.0, denoise=False),
         backbone,
-    ).fit(features, labels, 2, 0)
+    ).fit(Lesson(features, labels, 2, 0))
     shares = head.weights_.reshape(2, 2)
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(2, dtype=torch.float64))
     assert (shares[:, 0] > shares[:, 1]).all()
@@ -394,7 +399,7 @@ def test_words_that_the_model_never_expects_go(backbone: Any) -> None:
     kept = {}
     for share in (1.0, 0.3):
         head = met(Knowledge(scores="tied", keep=share, denoise=False), backbone)
-        kept[share] = sum(map(len, head.fit(features, labels, 2, 0).ids_))
+        kept[share] = sum(map(len, head.fit(Lesson(features, labels, 2, 0)).ids_))
     assert kept[1.0] == 42
     assert 10 < kept[0.3] < 17
 
@@ -407,7 +412,7 @@ def test_planted_words_are_found(choice: str, backbone: Any) -> None:
     plain = [backbone.words.word(backbone.words.plain[k]) for k in (31, 77, 120)]
     features, labels = towards(backbone, plain, count=60, noise=0.2)
     head = met(AutoWords(scores="tied", words=2, choice=choice), backbone, ("a", "b", "c"))
-    head.fit(3 * features, labels, 3, 0)
+    head.fit(Lesson(3 * features, labels, 3, 0))
     assert all(word in own for word, own in zip(plain, head.words_, strict=True))
     assert head.validation_accuracy_ > 0.95
     assert len({one for own in head.ids_ for one in own}) == 6
@@ -416,7 +421,7 @@ def test_planted_words_are_found(choice: str, backbone: Any) -> None:
 def test_more_words_than_there_are_are_refused(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7"])
     with pytest.raises(ConfigError, match="too few for 2 classes of 900"):
-        met(AutoWords(scores="tied", words=900), backbone).fit(features, labels, 2, 0)
+        met(AutoWords(scores="tied", words=900), backbone).fit(Lesson(features, labels, 2, 0))
 
 
 # --- soft-words-head ---
@@ -425,8 +430,10 @@ def test_more_words_than_there_are_are_refused(backbone: Any) -> None:
 def test_label_vectors_learn_what_words_do_not_say(backbone: Any) -> None:
     """The classes' names are swapped: as words they are all wrong, as vectors they learn."""
     features, labels = towards(backbone, ["7", "3"])
-    untrained = met(SoftWords(scores="tied", epochs=1), backbone).fit(features, labels, 2, 0)
-    trained = met(SoftWords(scores="tied"), backbone).fit(features, labels, 2, 0)
+    untrained = met(SoftWords(scores="tied", epochs=1), backbone).fit(
+        Lesson(features, labels, 2, 0)
+    )
+    trained = met(SoftWords(scores="tied"), backbone).fit(Lesson(features, labels, 2, 0))
     assert untrained.validation_accuracy_ < 0.2
     assert trained.validation_accuracy_ > 0.9
     assert trained.epochs_run_ > 5
@@ -464,7 +471,7 @@ def test_cases_are_pulled_to_their_kind_and_to_their_prototype(backbone: Any) ->
     def figures(epochs: int) -> tuple[float, float]:
         head = met(Prototype(), backbone)
         torch.manual_seed(0)
-        model = head.module(features, 2, labels)
+        model = head.module(features, labels, 2)
         optimiser = torch.optim.NAdam(model.parameters(), lr=3e-3)
         vectors = features[:, None]
         for _ in range(epochs):
@@ -485,7 +492,7 @@ def test_cases_are_pulled_to_their_kind_and_to_their_prototype(backbone: Any) ->
 
 def test_prototypes_predict_by_cosine(backbone: Any) -> None:
     features, labels = towards(backbone, ["3", "7"], noise=1.0)
-    head = met(Prototype(), backbone).fit(features, labels, 2, 0)
+    head = met(Prototype(), backbone).fit(Lesson(features, labels, 2, 0))
     assert head.validation_accuracy_ > 0.8
     weights = head.weights_
     mapped = (features - weights["mean"]) / weights["unit"] @ weights["project.weight"].T
@@ -531,7 +538,7 @@ def test_the_coach_gives_the_heads_own_scores_with_a_gradient(name: str, backbon
     known = {"scores": "tied"} if name != "prototype" else {}
     head = met(heads.create(name, known), backbone)
     torch.manual_seed(0)
-    coach = head.coach(features, 2, 16, labels)
+    coach = head.coach(Lesson(features, labels, 2, 0), 16)
     asked = features.clone().requires_grad_(True)
     scores = coach(asked)
     assert scores.shape == (60, 2)

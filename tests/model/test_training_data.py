@@ -22,6 +22,7 @@ from tsprompt.data import Cases, Dataset, Split
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
 from tsprompt.heads import Head, heads
 from tsprompt.heads.base import HoldsOut
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.training_data import TrainingData
 from tsprompt.tuners import Problem
@@ -97,14 +98,14 @@ def test_a_head_that_holds_out_learns_from_all_shots(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(MLP, "_train", watch)
     shots = features[:4], labels[:4], 2, 0
-    head = MLP(epochs=3).learn(*shots, development=(features[4:], labels[4:]))
+    head = MLP(epochs=3).fit(Lesson(*shots, development=(features[4:], labels[4:])))
     assert seen == [4, 8]
     assert head.validation_kind() == "development sample"
     torch.testing.assert_close(head.mean_, features[:4].mean(dim=0))
-    other = MLP(epochs=3).learn(*shots, development=(features[4:] + 1, 1 - labels[4:]))
+    other = MLP(epochs=3).fit(Lesson(*shots, development=(features[4:] + 1, 1 - labels[4:])))
     assert head.validation_loss_ != other.validation_loss_
     seen.clear()
-    again = MLP(epochs=3).learn(*shots)
+    again = MLP(epochs=3).fit(Lesson(*shots))
     assert seen == [2, 2]
     assert again.validation_kind() == "25% of train held out"
 
@@ -162,10 +163,10 @@ def test_tuner_and_head_hold_out_the_same_cases(
     seen = []
     held_out = HoldsOut.held_out
 
-    def listen(self: HoldsOut, features: Any, labels: Any, seed: int) -> Any:
-        found = held_out(self, features, labels, seed)
-        seen.append((found[2].tolist(), found[1][found[3]].tolist()))
-        return found
+    def listen(self: HoldsOut, lesson: Lesson) -> Any:
+        whole, learn, validate = held_out(self, lesson)
+        seen.append((learn.tolist(), whole.labels[validate].tolist()))
+        return whole, learn, validate
 
     monkeypatch.setattr(HoldsOut, "held_out", listen)
     options = {**tiny, "prompt": "soft", "tuner": "gradient:epochs=1", "readout": "mask"}
@@ -345,10 +346,9 @@ class Nearest(Head):
     def needs_cases(self) -> bool:
         return False
 
-    def fit(self, features: Tensor, labels: Any, n_classes: int, *rest: Any) -> Nearest:
-        assert len(features) == len(labels) == 0
-        self.n_classes_ = n_classes
-        return self
+    def _fit(self, lesson: Lesson) -> None:
+        assert len(lesson.features) == len(lesson.labels) == 0
+        self.n_classes_ = lesson.n_classes
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         scores = features[:, : self.n_classes_].double().softmax(dim=1)

@@ -61,13 +61,14 @@ class Foundation(Baseline):
     def _fit(self, cases: Cases, labels: npt.NDArray[np.intp], seed: int) -> None:
         from tsprompt.backbones.load import pick_device
         from tsprompt.base.seeds import derive, seeded_torch
+        from tsprompt.heads.lesson import Lesson
         from tsprompt.heads.ridge import Ridge
 
         with seeded_torch(derive(seed, self.name)):
             self.model_ = self._loaded().to(pick_device(self.device)).eval()
         self.preprocessing_ = Standard(standardise="none").fit(cases)
-        self.head_ = Ridge()
-        self.head_.fit(self._features(cases), labels, len(self.classes_), derive(seed, "head"))
+        seed = derive(seed, "head")
+        self.head_ = Ridge().fit(Lesson(self._features(cases), labels, len(self.classes_), seed))
 
     def _loaded(self) -> nn.Module:
         if self.weights == RANDOM:

@@ -93,7 +93,7 @@ class Network(Baseline):
         self, labels: npt.NDArray[np.intp], seed: int
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Positions of the cases to learn from, and of those held out."""
-        from tsprompt.heads.base import hold_out
+        from tsprompt.heads.lesson import hold_out
 
         if self.validation_share and np.bincount(labels).min() < 2:
             notice(

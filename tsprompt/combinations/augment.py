@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.combinations.base import Combination, Evidence, combinations
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Lesson
 
 __all__ = ["Augment"]
 
@@ -40,17 +40,17 @@ class Augment(Combination):
         if evidence.development is not None:
             features, labels = evidence.development
             extra = self._stacked(features), np.tile(labels, self.count_)
-        fitted = head.fresh().learn(
-            self._stacked(evidence.features),
-            np.tile(evidence.labels, self.count_),
-            evidence.n_classes,
-            seed,
-            evidence.optional[evidence.blocks[0]],
+        lesson = Lesson(
+            features=self._stacked(evidence.features),
+            labels=np.tile(evidence.labels, self.count_),
+            n_classes=evidence.n_classes,
+            seed=seed,
+            optional=evidence.optional[evidence.blocks[0]],
             development=extra,
             groups=np.tile(cases, self.count_),
             unlabelled=None if evidence.unlabelled is None else self._stacked(evidence.unlabelled),
         )
-        self._keep([fitted])
+        self._keep([head.fresh().fit(lesson)])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """The mean over all prompts."""

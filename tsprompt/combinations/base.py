@@ -15,8 +15,8 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
-from tsprompt.heads import Head
-from tsprompt.heads.base import Labels
+from tsprompt.heads import Head, Lesson
+from tsprompt.heads.lesson import Labels
 
 __all__ = ["Combination", "Evidence", "Task", "combinations"]
 
@@ -79,38 +79,37 @@ class Evidence:
         own = [block for block, one in zip(self.blocks, self.members, strict=True) if one == member]
         return slice(own[0].start, own[-1].stop)
 
-    def fit_head(
+    def lesson(
         self,
-        head: Head,
         seed: int,
         columns: slice = slice(None),
         *,
         task: Task | None = None,
         rows: Labels | None = None,
-    ) -> Head:
-        """A fresh head, fitted on some columns.
+    ) -> Lesson:
+        """What a head is fitted on that sees some columns.
 
         Parameters
         ----------
         task
-            What it is to tell apart; only cases that take part are seen. None: all classes.
+            What the head is to tell apart; only cases that take part are seen. None: all classes.
         rows
             The cases of train that it sees; None: all.
         """
         task = task or Task.whole(self.n_classes)
         chosen = np.arange(len(self.labels)) if rows is None else rows
         chosen = chosen[task.labels(self.labels[chosen]) >= 0]
-        return head.fresh().learn(
-            _pick(self.features[:, columns], chosen),
-            task.labels(self.labels[chosen]),
-            task.n_classes,
-            seed,
-            self.optional[columns],
-            development=self.validating(columns, task),
+        return Lesson(
+            features=_pick(self.features[:, columns], chosen),
+            labels=task.labels(self.labels[chosen]),
+            n_classes=task.n_classes,
+            seed=seed,
+            optional=self.optional[columns],
+            development=self._validating(columns, task),
             unlabelled=None if self.unlabelled is None else self.unlabelled[:, columns],
         )
 
-    def validating(self, columns: slice, task: Task | None = None) -> tuple[Tensor, Labels] | None:
+    def _validating(self, columns: slice, task: Task | None = None) -> tuple[Tensor, Labels] | None:
         """The development sample as one head sees it: these columns, and the cases of its task."""
         if self.development is None:
             return None

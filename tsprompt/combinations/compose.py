@@ -16,7 +16,7 @@ from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases
 from tsprompt.errors import Setting
 from tsprompt.heads import Head
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 from tsprompt.preprocessings.resample import resample
 
 __all__ = ["Compose"]
@@ -71,14 +71,11 @@ class Compose(Combination):
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit one head for each sub-task, on the cases that take part in it."""
-        self._keep(
-            [
-                evidence.fit_head(
-                    head, derive(seed, "compose", member), evidence.columns(member), task=task
-                )
-                for member, task in enumerate(evidence.tasks)
-            ]
-        )
+        lessons = [
+            evidence.lesson(derive(seed, "compose", member), evidence.columns(member), task=task)
+            for member, task in enumerate(evidence.tasks)
+        ]
+        self._keep([head.fresh().fit(lesson) for lesson in lessons])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Joined from those of the sub-tasks."""

@@ -21,7 +21,7 @@ class Concatenate(Combination):
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit the head."""
-        self._keep([evidence.fit_head(head, seed)])
+        self._keep([head.fresh().fit(evidence.lesson(seed))])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases, FloatArray
 from tsprompt.heads import Head
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 
 __all__ = ["Decompose"]
 
@@ -66,7 +66,7 @@ class Decompose(Combination):
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit one head on what is said about all parts."""
-        self._keep([evidence.fit_head(head, seed)])
+        self._keep([head.fresh().fit(evidence.lesson(seed))])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from tsprompt.base.seeds import derive, generator
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.errors import Setting
 from tsprompt.heads import Head
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 
 __all__ = ["Distil"]
 
@@ -81,27 +82,22 @@ class Distil(Combination):
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit the patterns' heads, let them label, and fit the final classifier."""
         true = np.eye(evidence.n_classes)[evidence.labels]
-        labels, features = evidence.labels, evidence.features
-        unlabelled = evidence.unlabelled
-        if unlabelled is None or not len(unlabelled):
+        lesson = evidence.lesson(derive(seed, "distil"))
+        pool = evidence.unlabelled
+        if pool is None or not len(pool):
             self.sizes_ = []
             targets = (true + self._cross_fitted(evidence, head, seed)) / 2
         else:
-            patterns = _Patterns(self, evidence, head, unlabelled, seed)
-            targets = np.concatenate([true, patterns.teach(np.arange(len(labels)))])
+            patterns = _Patterns(self, evidence, head, pool, seed)
+            targets = np.concatenate([true, patterns.teach(np.arange(len(true)))])
             self.sizes_ = patterns.sizes
-            features = torch.cat([features, unlabelled])
-            labels = np.concatenate([labels, np.full(len(unlabelled), -1, dtype=np.intp)])
-        final = head.fresh().learn(
-            features,
-            labels,
-            evidence.n_classes,
-            derive(seed, "distil"),
-            evidence.optional,
-            development=evidence.development,
-            chances=targets,
-        )
-        self._keep([final])
+            lesson = dataclasses.replace(
+                lesson,
+                features=torch.cat([lesson.features, pool]),
+                labels=np.concatenate([lesson.labels, np.full(len(pool), -1, dtype=np.intp)]),
+            )
+        lesson = dataclasses.replace(lesson, chances=targets, unlabelled=None)
+        self._keep([head.fresh().fit(lesson)])
 
     def _cross_fitted(self, evidence: Evidence, head: Head, seed: int) -> Chances:
         """Soft labels (B, C) of train, each from heads that have not seen the case."""
@@ -162,33 +158,33 @@ class _Patterns:
             wanted = np.ceil(added * counts).astype(np.intp)
             teachers = [self._others(k, generation) for k in range(len(heads))]
             chosen = [_surest(_joined(said, weights, some, 1.0), wanted) for some in teachers]
-            heads = [self._fit(k, rows, generation, *own) for k, own in enumerate(chosen)]
+            heads = [self._fit(k, rows, generation, own) for k, own in enumerate(chosen)]
             self.teachers.append(teachers)
             self.chosen.append(chosen)
             self.sizes.append(len(rows) + len(chosen[0][0]))
         every = list(range(len(heads)))
         return _joined(self._say(heads), self._weights(heads), every, self.options.temperature)
 
-    def _fit(self, pattern: int, rows: Labels, generation: int, *given: Labels) -> Head:
+    def _fit(
+        self,
+        pattern: int,
+        rows: Labels,
+        generation: int,
+        taught: tuple[Labels, Labels] | None = None,
+    ) -> Head:
         """One pattern's head, on these rows of train, and on cases of the pool with labels."""
         evidence, block = self.evidence, self.blocks[pattern]
         seed = derive(self.seed, "pattern", pattern, generation)
-        if not given:
-            return evidence.fit_head(self.head, seed, block, rows=rows)
-        cases, labels = given
-        own = torch.from_numpy(rows), torch.from_numpy(cases)
-        features = torch.cat(
-            [evidence.features[own[0], block], self.pool[own[1], block].to(evidence.features)]
-        )
-        fitted = self.head.fresh()
-        return fitted.learn(
-            features,
-            np.concatenate([evidence.labels[rows], labels]),
-            evidence.n_classes,
-            seed,
-            evidence.optional[block],
-            development=evidence.validating(block),
-        )
+        lesson = evidence.lesson(seed, block, rows=rows)
+        if taught is not None:
+            cases, labels = taught
+            added = self.pool[torch.from_numpy(cases), block].to(lesson.features)
+            lesson = dataclasses.replace(
+                lesson,
+                features=torch.cat([lesson.features, added]),
+                labels=np.concatenate([lesson.labels, labels]),
+            )
+        return self.head.fresh().fit(lesson)
 
     def _say(self, heads: list[Head]) -> list[Chances]:
         """Log-probabilities (U, C) of the pool, by each pattern."""

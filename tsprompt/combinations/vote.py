@@ -33,7 +33,7 @@ class Vote(Combination):
         """Fit one head for each reading."""
         self._keep(
             [
-                evidence.fit_head(head, derive(seed, "vote", number), block)
+                head.fresh().fit(evidence.lesson(derive(seed, "vote", number), block))
                 for number, block in enumerate(evidence.blocks)
             ]
         )

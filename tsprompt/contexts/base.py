@@ -17,7 +17,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import Setting
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
 

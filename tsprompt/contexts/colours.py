@@ -18,7 +18,7 @@ from tsprompt.contexts.base import Context, contexts
 from tsprompt.contexts.words import find_word, given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, notice
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
 

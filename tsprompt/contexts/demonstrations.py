@@ -19,7 +19,7 @@ from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts
 from tsprompt.contexts.words import given_words, named_or_drawn, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, InputError, Setting
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.strategies.base import FRAME
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import ConfigError
-from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.base import heads
+from tsprompt.heads.lesson import Labels
 from tsprompt.heads.verbalizer import Verbalizer, minimise, spread_of
 
 __all__ = ["AutoWords"]

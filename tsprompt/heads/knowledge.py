@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
-from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.base import heads
+from tsprompt.heads.lesson import Labels
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
 
 __all__ = ["Knowledge"]

@@ -8,7 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
-from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.base import heads
+from tsprompt.heads.lesson import Labels
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
 
 __all__ = ["LabelWords"]

@@ -15,7 +15,8 @@ from torch.nn import functional
 from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.heads.base import Head, HoldsOut, Labels, Perceptron, heads
+from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads
+from tsprompt.heads.lesson import Lesson
 
 __all__ = ["MLP"]
 
@@ -54,22 +55,14 @@ class MLP(HoldsOut, Head):
         """The untrained network."""
         return Perceptron(inputs, self.hidden, n_classes)
 
-    def fit(
-        self,
-        features: Tensor,
-        labels: Labels,
-        n_classes: int,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> MLP:
+    def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
-        features, labels, learn, validate = self.held_out(features, labels, seed)
-        self._learn_scale(features[torch.from_numpy(learn)].cpu())
-        x, y = self._scaled(features.cpu()), torch.from_numpy(labels)
-        with seeded_torch(seed):
-            model = self.module(x.shape[1], n_classes)
+        whole, learn, validate = self.held_out(lesson)
+        self._learn_scale(whole.features[torch.from_numpy(learn)].cpu())
+        x, y = self._scaled(whole.features.cpu()), torch.from_numpy(whole.labels)
+        with seeded_torch(lesson.seed):
+            model = self.module(x.shape[1], lesson.n_classes)
             self._train(model, (x[learn], y[learn]), (x[validate], y[validate]))
-        return self
 
     def _train(
         self, model: Perceptron, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]

@@ -15,8 +15,9 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.heads.base import Head, Labels, heads, standardiser
+from tsprompt.heads.base import Head, heads, standardiser
 from tsprompt.heads.early_stopping import EarlyStopping
+from tsprompt.heads.lesson import Labels, Lesson
 
 __all__ = ["Prototype", "contrast"]
 
@@ -73,28 +74,20 @@ class Prototype(EarlyStopping, Head):
         )
         return features.unflatten(1, (-1, self.met_size))
 
-    def module(self, features: Tensor, n_classes: int, labels: Labels | None) -> Prototypes:
+    def module(self, features: Tensor, labels: Labels, n_classes: int) -> Prototypes:
         """Map and prototypes before any training, for features (B, R) to learn from."""
         vectors = self._vectors(features).cpu()
         model = Prototypes(vectors, self.size, n_classes, self.temperature)
-        if labels is not None:
-            model.start(vectors, torch.from_numpy(labels))
+        model.start(vectors, torch.from_numpy(labels))
         return model
 
-    def fit(
-        self,
-        features: Tensor,
-        labels: Labels,
-        n_classes: int,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> Prototype:
+    def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
-        features = features.cpu()
-        features, labels, learn, validate = self.held_out(features, labels, seed)
-        truth, x = torch.from_numpy(labels), self._vectors(features)
-        with seeded_torch(seed):
-            model = self.module(features[learn], n_classes, labels[learn])
+        whole, learn, validate = self.held_out(lesson)
+        features = whole.features.cpu()
+        truth, x = torch.from_numpy(whole.labels), self._vectors(features)
+        with seeded_torch(lesson.seed):
+            model = self.module(features[learn], whole.labels[learn], lesson.n_classes)
             best = self._descend(
                 model,
                 model.loss,
@@ -103,7 +96,6 @@ class Prototype(EarlyStopping, Head):
                 (x[validate], truth[validate]),
             )
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
-        return self
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the cosines with the prototypes, at the temperature."""
@@ -115,11 +107,10 @@ class Prototype(EarlyStopping, Head):
             chances = model(vectors).to(torch.float64).softmax(dim=1)
         return np.asarray(chances.numpy())
 
-    def coach(
-        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
-    ) -> nn.Module:
+    def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Its own map and prototypes, to be trained with the prompt by the cosines."""
-        return PrototypeCoach(self, self.module(features, n_classes, labels))
+        model = self.module(lesson.features, lesson.labels, lesson.n_classes)
+        return PrototypeCoach(self, model)
 
     @property
     def n_parameters(self) -> int:

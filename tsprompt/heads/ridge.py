@@ -16,7 +16,8 @@ from tsprompt import progress
 from tsprompt.base.part import require, several
 from tsprompt.base.seeds import generator
 from tsprompt.errors import notice
-from tsprompt.heads.base import NO_VALIDATION, Head, Labels, heads, seen_elsewhere, standardiser
+from tsprompt.heads.base import NO_VALIDATION, Head, heads, standardiser
+from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 
 __all__ = ["Ridge"]
 
@@ -64,37 +65,20 @@ class Ridge(Head):
         require(self.low < self.high and self.steps >= 2, "ridge: low < high and steps >= 2")
         require(min(self.weights, default=-1.0) >= 0, "ridge: weights must name some, 0 or more")
 
-    def fit(
-        self,
-        features: Tensor,
-        labels: Labels,
-        n_classes: int,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> Ridge:
-        """Solve; `seed` draws the cases that decide, where there are too many for all to."""
-        return self.fit_soft(features, np.eye(n_classes)[labels], labels, seed, optional)
+    def _fit(self, lesson: Lesson) -> None:
+        """Solve; the seed draws the cases that decide, where there are too many for all to.
 
-    def fit_soft(
-        self,
-        features: Tensor,
-        chances: npt.NDArray[np.float64],
-        labels: Labels,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> Ridge:
-        """The same with targets between -1 and +1 by probabilities (B, C).
-
-        The temperature is fitted to the cases whose label is known.
+        Probabilities are targets between -1 and +1; the temperature is fitted to the cases whose
+        label is known.
         """
-        features = features.cpu()
-        targets = 2 * torch.from_numpy(np.asarray(chances, dtype=np.float64)) - 1
+        features, labels, optional = lesson.features.cpu(), lesson.labels, lesson.optional
+        targets = _targets(lesson)
         self.mean_, self.unit_ = standardiser(features)
         self.bias_ = targets.mean(dim=0)
-        order = self._order(labels, seed)
+        order = self._order(lesson)
         some = order[:_EXACT_CASES].sort().values
         gram, extra = self._products(features, some, optional)
-        groups = None if self._groups is None else self._groups[some.numpy()]
+        groups = None if lesson.groups is None else lesson.groups[some.numpy()]
         if extra is not None:
             few = torch.isin(some, order[:_CHOICE_CASES])
             self.optional_weight_ = self._weigh(
@@ -113,31 +97,35 @@ class Ridge(Head):
         if len(some) < len(labels):
             dual = self._iterate(features, targets - self.bias_, weights)
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
-        own = labels[some.numpy()]
-        judged = seen_elsewhere(own, groups)
+        self._judge(lesson, some.numpy(), (targets[some] - solved.residuals).numpy())
+
+    def _judge(self, lesson: Lesson, some: Labels, scores: npt.NDArray[np.float64]) -> None:
+        """Temperature and validation figures, by the scores (n, C) that some cases (n,) have where
+        they are left out."""
+        own, groups = lesson.labels[some], lesson.groups
+        judged = seen_elsewhere(own, None if groups is None else groups[some])
         unjudged = np.setdiff1d(own[own >= 0], own[judged])
-        if self._development is not None and len(unjudged):
-            extra_features, extra_labels = self._development
-            self._calibrate(self._scores(extra_features), extra_labels)
+        if lesson.development is not None and len(unjudged):
+            features, labels = lesson.development
+            self._calibrate(self._scores(features), labels)
             self.developed_, self.validation_kind_ = True, "development sample"
         elif judged.any():
-            self._calibrate((targets[some] - solved.residuals).numpy()[judged], own[judged])
+            self._calibrate(scores[judged], own[judged])
             self.validation_kind_ = "leave-one-out"
-            if len(some) < len(labels):
+            if len(some) < len(lesson.labels):
                 self.validation_kind_ += f" on {len(some):,} cases"
         else:
             self.temperature_ = _coldest(len(own))
             self.validation_loss_ = self.validation_accuracy_ = float("nan")
             self.validation_kind_ = NO_VALIDATION
-        return self
 
-    def _order(self, labels: Labels, seed: int) -> Tensor:
+    def _order(self, lesson: Lesson) -> Tensor:
         """Rows in random order; rows of one group together, those with a known label first."""
-        rng = generator(seed, "ridge")
-        if self._groups is None:
+        rng, labels = generator(lesson.seed, "ridge"), lesson.labels
+        if lesson.groups is None:
             order = rng.permutation(len(labels))
         else:
-            names, group = np.unique(self._groups, return_inverse=True)
+            names, group = np.unique(lesson.groups, return_inverse=True)
             order = np.argsort(rng.permutation(len(names))[group], kind="stable")
         return torch.from_numpy(order[np.argsort(labels[order] < 0, kind="stable")])
 
@@ -243,6 +231,14 @@ class Ridge(Head):
     def validation_kind(self) -> str:
         """Leave-one-out."""
         return self.validation_kind_
+
+
+def _targets(lesson: Lesson) -> Tensor:
+    """(B, C), +1 for a case's class and -1 for others, or between them by its probabilities."""
+    chances = lesson.chances
+    if chances is None:
+        chances = np.eye(lesson.n_classes)[lesson.labels]
+    return 2 * torch.from_numpy(np.asarray(chances, dtype=np.float64)) - 1
 
 
 class _Solved:

@@ -16,8 +16,9 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.errors import ConfigError
-from tsprompt.heads.base import Labels, heads
+from tsprompt.heads.base import heads
 from tsprompt.heads.early_stopping import EarlyStopping
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
 
 __all__ = ["SoftWords"]
@@ -80,21 +81,14 @@ class SoftWords(EarlyStopping, WordHead):
             start = typical.cpu() * torch.randn(n_classes, vectors.shape[1])
         return SoftLabels(said.cpu(), start.cpu(), float(typical))
 
-    def fit(
-        self,
-        features: Tensor,
-        labels: Labels,
-        n_classes: int,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> SoftWords:
+    def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
-        features, labels, learn, validate = self.held_out(features, labels, seed)
+        whole, learn, validate = self.held_out(lesson)
         with torch.no_grad():
-            said = self.say(features).cpu()
-        truth = torch.from_numpy(labels)
-        with seeded_torch(seed):
-            model = self.module(said[learn], n_classes)
+            said = self.say(whole.features).cpu()
+        truth = torch.from_numpy(whole.labels)
+        with seeded_torch(lesson.seed):
+            model = self.module(said[learn], lesson.n_classes)
             best = self._descend(
                 model,
                 lambda some, numbers: functional.cross_entropy(model(some), numbers),
@@ -105,7 +99,6 @@ class SoftWords(EarlyStopping, WordHead):
         self.label_vectors_, self.centre_, self.scale_ = best
         self.voice_hash_ = self.met_scorer.weights_hash
         self.words_ = self._near(self.label_vectors_)
-        return self
 
     def _near(self, vectors: Tensor) -> list[str]:
         """The word of the vocabulary whose vector is nearest to that of each class."""
@@ -120,13 +113,11 @@ class SoftWords(EarlyStopping, WordHead):
         scores = (said - self.centre_) @ self.label_vectors_.T * self.scale_
         return np.asarray(scores.to(torch.float64).softmax(dim=1).numpy())
 
-    def coach(
-        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
-    ) -> nn.Module:
+    def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Label vectors of its own, to be trained with the prompt."""
         with torch.no_grad():
-            said = self.say(features)
-        return SoftCoach(self, self.module(said, n_classes))
+            said = self.say(lesson.features)
+        return SoftCoach(self, self.module(said, lesson.n_classes))
 
     @property
     def n_parameters(self) -> int:

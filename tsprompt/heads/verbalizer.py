@@ -19,7 +19,8 @@ from tsprompt.backbones.word_scores import SCORERS, WordScorer, word_scorer
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator
 from tsprompt.errors import BackboneError
-from tsprompt.heads.base import NO_VALIDATION, Head, Labels, seen_elsewhere
+from tsprompt.heads.base import NO_VALIDATION, Head
+from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 
 __all__ = ["Answer", "Verbalizer", "WordHead", "minimise", "spell_words", "words_of_classes"]
 
@@ -285,61 +286,52 @@ class Verbalizer(WordHead):
     def _score(self, said: Tensor, ids: Tensor) -> Tensor:
         return self.met_scorer.scores(said, ids).cpu().to(torch.float64)
 
-    def fit(
-        self,
-        features: Tensor,
-        labels: Labels,
-        n_classes: int,
-        seed: int,
-        optional: Tensor | None = None,
-    ) -> Verbalizer:
+    def _fit(self, lesson: Lesson) -> None:
         """Learn from train; optional features are features like others."""
-        self._check_classes(n_classes)
+        self._check_classes(lesson.n_classes)
         with torch.no_grad():
-            said = self.say(features).cpu()
+            said = self.say(lesson.features).cpu()
             seen = said
-            if self._unlabelled is not None and not len(said):
-                seen = self.say(self._unlabelled).cpu()
+            if lesson.unlabelled is not None and not len(said):
+                seen = self.say(lesson.unlabelled).cpu()
             evidence = self.evidence(seen)
-        answer = self.answer_to(seen, evidence, labels, n_classes)
-        scores, truth = self._judged(said, evidence, answer, labels, seed)
+        answer = self.answer_to(seen, evidence, lesson.labels, lesson.n_classes)
+        scores, truth = self._judged(said, evidence, answer, lesson)
         self.validation_loss_ = float(functional.cross_entropy(scores, truth))
         self.validation_accuracy_ = float((scores.argmax(dim=1) == truth).double().mean())
         self.voice_hash_ = self.met_scorer.weights_hash
         self.ids_, self.words_ = answer.ids, self._names(answer.ids)
         self.prior_, self.weights_ = answer.prior, answer.weights
         self.scale_, self.bias_ = answer.scale, answer.bias
-        return self
 
     def _judged(
-        self, said: Tensor, evidence: Tensor, answer: Answer, labels: Labels, seed: int
+        self, said: Tensor, evidence: Tensor, answer: Answer, lesson: Lesson
     ) -> tuple[Tensor, Tensor]:
         """Scores (n, C) of the cases that tell how good it is, and their class numbers (n,)."""
-        self.folds_ = 0
+        labels, self.folds_ = lesson.labels, 0
         if not (self.needs_cases or self.calibrate):
             return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
         # What is learned without the only case of a class knows nothing of the class.
         fair = np.ones(len(labels), dtype=bool)
         if self.needs_cases:
-            fair = seen_elsewhere(labels, self._groups)
-        if self._development is not None and len(np.setdiff1d(labels, labels[fair])):
+            fair = seen_elsewhere(labels, lesson.groups)
+        if lesson.development is not None and len(np.setdiff1d(labels, labels[fair])):
             self.developed_ = True
-            features, labels = self._development
+            features, labels = lesson.development
             with torch.no_grad():
                 said = self.say(features).cpu()
             return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
         scores = torch.zeros(len(labels), len(answer.ids), dtype=torch.float64)
         if fair.any():
-            scores = self._unseen(said, evidence, labels, len(answer.ids), seed)
+            scores = self._unseen(said, evidence, lesson)
         return scores[fair], torch.from_numpy(labels[fair])
 
-    def _unseen(
-        self, said: Tensor, evidence: Tensor, labels: Labels, n_classes: int, seed: int
-    ) -> Tensor:
+    def _unseen(self, said: Tensor, evidence: Tensor, lesson: Lesson) -> Tensor:
         """Scores (B, C) of each case by what was learned without it, and without its group."""
-        groups = np.arange(len(labels)) if self._groups is None else self._groups
+        labels, n_classes = lesson.labels, lesson.n_classes
+        groups = np.arange(len(labels)) if lesson.groups is None else lesson.groups
         names, first, group = np.unique(groups, return_index=True, return_inverse=True)
-        order = generator(seed, self.name, "folds").permutation(len(names))
+        order = generator(lesson.seed, self.name, "folds").permutation(len(names))
         order = order[np.argsort(labels[first][order], kind="stable")]
         self.folds_ = min(_FOLDS, len(names))
         scores = torch.zeros(len(labels), n_classes, dtype=torch.float64)
@@ -362,15 +354,14 @@ class Verbalizer(WordHead):
             scores = answer.classes(self._score(self.say(features), answer.flat))
         return np.asarray(scores.softmax(dim=1).numpy())
 
-    def coach(
-        self, features: Tensor, n_classes: int, hidden: int, labels: Labels | None = None
-    ) -> nn.Module:
+    def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """The scores of its own words, as they are under the first prompt, and, where it learns
         any, temperatures and biases to be trained."""
-        self._check_classes(n_classes)
+        self._check_classes(lesson.n_classes)
         with torch.no_grad():
-            said = self.say(features).cpu()
-            answer = self._unfitted(said, self.choose(self.evidence(said), labels, n_classes))
+            said = self.say(lesson.features).cpu()
+            ids = self.choose(self.evidence(said), lesson.labels, lesson.n_classes)
+            answer = self._unfitted(said, ids)
             scores = answer.classes(self._score(said, answer.flat))
         spread = spread_of(scores)
         if self.needs_cases:

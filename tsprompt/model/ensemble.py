@@ -14,7 +14,7 @@ from tsprompt.combinations import Evidence, Task
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import notice
-from tsprompt.heads.base import Labels
+from tsprompt.heads.lesson import Labels
 from tsprompt.model.design import Design
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.views import Columns, Views

@@ -18,8 +18,8 @@ from tsprompt.base.seeds import derive, generator
 from tsprompt.contexts import Context, NoContext
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, Setting
-from tsprompt.heads import Head
-from tsprompt.heads.base import Labels, hold_out
+from tsprompt.heads import Head, Lesson
+from tsprompt.heads.lesson import Labels, hold_out
 from tsprompt.prompts import PromptModel, PromptModule
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.reading.reader import Reader, Reading
@@ -128,6 +128,20 @@ class Problem:
         features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)
         return Found(reading, features)
 
+    def lesson(self, found: Found) -> Lesson:
+        """What a head is fitted on under the prompt that was found."""
+        extra = None
+        if self.learn is not None:
+            extra = found.features[self.learn :], self.labels[self.learn :]
+        return Lesson(
+            features=found.features[: self.learn],
+            labels=self.labels[: self.learn],
+            n_classes=self.n_classes,
+            seed=derive(self.seed, "head"),
+            optional=found.reading.readout.optional(found.features.shape[1]),
+            development=extra,
+        )
+
     def validation_loss(self, found: Found) -> float:
         """How well a fresh head does on train cases that it has not learned from.
 
@@ -136,14 +150,7 @@ class Problem:
         InputError
             There is none that could be left out.
         """
-        head = self.head.fresh()
-        optional = found.reading.readout.optional(found.features.shape[1])
-        seed = derive(self.seed, "head")
-        train, labels = found.features[: self.learn], self.labels[: self.learn]
-        extra = None
-        if self.learn is not None:
-            extra = found.features[self.learn :], self.labels[self.learn :]
-        head.learn(train, labels, self.n_classes, seed, optional, development=extra)
+        head = self.head.fresh().fit(self.lesson(found))
         if np.isnan(head.validation_loss_):
             raise InputError(
                 f"prompts can't be compared: the head {head.name!r} could validate on no case "

@@ -18,6 +18,7 @@ from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive
 from tsprompt.errors import notice
+from tsprompt.heads import Lesson
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, Tuner
 
@@ -74,8 +75,8 @@ class MaskTrainer:
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)
-        learned = features[self.learn], problem.n_classes, tuner.hidden, problem.labels[learn]
-        self.coach = problem.head.coach(*learned).to(device)
+        lesson = Lesson(features[self.learn], problem.labels[learn], problem.n_classes, seed)
+        self.coach = problem.head.coach(lesson, tuner.hidden).to(device)
 
     def loss(self, features: Tensor, cases: Tensor) -> Tensor:
         """Cross-entropy of features (b, R) of these cases (b,)."""

@@ -1,0 +1,116 @@
+"""What a head is fitted on, and how train is divided into what it learns from and what judges it.
+
+| letter | counts |
+|---|---|
+| B | cases of train |
+| R | features of a case |
+| C | classes |
+| V | cases of the development sample |
+| U | cases without a label |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tsprompt.base.seeds import generator
+from tsprompt.errors import InputError
+
+__all__ = ["Labels", "Lesson", "hold_out", "seen_elsewhere"]
+
+Labels = npt.NDArray[np.intp]
+"""Class numbers, or numbers of cases."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All that a head is fitted on."""
+
+    features: Tensor
+    """(B, R) of train."""
+    labels: Labels
+    """(B,) class numbers; -1 where only probabilities are known."""
+    n_classes: int
+    seed: int
+    optional: Tensor | None = None
+    """bool (R,): features that a set may do better without; None: none of them."""
+    development: tuple[Tensor, Labels] | None = None
+    """Features (V, R) and class numbers (V,): a head that would hold out a part of train validates
+    on these instead, and learns from all of train."""
+    groups: Labels | None = None
+    """(B,) numbers of cases: rows of one case are never on both sides of a validation."""
+    unlabelled: Tensor | None = None
+    """(U, R) features of cases without a label."""
+    chances: npt.NDArray[np.float64] | None = None
+    """(B, C) probabilities to learn from in the labels' place, for a head that `takes_soft`.
+    Validation asks the cases whose label is known, and no others."""
+
+    def divided(self, share: float) -> tuple[Lesson, Labels, Labels]:
+        """The lesson with all cases that are looked at, and which of its rows are to be learned
+        from and which validated on: a share of train, or the development sample, which then stands
+        behind train.
+
+        Raises
+        ------
+        InputError
+            No class has a case that can be held out.
+        """
+        if self.development is None:
+            return self, *hold_out(self.labels, share, self.seed, self.groups)
+        extra, numbers = self.development
+        count = len(self.labels)
+        whole = dataclasses.replace(
+            self,
+            features=torch.cat([self.features, extra.to(self.features.device)]),
+            labels=np.concatenate([self.labels, numbers]),
+        )
+        order = np.arange(len(whole.labels))
+        return whole, order[:count], order[count:]
+
+
+def hold_out(
+    labels: Labels, share: float, seed: int, groups: Labels | None = None
+) -> tuple[Labels, Labels]:
+    """Split train (B,) into a part to learn from and a part to validate on, class by class.
+
+    Each class is in both parts, and so must have two cases, as `min_per_class` demands. Rows of one
+    group (B,), where groups are given, stay together.
+
+    Raises
+    ------
+    InputError
+        No class has two cases.
+    """
+    if groups is not None:
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        parts = hold_out(labels[first], share, seed)
+        learn, validate = (np.flatnonzero(np.isin(group, part)) for part in parts)
+        return learn, validate
+    order = generator(seed, "hold out").permutation(len(labels))
+    validates = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        validates[own[: int(np.clip(round(share * len(own)), 1, len(own) - 1))]] = True
+    if not validates.any():
+        raise InputError(
+            "nothing can be held out to validate on, for each class has one case; add cases, or "
+            "give a development sample of these classes"
+        )
+    return np.flatnonzero(~validates), np.flatnonzero(validates)
+
+
+def seen_elsewhere(labels: Labels, groups: Labels | None) -> npt.NDArray[np.bool_]:
+    """Which rows (B,) have a known label that a row of another case, or group (B,), has too. Rows
+    without a label have probabilities of all classes."""
+    if (labels < 0).any():
+        return labels >= 0
+    cases = np.arange(len(labels)) if groups is None else groups
+    pairs = np.unique(np.stack([labels, cases]), axis=1)
+    known, cases_of = np.unique(pairs[0], return_counts=True)
+    return np.isin(labels, known[cases_of > 1])
