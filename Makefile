@@ -41,7 +41,7 @@ results/prompting/%/prompts.json: $(STAMP)
 
 bench-prompting: $(STAMP) results/prompting/ppt/prompts.json results/prompting/transprompt/prompts.json
 	$(BIN)/tsprompt bench run benchmarks/prompting.toml --results results/prompting
-	$(BIN)/python benchmarks/prompting.py results/prompting
+	$(BIN)/tsprompt report results/prompting --reference "no prompt, mask + ridge"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -175,3 +175,12 @@ def test_no_results_exit_2(tmp_path: Path) -> None:
         done = run(folder)
         assert done.exit_code == 2
         assert str(folder) in done.stderr.replace("\n", "")
+
+
+def test_all_runs_go_into_one_file_that_is_read_again(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "packed.json"
+    first, again = run(folder, "--pack", file), run(file, "--reference", "shared")
+    assert first.exit_code == again.exit_code == 0
+    assert "Wrote" in first.stderr
+    assert "36 runs of 3 methods on 6 sets" in again.stdout
+    assert "± standard error" in again.stdout

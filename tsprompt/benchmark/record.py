@@ -11,7 +11,7 @@ from typing import Any
 from tsprompt.base.files import write_whole
 from tsprompt.errors import ModelFileError
 
-__all__ = ["Record", "read_record"]
+__all__ = ["Record", "read_record", "record_of"]
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,25 @@ def read_record(path: Path) -> Record:
         The file can't be read, or holds no record.
     """
     try:
-        record = Record(**json.loads(path.read_text(encoding="utf-8")))
-        _check(record)
+        return record_of(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} is no record of a run ({error}); delete it, and the run is made again"
         ) from None
+
+
+def record_of(found: Any) -> Record:
+    """The record that a JSON object holds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It holds something else.
+    """
+    if not isinstance(found, dict):
+        raise TypeError(f"a record is an object, and this is {type(found).__name__}")
+    record = Record(**found)
+    _check(record)
     return record
 
 

@@ -3,6 +3,7 @@
 from tsprompt.report.contents import Report, make_report
 from tsprompt.report.latex import latex
 from tsprompt.report.load import LeftOut, Results, load_results
+from tsprompt.report.packed import write_packed
 from tsprompt.report.render import markdown, render
 from tsprompt.report.summary import OVERALL, summarise
 from tsprompt.report.terminal import comparison_tables, report_tables
@@ -20,4 +21,5 @@ __all__ = [
     "render",
     "report_tables",
     "summarise",
+    "write_packed",
 ]

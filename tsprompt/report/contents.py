@@ -77,12 +77,12 @@ class Report:
     def overall(self) -> pd.DataFrame:
         """A row for each method, the best mean rank first; how the reference compares with it.
 
-        Columns: those of the summary, and difference, wins, ties, losses, p and p_holm, seen from
-        the reference.
+        Columns: those of the summary, and difference, se, wins, ties, losses, p and p_holm, seen
+        from the reference.
         """
         rows = self.summary[self.summary["dataset"] == OVERALL].copy()
         rows = rows.sort_values("rank", kind="stable").reset_index(drop=True)
-        names = ["difference", "wins", "ties", "losses", "p", "p_holm"]
+        names = ["difference", "se", "wins", "ties", "losses", "p", "p_holm"]
         found = []
         for method in rows["method"]:
             if self.comparison is None or self.reference in (None, method):

@@ -1,4 +1,5 @@
-"""Records of a folder of results; a file that is no record is named, and never trusted."""
+"""Records of a folder of results, or of a packed file; what is no record is named, and never
+trusted."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.errors import ModelFileError
+from tsprompt.report.packed import read_packed
 
 __all__ = ["LeftOut", "Results", "load_results"]
 
@@ -28,20 +30,24 @@ class Results:
     """What a folder of results holds."""
 
     folder: Path
+    """Or the packed file."""
     records: list[Record]
     """Models first, then ablations, then baselines; each by its file's name."""
     left_out: list[LeftOut]
 
 
 def load_results(folder: Path) -> Results:
-    """Read the records in `folder/records`, or else those that lie in the folder itself.
+    """Read the records in `folder/records`, or else those that lie in the folder itself; or those
+    that a packed file holds.
 
     Raises
     ------
     ModelFileError
-        There is no such folder, or no record in it.
+        There is no such folder or file, or no record in it.
     """
     folder = folder.expanduser()
+    if folder.is_file():
+        return _packed(folder)
     home = folder / "records" if (folder / "records").is_dir() else folder
     if not home.is_dir():
         raise ModelFileError(f"{folder} is no folder; give one that holds records of runs")
@@ -52,10 +58,7 @@ def load_results(folder: Path) -> Results:
     ]
     for path in sorted(home.glob("*.json")):
         try:
-            record = read_record(path)
-            if record.kind not in _KINDS:
-                raise ModelFileError(f"its kind, {record.kind!r}, is none of: {', '.join(_KINDS)}")
-            read.append((path, record))
+            read.append((path, _known_kind(read_record(path))))
         except ModelFileError as error:
             left_out.append(LeftOut(str(path.relative_to(folder)), _reason(error, path)))
     newest, older = _newest(read)
@@ -63,8 +66,32 @@ def load_results(folder: Path) -> Results:
     if not newest:
         told = f": {left_out[0].file}: {left_out[0].reason}" if left_out else ""
         raise ModelFileError(f"{home} holds no record of a run{told}")
-    newest.sort(key=lambda record: _KINDS.index(record.kind))
-    return Results(folder, newest, left_out)
+    return Results(folder, _in_order(newest), left_out)
+
+
+def _packed(file: Path) -> Results:
+    records: list[Record] = []
+    left_out: list[LeftOut] = []
+    for name, found in read_packed(file):
+        try:
+            if isinstance(found, ModelFileError):
+                raise found
+            records.append(_known_kind(found))
+        except ModelFileError as error:
+            left_out.append(LeftOut(name, str(error)))
+    if not records:
+        raise ModelFileError(f"{file} holds no record of a run")
+    return Results(file, _in_order(records), left_out)
+
+
+def _known_kind(record: Record) -> Record:
+    if record.kind not in _KINDS:
+        raise ModelFileError(f"its kind, {record.kind!r}, is none of: {', '.join(_KINDS)}")
+    return record
+
+
+def _in_order(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: _KINDS.index(record.kind))
 
 
 def _reason(error: ModelFileError, path: Path) -> str:

@@ -85,6 +85,7 @@ def _overall(report: Report) -> str:
             "accuracy": rows["accuracy"].map(share),
             "sd": rows["accuracy_sd"].map(share),
             "mean rank": rows["rank"].map(rank),
+            **_against(report, rows),
             "fit seconds": rows["fit_seconds"].map(seconds),
             "predict seconds": rows["predict_seconds"].map(seconds),
         }
@@ -92,9 +93,25 @@ def _overall(report: Report) -> str:
     return _markdown(table)
 
 
+def _against(report: Report, rows: pd.DataFrame) -> dict[str, pd.Series[str]]:
+    """How the reference compares with each method, where there is a comparison."""
+    if report.comparison is None:
+        return {}
+    apart = rows["difference"].map(signed) + " ± " + rows["se"].map(share)
+    counts = rows[["wins", "ties", "losses"]].map("{:.0f}".format).agg("/".join, axis=1)
+    other = rows["method"] != report.reference
+    return {
+        f"{report.reference} minus it": apart.where(other, ""),
+        "wins/ties/losses": counts.where(other, ""),
+        "p": rows["p"].map(p_value).where(other, ""),
+        "Holm p": rows["p_holm"].map(p_value).where(other, ""),
+    }
+
+
 def _pairs(pairs: pd.DataFrame) -> str:
     table = pairs.assign(
         difference=pairs["difference"].map(signed),
+        se=pairs["se"].map(share),
         p=pairs["p"].map(p_value),
         p_holm=pairs["p_holm"].map(p_value),
     )

@@ -31,8 +31,8 @@ class Comparison:
     ranks: pd.Series
     """Mean rank of each method, best first."""
     pairs: pd.DataFrame
-    """A row for each pair: a, b, difference (mean of a minus mean of b), wins, ties, losses (of a),
-    p, and p_holm."""
+    """A row for each pair: a, b, difference (mean of a minus mean of b), se (its standard error
+    over sets), wins, ties, losses (of a), p, and p_holm."""
     p_holm: pd.DataFrame
     """Corrected p values, methods by methods."""
     groups: list[list[str]]
@@ -83,6 +83,7 @@ def compare_methods(accuracy: pd.DataFrame) -> Comparison:
                 "a": a,
                 "b": b,
                 "difference": float(difference.mean()),
+                "se": float(difference.to_numpy().std(ddof=1) / np.sqrt(len(difference))),
                 "wins": int((difference > 0).sum()),
                 "ties": int((difference == 0).sum()),
                 "losses": int((difference < 0).sum()),

@@ -134,13 +134,18 @@ def _pairs(pairs: pd.DataFrame) -> Table:
     made = plain_table("Pairs of methods")
     for head in ("a", "b"):
         made.add_column(head, overflow="fold", vertical="bottom")
-    for head in ("mean\ndifference", "wins/ties/\nlosses of a", "Wilcoxon\np", "Holm\np"):
+    for head in (
+        "difference\n± standard error",
+        "wins/ties/\nlosses of a",
+        "Wilcoxon\np",
+        "Holm\np",
+    ):
         made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for pair in pairs.to_dict("records"):
         made.add_row(
             escape(str(pair["a"])),
             escape(str(pair["b"])),
-            signed(pair["difference"]),
+            f"{signed(pair['difference'])} ± {share(pair['se'])}",
             _outcome({**pair, "method": None}, ""),
             p_value(pair["p"]),
             p_value(pair["p_holm"]),

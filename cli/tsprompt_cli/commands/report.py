@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,8 @@ def report(
         Path,
         typer.Argument(
             metavar="RESULTS",
-            help="A folder of results, or of records as `compare --records` keeps them.",
+            help="A folder of results, or of records as `compare --records` keeps them, or a file "
+            "that --pack wrote.",
             show_default=False,
         ),
     ],
@@ -61,24 +63,32 @@ def report(
             show_default=False,
         ),
     ] = None,
+    pack: Annotated[
+        Path | None,
+        _file("Write what is reported of all runs into one JSON file, to be kept and read again."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
     from tsprompt.base.files import check_file
     from tsprompt.errors import Setting
-    from tsprompt.report import load_results, make_report, report_tables
+    from tsprompt.report import load_results, make_report, report_tables, write_packed
 
-    files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
+    files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown, "pack": pack}
     for option, file in files.items():
         if file is not None:
             check_file(file, Setting(option))
-    made = make_report(load_results(results), against=_columns(against), reference=reference)
+    found = load_results(results)
+    made = make_report(found, against=_columns(against), reference=reference)
     show(*report_tables(made, console()))
     _write(made, {"latex": latex, "csv": csv, "markdown": markdown})
     if html is not None:
         emit(_page(made, data_dir), html)
     if aeon is not None:
         _write_accuracies(made, aeon)
+    if pack is not None:
+        command = shlex.join(["tsprompt", "report", str(results), "--pack", str(pack)])
+        say("Wrote", str(write_packed(pack, found.records, command)), "green")
     _name("Failed", [str(one) for one in made.failures], "red")
     _name("Left out", [f"{one.file}: {one.reason}" for one in made.left_out], "yellow")
 
