@@ -22,6 +22,7 @@ from tsprompt_cli.commands import (
     show,
 )
 from tsprompt_cli.commands import list as list_parts
+from tsprompt_cli.interrupts import one_interrupt
 from tsprompt_cli.messages import as_flag, guarded, in_a_plan
 
 __all__ = ["app", "main"]
@@ -78,4 +79,5 @@ def main() -> None:
         # An arrow must not end a command where the terminal's encoding has none.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    app(prog_name="tsprompt")
+    with one_interrupt():
+        app(prog_name="tsprompt")

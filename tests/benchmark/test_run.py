@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,7 @@ from tsprompt.benchmark import (
     ResultsFolder,
     baseline,
     cell_name,
+    failed,
     finished,
     named_methods,
     read_record,
@@ -119,7 +122,7 @@ def test_runs_share_the_weights_of_the_language_model(job: Callable[..., Job]) -
     ("name", "status", "error"),
     [
         ("Crash", "failed", "ended by SIGABRT"),
-        ("Hang", "timed out", "not finished after 3 seconds"),
+        ("Hang", "timed out", "not finished after 8 seconds"),
         ("Absent", "failed", "no such set"),
         ("Bug", "failed", "before its time"),
     ],
@@ -127,7 +130,7 @@ def test_runs_share_the_weights_of_the_language_model(job: Callable[..., Job]) -
 def test_a_run_that_goes_wrong_is_a_record_and_stops_nothing(
     name: str, status: str, error: str, job: Callable[..., Job]
 ) -> None:
-    asked = job(timeout=3)
+    asked = job(timeout=8 if name == "Hang" else None)
     done = {one.dataset: one for one in run_benchmark(cells(1, name, "A"), asked, Local(1))}
     assert done["A"].ok
     assert done[name].status == status
@@ -333,10 +336,8 @@ def test_one_name_can_not_stand_for_two_methods(tmp_path: Path) -> None:
     assert len(folder.plans()) == 2
 
 
-def test_a_nursery_that_dies_is_a_failed_run_and_another_takes_its_place(
-    job: Callable[..., Job],
-) -> None:
-    asked = job(seconds=30)
+def kill_the_fork_server(asked: Job) -> threading.Thread:
+    """Kill it once, as soon as a run has begun."""
 
     def kill() -> None:
         while not Path(asked.options["log"]).exists():
@@ -345,11 +346,30 @@ def test_a_nursery_that_dies_is_a_failed_run_and_another_takes_its_place(
 
     killer = threading.Thread(target=kill)
     killer.start()
+    return killer
+
+
+def test_a_run_that_is_killed_is_run_again(job: Callable[..., Job]) -> None:
+    asked = job(seconds=2)
+    killer = kill_the_fork_server(asked)
     [record] = run_benchmark(cells(1, "A"), asked, Local(1))
     killer.join()
-    assert record.status == "failed"
-    assert "has ended" in record.error
-    [again] = run_benchmark(cells(1, "B"), job())
+    assert record.ok
+    assert len(loads(asked)) == 2
+
+
+def test_a_run_that_is_killed_over_and_over_is_left_for_the_next_start(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job(seconds=2)
+    monkeypatch.setattr("tsprompt.benchmark.run._TRIES", 1)
+    killer = kill_the_fork_server(asked)
+    [record] = run_benchmark(cells(1, "A"), asked, Local(1))
+    killer.join()
+    assert record.status == "killed"
+    assert "it is run again when" in str(record.error)
+    assert finished(cells(1, "A"), asked) == ([], cells(1, "A"))
+    [again] = run_benchmark(cells(1, "A"), job())
     assert again.ok
 
 
@@ -364,3 +384,50 @@ def test_ctrl_c_ends_what_runs_at_once(job: Callable[..., Job], tmp_path: Path) 
     assert time.monotonic() - begun < 20
     assert runner.returncode != 0
     assert not list((asked.results / "records").glob("*.json"))
+
+
+def test_a_folder_that_can_not_be_written_tells_where_its_runs_stand(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, planned = job(), cells(1)
+    [*run_benchmark(planned[:1], asked)]
+    damaged = ResultsFolder(asked.results).record_file(cell_name(planned[1], MACHINE))
+    damaged.write_text("{}")
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("filelock._unix.os.open", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.warns(TspromptNotice) as told:
+        found = states(planned, asked.results, MACHINE)
+    assert [one.record is not None for one in found] == [True, False]
+    assert not any(one.running for one in found)
+    said = " ".join(str(one.message) for one in told)
+    assert "can't be seen from here" in said
+    assert "can't be set aside" in said
+    assert damaged.exists()
+
+
+@pytest.mark.parametrize("damage", ["folder", "dangling link", "other fields", "wrong types"])
+def test_what_is_no_record_is_set_aside_and_the_run_made(
+    job: Callable[..., Job], damage: str
+) -> None:
+    asked, planned = job(), cells(1)[:1]
+    folder = ResultsFolder(asked.results)
+    file = folder.record_file(cell_name(planned[0], MACHINE))
+    for _ in range(2):  # what was set aside before stays
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if damage == "folder":
+            (file / "inside").mkdir(parents=True)
+        elif damage == "dangling link":
+            file.symlink_to("nowhere")
+        else:
+            whole = failed(planned[0], "x").as_dict()
+            whole |= {"colour": 1} if damage == "other fields" else {"versions": "new"}
+            file.write_text(json.dumps(whole))
+        with pytest.warns(TspromptNotice, match="was no record of a run"):
+            [record] = run_benchmark(planned, asked)
+        assert record.ok
+    assert len(list((asked.results / "set-aside").iterdir())) == 2

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,19 @@ def test_sigint_leaves_nothing(cheap: list[str], tmp_path: Path) -> None:
     assert process.returncode == 130, err
     assert err.splitlines()[-1] == "Interrupted: nothing was saved"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_pressed_many_times_ends_as_one_does(cheap: list[str], tmp_path: Path) -> None:
+    process = start("fit", "UnitTest", *cheap, "--tuner", "search:draws=1000000", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("data")
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "Interrupted: nothing was saved"
+    assert "Traceback" not in err
 
 
 def test_ctrl_c_among_the_twins_keeps_the_model(

@@ -24,7 +24,7 @@ class Ended:
     """How a child ended."""
 
     status: str
-    """`ended`, `timed out`, or `stopped` from here."""
+    """`ended`, `timed out`, `killed` from outside, or `stopped` from here."""
     error: tuple[str, str] | None = None
     """What ended it before its time, and its last words."""
 
@@ -91,9 +91,9 @@ class ForkClient:
         self._give_up()
 
     def _give_up(self) -> None:
-        """The fork server has ended: it was closed, or else a run may be to blame."""
+        """The fork server has ended: it was closed, or else somebody killed it."""
         why = "the process that starts the runs has ended: out of memory?"
-        ended = Ended("stopped") if self._closed else Ended("ended", (why, ""))
+        ended = Ended("stopped") if self._closed else Ended("killed", (why, ""))
         while self._waiting:
             self._waiting.popitem()[1].set_result(ended)
 

@@ -28,6 +28,8 @@ __all__ = ["main"]
 
 _TICK = 0.02
 """Seconds between two looks at the children."""
+_FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+"""What ends a child without a fault of the run's own, as far as can be seen."""
 _TAIL = 4_000
 """Characters of a crashed child's last words that are kept."""
 
@@ -139,6 +141,8 @@ def _say(child: _Child, status: str, code: int) -> None:
     error = None
     if status == "ended" and code:
         error = _cause(code, child.log)
+        if os.WIFSIGNALED(code) and signal.Signals(os.WTERMSIG(code)).name in _FROM_OUTSIDE:
+            status = "killed"
     with contextlib.suppress(FileNotFoundError):
         child.log.unlink()
     sys.stdout.write(json.dumps({"id": child.id, "status": status, "error": error}) + "\n")

@@ -5,18 +5,28 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tsprompt.base.files import write_whole
 from tsprompt.errors import ModelFileError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 __all__ = ["Record", "read_record", "record_of"]
+
+STATUSES = ("ok", "failed", "timed out")
+"""How a run whose record is kept can have ended."""
 
 
 @dataclass(frozen=True)
 class Record:
     """One run, as one JSON file. What a run does not have (or a failed one lacks) is None."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"strict": True, "extra": "forbid"}
+    """How what is read is held against the types below."""
 
     dataset: str
     method: str
@@ -25,7 +35,7 @@ class Record:
     seed: int
     resample: int
     status: str
-    """`ok`, `failed` or `timed out`."""
+    """`ok`, `failed` or `timed out`; `killed` in what is given of a run, never in a file."""
     error: str | None = None
     traceback: str | None = None
 
@@ -102,49 +112,40 @@ def read_record(path: Path) -> Record:
         The file can't be read, or holds no record.
     """
     try:
-        return record_of(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return record_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ModelFileError(
             f"{path} is no record of a run ({error}); delete it, and the run is made again"
         ) from None
 
 
-def record_of(found: Any) -> Record:
-    """The record that a JSON object holds.
+def record_of(text: str) -> Record:
+    """The record that a JSON text holds.
 
     Raises
     ------
-    TypeError, ValueError
-        It holds something else.
+    ValueError
+        It holds something else, or a field that is unknown or of another type.
     """
-    if not isinstance(found, dict):
-        raise TypeError(f"a record is an object, and this is {type(found).__name__}")
-    record = Record(**found)
-    _check(record)
+    from pydantic import ValidationError
+
+    try:
+        record: Record = _schema().validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"{one}: " for one in first["loc"])
+        raise ValueError(f"{where}{first['msg']}") from None
+    if record.status not in STATUSES:
+        raise ValueError(f"its status, {record.status!r}, is none of: {', '.join(STATUSES)}")
+    accuracy = record.accuracy
+    if record.ok and not (accuracy is not None and 0 <= accuracy <= 1):
+        raise ValueError(f"the run is ok, but its accuracy is {accuracy!r}")
     return record
 
 
-_TEXTS = ("dataset", "method", "kind", "status")
-_TEXTS_OR_NONE = ("error", "predictions")
-_COUNTS = ("seed", "resample")
-_COUNTS_OR_NONE = ("shots", "fit_tokens", "predict_tokens")
-_FIGURES = ("balanced_accuracy", "macro_f1", "auroc", "log_loss", "fit_seconds", "predict_seconds")
+@cache
+def _schema() -> TypeAdapter[Record]:
+    """What the fields' types say."""
+    from pydantic import TypeAdapter
 
-
-def _check(record: Record) -> None:
-    """See that the fields that tables are made of hold what they should."""
-    _check_types(record, _TEXTS, str)
-    _check_types(record, _TEXTS_OR_NONE, str, type(None))
-    _check_types(record, _COUNTS, int)
-    _check_types(record, _COUNTS_OR_NONE, int, type(None))
-    _check_types(record, _FIGURES, int, float, type(None))
-    accuracy = record.accuracy
-    if record.ok and not (type(accuracy) in (int, float) and 0 <= accuracy <= 1):  # type: ignore[operator]
-        raise ValueError(f"the run is ok, but its accuracy is {accuracy!r}")
-
-
-def _check_types(record: Record, names: tuple[str, ...], *types: type) -> None:
-    for name in names:
-        value = getattr(record, name)
-        if type(value) not in types:
-            raise TypeError(f"{name} is {value!r}")
+    return TypeAdapter(Record)

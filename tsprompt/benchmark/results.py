@@ -15,10 +15,13 @@ ended.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -63,19 +66,29 @@ class ResultsFolder:
     def read(self, name: str) -> Record | None:
         """The record of a run, if there is one; one that can't be read is set aside."""
         path = self.record_file(name)
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
         try:
             return read_record(path)
         except ModelFileError:
-            aside = self.root / "set-aside" / path.name
-            aside.parent.mkdir(exist_ok=True)
-            path.replace(aside)
-            notice(
-                f"{path} was no record of a run: it now lies in {aside.parent}, and the run is "
-                "made again"
-            )
+            self._set_aside(path)
             return None
+
+    def _set_aside(self, path: Path) -> None:
+        """Move what is no record, be it a file or a folder, out of the way."""
+        home = self.root / "set-aside"
+        marks = chain([""], map("-{}".format, count(2)))
+        free = (home / f"{path.stem}{mark}{path.suffix}" for mark in marks)
+        try:
+            home.mkdir(exist_ok=True)
+            path.replace(next(one for one in free if not os.path.lexists(one)))
+        except OSError as error:
+            notice(
+                f"{path} is no record of a run, and can't be set aside ({error.strerror}): the run "
+                "counts as not made"
+            )
+            return
+        notice(f"{path} was no record of a run: it now lies in {home}, and the run is made again")
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -93,12 +106,22 @@ class ResultsFolder:
             lock.release()
 
     def begun(self) -> list[str]:
-        """Names of the runs that somebody is at."""
+        """Names of the runs that somebody is at; where the folder can't be written, a notice says
+        that this can't be seen."""
         found = []
         for file in sorted(self._running.glob("*.lock")):
-            with self.claim(file.stem) as free:
-                if not free:
-                    found.append(file.stem)
+            try:
+                with self.claim(file.stem) as free:
+                    if not free:
+                        found.append(file.stem)
+            except OSError as error:
+                if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                    raise
+                notice(
+                    f"{self._running} can't be written ({error.strerror}): which runs are going on "
+                    "can't be seen from here"
+                )
+                break
         return found
 
     def add_plan(self, plan: Plan, machine: Machine) -> None:

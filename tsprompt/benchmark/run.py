@@ -23,6 +23,8 @@ from tsprompt.benchmark.results import ResultsFolder
 
 __all__ = ["Job", "State", "finished", "run_benchmark", "states"]
 
+_TRIES = 3
+"""How often a run is begun whose process is killed from outside, before it is left for later."""
 _AGAIN = 1.0
 """Seconds between two looks at cells that another runner is at."""
 
@@ -84,7 +86,9 @@ def run_benchmark(
 ) -> Iterator[Record]:
     """Run cells, but for those that have a record; each record is given as soon as it is there.
 
-    Cells that another runner is at are waited for, and taken over if that runner ends.
+    Cells that another runner is at are waited for, and taken over if that runner ends. A run whose
+    process is killed from outside is begun again; if that goes on, its record (`killed`) is given
+    but not kept, so that the next start makes it.
 
     Parameters
     ----------
@@ -136,13 +140,18 @@ def _attempt(cell: Cell, job: Job) -> Record | None:
             "predictions": folder.predictions_name(cell),
             "log": str(folder.log_file(name)),
         }
-        ended = worker().run(task, job.timeout)
-        record = folder.read(name)
-        if record is None and ended.status == "stopped":
+        for _ in range(_TRIES):
+            ended = worker().run(task, job.timeout)
+            record = folder.read(name)
+            if record is not None:
+                return record
+            if ended.status != "killed":
+                break
+        if ended.status == "stopped":
             return None
-        if record is None:
-            record = _lost(cell, ended, job.timeout)
-            record.write(file)
+        record = _lost(cell, ended, job.timeout)
+        if ended.status != "killed":
+            record.write(file)  # a run that was killed has not failed: the next start makes it
         return record
 
 
@@ -160,4 +169,7 @@ def _lost(cell: Cell, ended: Ended, timeout: float | None) -> Record:
         error = f"not finished after {timeout:g} seconds"
         return failed(cell, error, status="timed out")
     why, trace = ended.error or ("the run left no record", "")
+    if ended.status == "killed":
+        error = f"{why} {_TRIES} times; it is run again when the benchmark is started again"
+        return failed(cell, error, status="killed", trace=trace or None)
     return failed(cell, why, trace=trace or None)

@@ -72,6 +72,6 @@ def read_packed(path: Path) -> list[tuple[str, Record | ModelFileError]]:
 
 def _read(run: Any) -> Record | ModelFileError:
     try:
-        return record_of(run)
-    except (ValueError, TypeError) as error:
+        return record_of(json.dumps(run))
+    except ValueError as error:
         return ModelFileError(f"no record of a run ({error})")
