@@ -12,6 +12,7 @@ such as ``tsprompt --help``, neither waits for it nor fails with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -56,7 +57,7 @@ class Plugins:
     def __init__(self, find: Callable[[], Iterable[Plugin]] = find_plugins) -> None:
         self._find = find
         self._plugins: list[Plugin] | None = None
-        self._failed: list[tuple[Plugin, BaseException]] = []
+        self._failed: dict[Plugin, BaseException] = {}
         self._loading = False
 
     def load(self) -> None:
@@ -72,8 +73,15 @@ class Plugins:
         if self._plugins is None:
             self._import_all()
         if self._failed:
-            text = "\n".join(_refusal(plugin, error) for plugin, error in self._failed)
-            raise PluginError(text) from self._failed[0][1]
+            text = "\n".join(_refusal(plugin, error) for plugin, error in self._failed.items())
+            raise PluginError(text) from next(iter(self._failed.values()))
+
+    def checked(self) -> dict[Plugin, str]:
+        """All of them, each with the reason why it can't be used; no text where it can."""
+        with suppress(PluginError):
+            self.load()
+        failed = {plugin: _reason(error) for plugin, error in self._failed.items()}
+        return dict.fromkeys(self._plugins or (), "") | failed
 
     def origin(self, part: type) -> Plugin | None:
         """The plugin that a part comes from; None of our own, and of one that nobody packed."""
@@ -89,7 +97,7 @@ class Plugins:
                 try:
                     plugin.point.load()
                 except (Exception, SystemExit) as error:  # whatever a stranger's module does
-                    self._failed.append((plugin, error))
+                    self._failed[plugin] = error
         finally:
             self._loading = False
 
@@ -98,12 +106,16 @@ plugins = Plugins()
 
 
 def _refusal(plugin: Plugin, error: BaseException) -> str:
-    reason = str(error) if isinstance(error, TspromptError) else f"{type(error).__name__}: {error}"
     return (
-        f"the package {plugin} can't bring its parts ({plugin.point.value}): "
-        f"{' '.join(reason.split())}; install a version of it that works with this tsprompt, or "
-        f"remove it: pip uninstall {plugin.package}"
+        f"the package {plugin} can't bring its parts ({plugin.point.value}): {_reason(error)}; "
+        "install a version of it that works with this tsprompt, or remove it: "
+        f"pip uninstall {plugin.package}"
     )
+
+
+def _reason(error: BaseException) -> str:
+    own = isinstance(error, TspromptError)
+    return " ".join((str(error) if own else f"{type(error).__name__}: {error}").split())
 
 
 def _shared(module: str, other: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.spec import merge_specs
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
@@ -17,9 +18,6 @@ from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.transfer import TRANSFER
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
-
-_NO_PARTS = ("scope", "backbone", "prompt_from")
-"""Texts that are no specs of parts."""
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -55,6 +53,6 @@ def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
             raise ConfigError(f"no choice is called {key!r}; {near_names(key, known)}")
     given = {key: value for key, value in overrides.items() if value is not None}
     for key, value in given.items():
-        if isinstance(value, str) and isinstance(known[key], str) and key not in _NO_PARTS:
+        if isinstance(value, str) and isinstance(known[key], str) and key in SETTINGS:
             given[key] = merge_specs(known[key], value)
     return {**known, **given}

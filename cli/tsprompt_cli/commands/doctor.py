@@ -64,6 +64,7 @@ def _findings() -> dict[str, dict[str, str]]:
         "Data sets": _datasets(),
         "Packages": {name: _version(name) for name in _CORE},
         "Extras": {about[0]: _extra(name, *about) for name, about in _OPTIONAL.items()},
+        **_plugins(),
     }
 
 
@@ -144,3 +145,15 @@ def _extra(module: str, package: str, purpose: str, remedy: str) -> str:
     if importlib.util.find_spec(module) is None:
         return f"missing for {purpose}: {remedy}"
     return f"{_version(package)}, for {purpose}"
+
+
+def _plugins() -> dict[str, dict[str, str]]:
+    """The packages that bring parts; nothing, where there is none."""
+    from tsprompt.base.plugins import plugins
+
+    found = {
+        plugin.package: f"{plugin.version}, "
+        + (f"can't be used: {reason}" if reason else f"brings the parts in {plugin.point.value}")
+        for plugin, reason in plugins.checked().items()
+    }
+    return {"Packages that bring parts": found} if found else {}
