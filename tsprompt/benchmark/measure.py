@@ -20,12 +20,13 @@ import numpy.typing as npt
 
 from tsprompt import __version__
 from tsprompt.base.part import spec_of
+from tsprompt.benchmark.contender import contender_of
 from tsprompt.benchmark.environment import commit, hardware, versions
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.scores import score
 from tsprompt.data import Dataset
-from tsprompt.errors import ConfigError, InputError, TspromptError, TspromptNotice
+from tsprompt.errors import TspromptError, TspromptNotice
 
 if TYPE_CHECKING:
     from tsprompt.baselines import Baseline
@@ -173,13 +174,13 @@ def measure(
     stage
         Is told what begins: `fitting`, then `predicting`.
     """
-    train, test = dataset.train, dataset.test
+    test, contender = dataset.test, contender_of(classifier)
     with noting() as notes:
         stage("fitting")
         started = time.perf_counter()
-        _fit(classifier, dataset)
+        contender.fit(dataset)
         fit_seconds = time.perf_counter() - started
-        about = _about(classifier)
+        figures = contender.figures()
         stage("predicting")
         started = time.perf_counter()
         chances = classifier.predict_proba(test.cases)
@@ -191,79 +192,18 @@ def measure(
         **_identity(cell),
         status="ok",
         data_sha256=dict(dataset.sha256),
-        n_train=len(train),
+        n_train=len(dataset.train),
         n_test=len(test),
         n_classes=len(dataset.classes),
         **dataclasses.asdict(scores),
-        **about,
-        **_tokens(classifier),
+        **figures,
+        **contender.tokens(),
         notes=notes,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
         **_environment(),
     )
     return record, Predictions(test.labels, predicted, chances, classes)
-
-
-def _fit(classifier: Any, dataset: Dataset) -> None:
-    """Fit on train, and hand over what few shots have left of it to whom it is of use."""
-    train, development = dataset.train, dataset.development
-    extra = None if development is None else (development.cases, development.labels)
-    if not hasattr(classifier, "fit_zero_shot"):
-        if not len(train):
-            raise ConfigError("a baseline needs training cases; give 1 shot or more")
-        classifier.fit(train.cases, train.labels)
-    elif len(train):
-        free = dataset.unlabelled if classifier.uses_unlabelled else None
-        classifier.fit(train.cases, train.labels, unlabelled=free, development=extra)
-    else:
-        if dataset.unlabelled is None:
-            raise InputError(f"{dataset.name} has no case of train to learn the scales from")
-        classifier.fit_zero_shot(dataset.unlabelled, np.array(dataset.classes))
-
-
-def _about(classifier: Any) -> dict[str, Any]:
-    """Figures of the fit."""
-    if not hasattr(classifier, "reader_"):
-        accuracy, kind = classifier.validation or (None, None)
-        return {
-            "validation_accuracy": accuracy,
-            "validation": kind,
-            "trainable_parameters": classifier.n_parameters,
-            "total_parameters": classifier.total_parameters,
-            "options": {"baseline": classifier.spec(full=True)},
-        }
-    backbone, costs = classifier.reader_.backbone, classifier.costs_
-    return {
-        "train_accuracy": _known(classifier.scores_["train_accuracy"]),
-        "validation_accuracy": _known(classifier.scores_["validation_accuracy"]),
-        "validation": classifier.parts_.validation_kind(),
-        "report": dict(classifier.report_),
-        "options": classifier.parts_.specs(full=True),
-        "fit_tokens": costs["lm_tokens"],
-        "trainable_parameters": costs["trainable_parameters"],
-        "total_parameters": costs["total_parameters"],
-        "backbone": backbone.name,
-        "weights_hash": backbone.weights_hash,
-        "device": str(backbone.device),
-        "dtype": str(backbone.dtype).removeprefix("torch."),
-    }
-
-
-def _known(figure: float) -> float | None:
-    """None of what there was no case for."""
-    return None if np.isnan(figure) else figure
-
-
-def _tokens(classifier: Any) -> dict[str, Any]:
-    """What the language model has read by now, that is, also for test."""
-    if not hasattr(classifier, "reader_"):
-        return {}
-    reader = classifier.reader_
-    return {
-        "predict_tokens": reader.tokens_run - classifier.costs_["lm_tokens"],
-        "lm_seconds": reader.seconds,
-    }
 
 
 def failed(cell: Cell, error: str, *, status: str = "failed", trace: str | None = None) -> Record:
