@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from tsprompt import progress
-from tsprompt.backbones import load_backbone
 from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
@@ -28,6 +27,7 @@ from tsprompt.heads.lesson import hold_out
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.opening import open_backbone
 from tsprompt.model.saving import load, save
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.warm_start import choose_source, read_sources, task_vector
@@ -181,9 +181,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "leave them out, or use ",
                 Setting("combination", "distil"),
             )
-        given = TrainingData.of(X, y, unlabelled, development)
-        self._check_counts(given, parts)
-        return self._fit_given(parts, given)
+        data = TrainingData.of(X, y, unlabelled, development)
+        self._check_counts(data, parts)
+        return self._fit_on(parts, data)
 
     def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
         """Fit without a single label: only scales, vocabularies and quantiles are learned.
@@ -202,27 +202,27 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         parts = Design.build(self._settings())
         parts.check_zero_shot()
-        return self._fit_given(parts, TrainingData.without_labels(X, classes))
+        return self._fit_on(parts, TrainingData.without_labels(X, classes))
 
     @property
     def uses_unlabelled(self) -> bool:
         """Whether `fit` takes cases without labels."""
         return Design.build(self._settings()).combination.uses_unlabelled
 
-    def _fit_given(self, parts: Design, given: TrainingData) -> PromptClassifier:
+    def _fit_on(self, parts: Design, data: TrainingData) -> PromptClassifier:
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit must not pass for this one.
         if hasattr(self, "fitted_"):
             del self.fitted_
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
-            fitted = self._fit(parts, given, seed)
+            fitted = self._fit(parts, data, seed)
         fitted.costs["fit_seconds"] = time.perf_counter() - started
         self.fitted_ = fitted
         return self
 
-    def _fit(self, parts: Design, given: TrainingData, seed: int) -> Fitted:
-        cases = given.train
+    def _fit(self, parts: Design, data: TrainingData, seed: int) -> Fitted:
+        cases = data.train
         if parts.scope == "step" and parts.preprocessing.length is None:
             # The head sees one vector for each step, so all series need the same steps.
             parts.preprocessing.length = int(cases.lengths.max())
@@ -235,20 +235,18 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 )
         sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
-        backbone = load_backbone(
-            parts.backbone,
-            max(layers),
-            derive(seed, "backbone"),
-            self.device,
-            self.dtype,
-            answers=parts.reads_answer,
-        )
-        backbone = parts.train.prepare(backbone, derive(seed, "train"))
-        names = [str(one) for one in given.classes]
-        parts.head.meet(backbone, names)
-        prepared = _prepare(parts, given, seed)
+        backbone = open_backbone(parts, seed, device=self.device, dtype=self.dtype)
+        names = [str(one) for one in data.classes]
+        parts.head.meet(backbone, classes=names)
+        prepared = _prepare(parts, data, seed)
         train = prepared.train, prepared.labels[: prepared.learn]
-        parts.context.meet(backbone, names, train, derive(seed, "context"), parts.head.class_words)
+        parts.context.fit(
+            backbone,
+            classes=names,
+            train=train,
+            seed=derive(seed, "context"),
+            spoken=parts.head.class_words,
+        )
         reader = make_reader(parts, backbone, self.batch_tokens)
         vector = None
         if parts.prompt.of_vectors:
@@ -267,10 +265,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             design=parts,
             reader=reader,
             readings=readings,
-            classes=given.classes,
+            classes=data.classes,
             n_features=cases.n_features,
             seed=seed,
-            scores=_scores(parts.combination, evidence, set_aside=members.given.set_aside),
+            scores=_scores(parts.combination, evidence, set_aside=members.data.set_aside),
             costs=_costs(parts, reader, members.trained),
             report={**(chosen.report() if chosen else {}), **report},
             task_vector=vector,
@@ -379,14 +377,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choices = [field.name for field in dataclasses.fields(Settings)]
         return resolve(self.recipe, {name: getattr(self, name) for name in choices})
 
-    def _check_counts(self, given: TrainingData, parts: Design) -> None:
-        if len(given.classes) < 2:
+    def _check_counts(self, data: TrainingData, parts: Design) -> None:
+        if len(data.classes) < 2:
             raise InputError(
-                f"y has one class only ({given.classes[0]}); a classifier needs two or more"
+                f"y has one class only ({data.classes[0]}); a classifier needs two or more"
             )
-        if given.development:
+        if data.development:
             return  # nothing need be held out of train
-        counts = np.bincount(given.labels)
+        counts = np.bincount(data.labels)
         head, tuner = parts.head, parts.tuner
         for own, least, other in (
             (
@@ -400,7 +398,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 (Setting("tuner", "search"), " or ", Setting("tuner", "none")),
             ),
         ):
-            rare = [str(given.classes[i]) for i in np.flatnonzero(counts < least)]
+            rare = [str(data.classes[i]) for i in np.flatnonzero(counts < least)]
             if rare:
                 raise InputError(
                     f"class {', '.join(rare)} has fewer than {least} training cases, but ",
@@ -423,25 +421,25 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _prepare(parts: Design, given: TrainingData, seed: int) -> TrainingData:
+def _prepare(parts: Design, data: TrainingData, seed: int) -> TrainingData:
     """The same, preprocessed, and as the strategy wants it; both learn from train alone. What
     tuner and head validate on is set aside here, where they may not do so by themselves."""
-    train = given.train
+    train = data.train
     prepared = parts.preprocessing.fit(train).transform(train)
     prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
-    if given.development:
-        extra = given.cases[given.learn :]
+    if data.development:
+        extra = data.cases[data.learn :]
         extra = parts.preprocessing.transform(extra, argument="development")
         prepared = Cases.joined(prepared, parts.strategy.transform(extra))
-    free = given.unlabelled
+    free = data.unlabelled
     if free is not None:
         free = parts.preprocessing.transform(free, argument="unlabelled")
         free = parts.strategy.transform(free)
-    whole = dataclasses.replace(given, cases=prepared, unlabelled=free)
+    whole = dataclasses.replace(data, cases=prepared, unlabelled=free)
     share = parts.held_share
-    if not share or given.development or given.zero_shot:
+    if not share or data.development or data.zero_shot:
         return whole
-    return whole.with_development(*hold_out(given.labels, share, derive(seed, "development")))
+    return whole.with_development(*hold_out(data.labels, share, derive(seed, "development")))
 
 
 def _scores(combination: Combination, evidence: Evidence, *, set_aside: bool) -> dict[str, float]:

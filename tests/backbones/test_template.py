@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.template import Prompt, Template
+from tsprompt.backbones.template import FRAME, Prompt, Template
 from tsprompt.base.seeds import generator
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.prompts.base import place
 from tsprompt.strategies import Strategy, strategies
 from tsprompt.strategies.autoencoder import AutoEncoder
-from tsprompt.strategies.base import FRAME
 
 NAMES = list(strategies)
 
@@ -54,7 +53,7 @@ def test_every_position_is_used_exactly_once(
     before = data.draw(st.integers(0, slots + 1))
     template = lay_out(name, steps, width, slots, before=before, mask=mask)
     used = [0, *template.prompt, *template.data.ravel(), template.mask, template.length - 1]
-    assert sorted(used) == list(range(FRAME + slots + steps * width))
+    assert sorted(used) == list(range(len(FRAME) + slots + steps * width))
     assert template.data.shape == (steps, width)
     # Slot k is before slot k + 1, step s before step s + 1: nothing is read out of order.
     assert (np.diff(template.prompt) > 0).all()
@@ -70,7 +69,7 @@ def test_as_many_steps_are_allowed_as_fit_and_no_more(
     most = strategy.max_steps(positions, length, width)
 
     def size(steps: int) -> int:
-        return FRAME + strategy.slots(length, steps) + steps * width
+        return len(FRAME) + strategy.slots(length, steps) + steps * width
 
     assert most < 1 or size(most) <= positions
     assert size(max(most, 0) + 1) > positions

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, BatchSize, load_backbone
+from tsprompt.backbones.vocabulary import find_word, named_or_drawn
 from tsprompt.contexts import NO_CONTEXT, Context, contexts
 from tsprompt.contexts.demonstrations import Demonstrations
-from tsprompt.contexts.words import find_word, named_or_drawn
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, TspromptNotice
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.ridge import Ridge
 from tsprompt.model.layout import layout, slots
@@ -58,7 +59,7 @@ def make(
     length = model.length or 0
     reader = Reader(backbone, plan, length, "series", BatchSize(4096))
     chosen = contexts.build(context)
-    chosen.meet(backbone, CLASSES, (cases, labels), 0)
+    chosen.fit(backbone, classes=CLASSES, train=(cases, labels), seed=0)
     fitted = tokenizers.build(tokenizer)
     room = reader.room(fitted.width(cases.n_features), chosen)
     fitted.fit(cases, backbone, max_steps=room, rng=np.random.default_rng(0))
@@ -66,7 +67,7 @@ def make(
     filled = plan.slots(length, fitted.max_steps_)
     drawn = model.draw(filled, backbone, np.random.default_rng(1))
     reading = Reading(fitted, drawn, readouts.build("mask"), LAYERS, context=own)
-    reader.prepare(reading)
+    reader.introduce(reading)
     return reader, reading
 
 
@@ -255,11 +256,11 @@ def test_another_demonstration_changes_the_answer(backbone: Backbone, context: s
     def altered(position: int) -> Tensor:
         """The answer with other tokens for this case of train."""
         number = int((own.index_ == position).nonzero())
-        steps = int(own._shelf.steps[number])
-        kept = own._shelf.tokens[steps].clone()
-        own._shelf.tokens[steps][int(own._shelf._row[number])] *= -1
+        steps = int(own.met_shelf.steps[number])
+        kept = own.met_shelf.tokens[steps].clone()
+        own.met_shelf.tokens[steps][int(own.met_shelf._row[number])] *= -1
         out = reader.features(reading, query)
-        own._shelf.tokens[steps] = kept
+        own.met_shelf.tokens[steps] = kept
         return out
 
     assert torch.equal(altered(idle), before)
@@ -390,9 +391,9 @@ def test_a_head_that_holds_nothing_out_learns_from_all_of_train(
     sizes: list[int] = []
     fit = Ridge.fit
 
-    def spy(self: Ridge, features: Tensor, *given: Any) -> Any:
-        sizes.append(len(features))
-        return fit(self, features, *given)
+    def spy(self: Ridge, lesson: Lesson) -> Any:
+        sizes.append(len(lesson.features))
+        return fit(self, lesson)
 
     monkeypatch.setattr(Ridge, "fit", spy)
 

@@ -27,7 +27,7 @@ WORDS = "a+b+c+d"
 def met(backbone: Backbone, spec: str, features: int = 1) -> Any:
     context = contexts.build(spec)
     cases = Cases(np.zeros((2, 5, features), np.float32))
-    context.meet(backbone, ["x", "y"], (cases, np.arange(2)), 0)
+    context.fit(backbone, classes=["x", "y"], train=(cases, np.arange(2)), seed=0)
     return context
 
 
@@ -126,7 +126,7 @@ def test_the_head_sees_the_scores_of_the_colours(tiny: dict[str, Any], separable
 def test_scores_of_words_pick_out_what_the_mask_says(backbone: Backbone) -> None:
     readout = readouts.build("words")
     ids = torch.tensor([backbone.words.id(one) for one in "abcd"])
-    readout.listen(backbone, ids)
+    readout.meet(backbone, words=ids)
     mask = torch.nn.functional.normalize(backbone.embed(ids), dim=1)[:, None, None]
     scores = readout.pool(mask, mask)
     assert scores.shape == (4, 4)

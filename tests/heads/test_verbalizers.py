@@ -44,7 +44,7 @@ def talking(tiny: dict[str, Any], tiny_mlm: str) -> dict[str, Any]:
 
 
 def met(head: Head, backbone: Any, classes: tuple[str, ...] = ("3", "7")) -> Any:
-    head.meet(backbone, list(classes))
+    head.meet(backbone, classes=list(classes))
     return head
 
 

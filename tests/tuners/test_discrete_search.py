@@ -38,7 +38,7 @@ def problem(backbone: Any, separable: Any) -> Problem:
     tokenizer = tokenizers.build("kernels")
     tokenizer.fit(cases, backbone, max_steps=50, rng=np.random.default_rng(0), member=0)
     head = heads.build("auto-words:scores=tied")
-    head.meet(backbone, ["calm", "mild", "wild"])
+    head.meet(backbone, classes=["calm", "mild", "wild"])
     return Problem(
         member=0,
         cases=cases,
@@ -193,7 +193,7 @@ def test_first_order_picks_what_the_gradient_promises() -> None:
 def test_first_order_candidates_beat_random_ones_on_average(problem: Problem) -> None:
     """By the true loss, over many slots and batches."""
     from tsprompt.base.seeds import seeded_torch
-    from tsprompt.tuners.gradient import TrainFeatures
+    from tsprompt.tuners.training import TrainFeatures
     from tsprompt.tuners.trigger import Written
 
     tuner, backbone = Trigger(), problem.reader.backbone

@@ -1,13 +1,23 @@
-"""The vocabulary of a backbone, or what stands for it where there is none."""
+"""The vocabulary of a backbone, or what stands for it where there is none; words found in it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tsprompt.base.part import require
 from tsprompt.errors import ConfigError, Setting
 
-__all__ = ["NoWords", "Words"]
+if TYPE_CHECKING:
+    from tsprompt.backbones.base import Backbone
+
+__all__ = ["NoWords", "Words", "encode_text", "find_word", "find_words", "named_or_drawn"]
+
+_MARKS = ("", "Ġ", "▁")
+"""What vocabularies put before a word that begins anew."""
 
 
 class Words:
@@ -82,3 +92,74 @@ class NoWords(Words):
             Setting("prompt", "none"),
             ", or a prompt of vectors that are drawn at random",
         )
+
+
+def encode_text(text: str, backbone: Backbone, name: str) -> list[int]:
+    """Ids of a text's tokens, without special ones; `name`: the prompt that it was written for.
+
+    Raises
+    ------
+    ConfigError
+        A word is not in the vocabulary, and can't be spelled with its pieces either.
+    """
+    unknown = [word for word in text.split() if not backbone.words.knows(word)]
+    require(
+        not unknown,
+        f"{name}: the vocabulary of {backbone.name} can't spell {', '.join(map(repr, unknown))}; "
+        "use other words",
+    )
+    return backbone.words.encode(text)
+
+
+def find_word(name: str, backbone: Backbone) -> int | None:
+    """The id of a word, as it is written or in small letters; None if it is not one token."""
+    spellings = dict.fromkeys([name, name.lower()])
+    found = [backbone.words.id(mark + one) for one in spellings for mark in _MARKS]
+    return next(
+        (one for one in found if one is not None and one not in backbone.words.special), None
+    )
+
+
+def find_words(words: Sequence[str], part: str, backbone: Backbone) -> list[int]:
+    """The ids of words that were asked for.
+
+    Raises
+    ------
+    ConfigError
+        One of them is no single token of the vocabulary, or two are the same.
+    """
+    ids = []
+    for word in words:
+        number = find_word(str(word), backbone)
+        if number is None:
+            raise ConfigError(
+                f"{part}: {word!r} is not one word of the vocabulary of {backbone.name}; "
+                "give another word, or leave words out"
+            )
+        ids.append(number)
+    require(len(set(ids)) == len(ids), f"{part}: words names the same word twice: {list(words)}")
+    return ids
+
+
+def named_or_drawn(names: Sequence[str], backbone: Backbone, rng: np.random.Generator) -> list[int]:
+    """For each name its word, where it is one of the vocabulary, else a word drawn at random.
+
+    All are distinct.
+
+    Raises
+    ------
+    ConfigError
+        The vocabulary has too few words.
+    """
+    found = [find_word(name, backbone) for name in names]
+    # Two names may share a word ("A", "a"): only the first keeps it.
+    ids = [one if one not in found[:i] else None for i, one in enumerate(found)]
+    taken = {one for one in ids if one is not None}
+    free = [one for one in backbone.words.plain if one not in taken]
+    missing = ids.count(None)
+    require(
+        missing <= len(free),
+        f"the vocabulary of {backbone.name} has {len(free)} words for {missing} names",
+    )
+    drawn = iter(rng.choice(free, size=missing, replace=False).tolist() if missing else [])
+    return [next(drawn) if one is None else one for one in ids]

@@ -19,6 +19,10 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     Subclasses are dataclasses. Their fields are the options; whatever `fit` learns is kept in
     attributes whose names end in ``_`` and hold tensors, numbers, strings, or lists and dicts of
     these. So one pair of methods saves and restores every part.
+
+    What must know the language model gets to know it by ``meet(backbone, ...)``, also after
+    `restore`; what it keeps of it, not to be saved, is in attributes whose names start with
+    ``met_``.
     """
 
     name: ClassVar[str] = "part"

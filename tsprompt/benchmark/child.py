@@ -45,24 +45,18 @@ def warm(task: dict[str, Any]) -> None:
 
         baselines.build(cell.method.settings["baseline"]).check()
         return
-    from tsprompt.backbones import load_backbone
     from tsprompt.backbones.catalogue import split_name
     from tsprompt.backbones.load import pick_device
     from tsprompt.classifier import PromptClassifier  # noqa: F401  (imports all that a fit needs)
     from tsprompt.model.design import Design
+    from tsprompt.model.opening import open_backbone
 
-    parts = Design.build(cell.method.resolved())
-    depth = max(parts.choose_layers())
-    twin, _ = split_name(parts.backbone)
+    design = Design.build(cell.method.resolved())
+    design.choose_layers()
+    twin, _ = split_name(design.backbone)
     # Weights that are drawn are drawn by the child, from a seed of its own.
     if pick_device(machine.device).type == "cpu" and twin not in ("random", "shuffled"):
-        load_backbone(
-            parts.backbone,
-            depth,
-            device=machine.device,
-            dtype=machine.dtype,
-            answers=parts.reads_answer,
-        )
+        open_backbone(design, cell.seed, device=machine.device, dtype=machine.dtype)
 
 
 def perform(task: dict[str, Any]) -> None:

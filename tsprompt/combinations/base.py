@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
@@ -227,12 +226,9 @@ class Combination(Part):
             "validation_accuracy_": self.validation_accuracy_,
         }
 
-    def rebuild(
-        self, state: dict[str, Any], head: Head, backbone: Backbone, classes: list[str]
-    ) -> None:
-        """Put back what `state` gave, with heads of the kind of `head`."""
+    def rebuild(self, state: dict[str, Any], head: Head) -> None:
+        """Put back what `state` gave, with heads of the kind of `head`, which has met the model."""
         self.restore({key: value for key, value in state.items() if key != "heads_"})
-        head.meet(backbone, classes)
         self.heads_ = [head.fresh() for _ in state["heads_"]]
         for one, kept in zip(self.heads_, state["heads_"], strict=True):
             one.restore(kept)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.template import Template
+from tsprompt.backbones.template import FRAME, Template
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.combinations import Combination
@@ -21,7 +21,16 @@ from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
 
-__all__ = ["NO_CONTEXT", "Context", "NoContext", "Pairs", "Tokenise", "Write", "contexts"]
+__all__ = [
+    "NO_CONTEXT",
+    "Context",
+    "NoContext",
+    "Pairs",
+    "Tokenise",
+    "Write",
+    "contexts",
+    "needs_mask",
+]
 
 contexts: Registry[Context] = Registry("context")
 
@@ -75,9 +84,10 @@ class Context(Part):
             Setting("context", "none"),
         )
 
-    def meet(
+    def fit(
         self,
         backbone: Backbone,
+        *,
         classes: list[str],
         train: tuple[Cases, Labels],
         seed: int,
@@ -136,16 +146,17 @@ class Context(Part):
         inside = part < len(cases)
         number[part[inside]] = np.flatnonzero(inside)
         own = copy.copy(self)
-        own._fit(cases, labels, number, rng)
+        own._draw(cases, labels, number, rng)
         return own
 
-    def _fit(
+    def _draw(
         self, cases: Cases, labels: Labels, number: IntArray, rng: np.random.Generator
     ) -> None:
-        """Learn from train; `number` (B,) is the place at which a case is read, -1 if it is not."""
+        """Choose from train; `number` (B,) is where a case is read, -1 if it is not."""
 
-    def ready(self, tokenise: Tokenise, backbone: Backbone) -> None:
-        """Called before anything is read: train cases that it shows can be tokenised now."""
+    def meet(self, backbone: Backbone, *, tokenise: Tokenise) -> None:
+        """Get to know the language model, and how cases are tokenised for it, after `fit` and after
+        `restore`, and before anything is read. Met once, it keeps what it needs."""
 
     def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
         """(r,) positions that it takes in rows (r, S, W[, D]), given what it chose (r, K)."""
@@ -213,3 +224,14 @@ class NoContext(Context):
 
 NO_CONTEXT = NoContext()
 """For whoever reads without a context."""
+
+
+def needs_mask(part: str, backbone: Backbone) -> None:
+    """Raise `ConfigError` unless the model answers at a mask between `[CLS]` and `[SEP]`."""
+    require(
+        backbone.family.frame == FRAME,
+        Setting("context", part),
+        f" puts its words around [MASK] and [SEP], and {backbone.name} is a model without them; "
+        "use an encoder such as minilm, or ",
+        Setting("context", "none"),
+    )

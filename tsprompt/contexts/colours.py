@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
+from tsprompt.backbones.vocabulary import find_word, find_words, named_or_drawn
 from tsprompt.base.part import require, require_one_of, several
 from tsprompt.base.seeds import generator
 from tsprompt.combinations import Combination
-from tsprompt.contexts.base import Context, contexts
-from tsprompt.contexts.words import find_word, given_words, named_or_drawn, needs_mask
+from tsprompt.contexts.base import Context, contexts, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, notice
 from tsprompt.heads.lesson import Labels
@@ -97,9 +97,10 @@ class Colours(Context):
         """Those of the marks."""
         return self.ids_
 
-    def meet(
+    def fit(
         self,
         backbone: Backbone,
+        *,
         classes: list[str],
         train: tuple[Cases, Labels],
         seed: int,
@@ -116,7 +117,7 @@ class Colours(Context):
                 len(self.words) >= count,
                 f"colours: there are {len(self.words)} words for {count} {self.by}s; give more",
             )
-            self.ids_ = torch.tensor(given_words(self.words[:count], "colours", backbone))
+            self.ids_ = torch.tensor(find_words(self.words[:count], "colours", backbone))
             return
         known = [one for one in _COLOURS if find_word(one, backbone) is not None]
         if len(known) < count:

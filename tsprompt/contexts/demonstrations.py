@@ -13,15 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import FRAME
+from tsprompt.backbones.vocabulary import find_words, named_or_drawn
 from tsprompt.base.part import require, require_one_of, several
 from tsprompt.base.seeds import generator
-from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts
-from tsprompt.contexts.words import given_words, named_or_drawn, needs_mask
+from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
-from tsprompt.strategies.base import FRAME
 
 __all__ = ["Demonstrations"]
 
@@ -80,16 +80,17 @@ class Demonstrations(Context):
         require(self.least_steps >= 1, "demonstrations: least_steps must be 1 or more")
         require(isinstance(self.prompted, bool), "demonstrations: prompted is true or false")
         require_one_of(self, "place", ("after", "before"))
-        self._shelf: _Shelf | None = None
+        self.met_shelf: _Shelf | None = None
 
     @property
     def word_ids(self) -> Tensor:
         """Those of the classes."""
         return self.ids_
 
-    def meet(
+    def fit(
         self,
         backbone: Backbone,
+        *,
         classes: list[str],
         train: tuple[Cases, Labels],
         seed: int,
@@ -127,7 +128,7 @@ class Demonstrations(Context):
             f"demonstrations: there are {len(self.words)} words for {len(classes)} classes; "
             f"give one for each of: {', '.join(classes)}",
         )
-        ids = given_words(self.words, "demonstrations", backbone)
+        ids = find_words(self.words, "demonstrations", backbone)
         require(
             spoken is None or spoken == ids,
             "demonstrations: its words are not those that the head takes for the classes; give "
@@ -155,27 +156,27 @@ class Demonstrations(Context):
 
     def _positions(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
         """Positions of a query of S steps together with its demonstrations."""
-        query = FRAME + strategy.slots(length, steps) + steps * width
+        query = len(FRAME) + strategy.slots(length, steps) + steps * width
         return query + self.shown_ * len(self.ids_) * self._each(strategy, length, width, steps)
 
     def _each(self, strategy: Strategy, length: int, width: int, steps: int) -> int:
         """Positions of a demonstration of S steps: it has no `[CLS]`, and its word has the mask's
         place, or one behind it."""
         prompt = strategy.slots(length, steps) if self.prompted else 0
-        return FRAME - 1 + prompt + steps * width + self.behind_
+        return len(FRAME) - 1 + prompt + steps * width + self.behind_
 
     def extra(self, strategy: Strategy, length: int, rows: Tensor, beside: IntArray) -> IntArray:
         """Those of the demonstrations of each row."""
-        assert self._shelf is not None, "ready comes first"
+        assert self.met_shelf is not None, "it meets the model first"
         each = {
             steps: self._each(strategy, length, rows.shape[2], steps)
-            for steps in self._shelf.tokens
+            for steps in self.met_shelf.tokens
         }
-        sizes = np.array([each[steps] for steps in self._shelf.steps.tolist()], dtype=np.intp)
+        sizes = np.array([each[steps] for steps in self.met_shelf.steps.tolist()], dtype=np.intp)
         total: IntArray = np.array(sizes, dtype=np.intp)[beside].sum(axis=1)
         return total
 
-    def _fit(
+    def _draw(
         self, cases: Cases, labels: Labels, number: IntArray, rng: np.random.Generator
     ) -> None:
         """Draw the pool, and the order of the demonstrations."""
@@ -190,22 +191,22 @@ class Demonstrations(Context):
         self.values_ = torch.from_numpy(np.concatenate(list(taken)))
         self.order_ = torch.from_numpy(rng.permutation(self.shown_ * len(self.ids_)))
         self.seed_ = int(rng.integers(2**31))
-        self._shelf = None
+        self.met_shelf = None
 
-    def ready(self, tokenise: Tokenise, backbone: Backbone) -> None:
+    def meet(self, backbone: Backbone, *, tokenise: Tokenise) -> None:
         """Tokenise the pool, once."""
-        if self._shelf is None:
+        if self.met_shelf is None:
             series = self.values_.split(self.lengths_.tolist())
             pool = Cases([one.numpy() for one in series])
-            self._shelf = _Shelf(list(tokenise(pool)), self.seed_, backbone)
+            self.met_shelf = _Shelf(list(tokenise(pool)), self.seed_, backbone)
 
     def choose(self, tokens: Tensor, own: IntArray | None, backbone: Backbone) -> IntArray:
         """(b, C * per_class) numbers in the pool, in the order in which they are shown.
 
         Equal cases are shown equal ones, but in train never themselves.
         """
-        assert self._shelf is not None, "ready comes first"
-        near, chance, same = self._shelf.compare(_signatures(tokens, backbone))
+        assert self.met_shelf is not None, "it meets the model first"
+        near, chance, same = self.met_shelf.compare(_signatures(tokens, backbone))
         itself = torch.zeros_like(same)
         if own is not None:
             itself = torch.from_numpy(own)[:, None] == self.index_
@@ -230,9 +231,9 @@ class Demonstrations(Context):
         self, query: Tensor, beside: IntArray, write: Write, backbone: Backbone
     ) -> Iterator[tuple[IntArray, Tensor, int]]:
         """The query, and behind or before it its demonstrations."""
-        assert self._shelf is not None, "ready comes first"
+        assert self.met_shelf is not None, "it meets the model first"
         written, row_of = self._write(np.unique(beside), write, backbone)
-        steps = self._shelf.steps[beside]
+        steps = self.met_shelf.steps[beside]
         kinds, kind_of = np.unique(steps, axis=0, return_inverse=True)
         for number, kind in enumerate(kinds):
             part = np.flatnonzero(kind_of.ravel() == number)
@@ -251,14 +252,14 @@ class Demonstrations(Context):
         self, numbers: IntArray, write: Write, backbone: Backbone
     ) -> tuple[dict[int, Tensor], IntArray]:
         """Demonstrations (u, L - 1, D) of cases of the pool, by their steps; where each is."""
-        assert self._shelf is not None
+        assert self.met_shelf is not None
         written: dict[int, Tensor] = {}
         row_of = np.zeros(len(self.index_), dtype=np.intp)
-        steps = self._shelf.steps[numbers]
+        steps = self.met_shelf.steps[numbers]
         for length in np.unique(steps):
             own = numbers[steps == length]
             row_of[own] = np.arange(len(own))
-            template, filled = write(self._shelf.take(own), self.prompted)
+            template, filled = write(self.met_shelf.take(own), self.prompted)
             words = backbone.embed(self.ids_[self.labels_[torch.from_numpy(own)]])
             if self.behind_:
                 filled = torch.cat([filled, words[:, None].to(filled)], dim=1)

@@ -86,9 +86,9 @@ class Head(Part):
         """What `meet` has set: it is not saved, and not learned."""
         return {key: value for key, value in vars(self).items() if key.startswith("met_")}
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Get to know the language model and the names of the classes, before `fit` and after
-        `restore`. What is kept of them is in attributes whose names start with ``met_``.
+        `restore`.
 
         Raises
         ------

@@ -50,9 +50,9 @@ class Knowledge(Verbalizer):
         require(self.neighbours >= 0, "knowledge: neighbours must be 0 or more")
         require(0 < self.keep <= 1, "knowledge: keep lies above 0, and is 1 at the most")
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer, the words of the classes, and their neighbours."""
-        super().meet(backbone, classes)
+        super().meet(backbone, classes=classes)
         seeds = words_of_classes(self.words, classes, backbone.words, self.name)
         self.met_seeds = seeds
         self.met_ids = expand(seeds, self.met_scorer.vectors, backbone.words.plain, self.neighbours)

@@ -37,9 +37,9 @@ class LabelWords(Verbalizer):
         super().__post_init__()
         self.words = spell_words(self.words)
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer, and the words of the classes in the vocabulary."""
-        super().meet(backbone, classes)
+        super().meet(backbone, classes=classes)
         self.met_ids = words_of_classes(self.words, classes, backbone.words, self.name)
 
     @property

@@ -61,7 +61,7 @@ class Prototype(EarlyStopping, Head):
         require(positive, "prototype: temperature and learning_rate must be positive")
         require(0 < self.validation < 1, "prototype: validation lies between 0 and 1")
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Learn how many entries a hidden state has."""
         self.met_size = backbone.state_size
 

@@ -59,9 +59,9 @@ class SoftWords(EarlyStopping, WordHead):
         require(self.learning_rate > 0, "soft-words-head: learning_rate must be positive")
         require(0 < self.validation < 1, "soft-words-head: validation lies between 0 and 1")
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer, and the vectors to start from."""
-        super().meet(backbone, classes)
+        super().meet(backbone, classes=classes)
         try:
             found = words_of_classes(self.words, classes, backbone.words, self.name)
         except ConfigError:

@@ -50,7 +50,7 @@ class WordHead(Head):
     def __post_init__(self) -> None:
         require_one_of(self, "scores", tuple(SCORERS))
 
-    def meet(self, backbone: Backbone, classes: list[str]) -> None:
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer."""
         self.met_scorer: WordScorer = word_scorer(backbone, self.scores)
         self.met_classes = list(classes)

@@ -33,20 +33,20 @@ class Ensemble:
         self,
         parts: Design,
         reader: Reader,
-        given: TrainingData,
+        data: TrainingData,
         layers: tuple[int, ...],
         *,
         seed: int,
         source: Source | None = None,
     ) -> None:
-        """`given` is prepared by preprocessing and strategy; `source` is a prompt to start from."""
+        """`data` is prepared by preprocessing and strategy; `source` is a prompt to start from."""
         self.source = source
-        self.parts, self.reader, self.given = parts, reader, given
+        self.parts, self.reader, self.data = parts, reader, data
         self.layers, self.seed = layers, seed
-        self.train = given.train
+        self.train = data.train
         combination = parts.combination
-        labels = given.labels[: given.learn]
-        n_classes = len(given.classes)
+        labels = data.labels[: data.learn]
+        n_classes = len(data.classes)
         self.tasks = combination.share_out(self.train, labels, n_classes, parts.n_prompts)
         parts.train.check(parts.tuner.name, len(self.tasks))
         self.views = Views(combination)
@@ -56,7 +56,7 @@ class Ensemble:
 
     def read(self) -> tuple[list[Reading], Evidence]:
         """Find all prompts; give the readings and what they make the model say."""
-        given, count = self.given, len(self.tasks) * self.parts.tuner.n_found
+        data, count = self.data, len(self.tasks) * self.parts.tuner.n_found
         features, free = Columns(count), Columns(count)
         readings: list[Reading] = []
         for member, tokenizer in enumerate(self._fit_tokenizers()):
@@ -64,27 +64,27 @@ class Ensemble:
                 readings.append(found.reading)
                 self.trained += found.trained
                 features.append(found.features)
-                if given.zero_shot:
+                if data.zero_shot:
                     free = features
-                elif given.unlabelled is not None:
-                    seen = self.views.of(given.unlabelled, member)
+                elif data.unlabelled is not None:
+                    seen = self.views.of(data.unlabelled, member)
                     stage = f"unlabelled, prompt {len(readings)}"
                     free.append(self.reader.features(found.reading, seen, stage))
         self.reader.forget()
         width = features.joined.shape[1] // len(readings)
         if not self.parts.head.held_share:
-            given = given.rejoined()
-        labelled = 0 if given.zero_shot else given.learn
-        behind = features.joined[labelled:], given.labels[labelled:]
+            data = data.rejoined()
+        labelled = 0 if data.zero_shot else data.learn
+        behind = features.joined[labelled:], data.labels[labelled:]
         evidence = Evidence(
             features=features.joined[:labelled],
             members=[reading.member for reading in readings],
             tasks=self.tasks,
-            labels=given.labels[:labelled],
-            n_classes=len(given.classes),
+            labels=data.labels[:labelled],
+            n_classes=len(data.classes),
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
-            unlabelled=free.joined if given.zero_shot or given.unlabelled is not None else None,
-            development=behind if given.development else None,
+            unlabelled=free.joined if data.zero_shot or data.unlabelled is not None else None,
+            development=behind if data.development else None,
         )
         return readings, evidence
 
@@ -98,14 +98,14 @@ class Ensemble:
 
     def _find(self, member: int, tokenizer: Tokenizer) -> Iterator[Found]:
         """What the tuner finds for one member, with features of all cases."""
-        task, cases = self.tasks[member], self.views.of(self.given.cases, member)
-        labels = task.labels(self.given.labels)
+        task, cases = self.tasks[member], self.views.of(self.data.cases, member)
+        labels = task.labels(self.data.labels)
         part, others = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
         some = cases.take(part) if len(others) else cases
         problem = self._problem(member, task, tokenizer, some, labels[part])
         problem.context = self._context(member, part)
-        if self.given.development and part[-1] >= self.given.learn:
-            problem.learn = int((part < self.given.learn).sum())
+        if self.data.development and part[-1] >= self.data.learn:
+            problem.learn = int((part < self.data.learn).sum())
         prompts = self.parts.tuner.find(problem)
         self._reports.append(self.parts.tuner.report())
         for found in prompts:
@@ -122,7 +122,7 @@ class Ensemble:
 
     def _context(self, member: int, part: IntArray) -> Context:
         """What stands beside the cases of a member; `part`: which of all cases its task has."""
-        labels = self.given.labels[: self.given.learn]
+        labels = self.data.labels[: self.data.learn]
         rng = generator(self.seed, "context", member)
         seen = self.views.of(self.train, member)
         return self.parts.context.drawn(seen, labels, rng, part)

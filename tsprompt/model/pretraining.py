@@ -13,7 +13,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from tsprompt.backbones import Backbone, load_backbone
+from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.folder import check_target, pack, write_folder
 from tsprompt.base.part import require
@@ -22,20 +22,21 @@ from tsprompt.data import Cases, as_cases
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.design import Design, make_reader
+from tsprompt.model.opening import open_backbone
 from tsprompt.model.warm_start import PROMPTS, task_vector
 from tsprompt.recipes import RECIPES, resolve
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tuners import Problem, tuners
 from tsprompt.tuners.pretraining import PretrainingTuner
 
-__all__ = ["UNIVERSAL", "Pretrained", "Task", "check_prompts_target", "pretrain"]
+__all__ = ["UNIVERSAL", "Pretrained", "TrainedPrompt", "check_prompts_target", "pretrain"]
 
 UNIVERSAL = "what all have in common"
 """The name of the prompt that all sets have trained."""
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainedPrompt:
     """What pre-training made of one set."""
 
     name: str
@@ -51,7 +52,7 @@ class Pretrained:
     method: str
     settings: dict[str, Any]
     """All choices, as texts."""
-    tasks: list[Task]
+    tasks: list[TrainedPrompt]
     seed: int
     backbone: dict[str, Any]
     report: dict[str, float]
@@ -143,15 +144,7 @@ def pretrain(
         )
     _check(parts, choices)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    layers = parts.choose_layers()
-    backbone = load_backbone(
-        parts.backbone,
-        max(layers),
-        derive(seed, "backbone"),
-        device,
-        dtype,
-        answers=parts.reads_answer,
-    )
+    backbone = open_backbone(parts, seed, device=device, dtype=dtype)
     problems, vectors = [], []
     for name, (X, y) in sets.items():
         labels = _labels(name, y, len(X), needed=tuner.reads_labels)
@@ -161,11 +154,12 @@ def pretrain(
         )
         problems.append(problem)
         vectors.append(vector)
-    tasks = [Task(*one) for one in zip(sets, tuner.pretrain(problems), vectors, strict=True)]
+    trained = zip(sets, tuner.pretrain(problems), vectors, strict=True)
+    tasks = [TrainedPrompt(*one) for one in trained]
     universal = tuner.for_others()
     if universal is not None:
         # Its task is what they have in common: it is the nearest to a task that is like no one.
-        tasks.append(Task(UNIVERSAL, universal, torch.stack(vectors).mean(dim=0)))
+        tasks.append(TrainedPrompt(UNIVERSAL, universal, torch.stack(vectors).mean(dim=0)))
     return Pretrained(
         method=method,
         settings=parts.specs(full=True),

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsprompt.backbones import load_backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.folder import (
     FolderFormat,
@@ -29,11 +28,11 @@ from tsprompt.base.folder import (
     write_folder,
 )
 from tsprompt.base.kinds import SETTINGS
-from tsprompt.base.seeds import derive
 from tsprompt.contexts import contexts
-from tsprompt.errors import BackboneError, ModelFileError
+from tsprompt.errors import ModelFileError
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.opening import identity_of, reopen_backbone
 from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers
 
@@ -95,14 +94,7 @@ def _describe(
         "classes_dtype": fitted.classes.dtype.str,
         "n_features": fitted.n_features,
         "batch_tokens": None if tokens is None else int(tokens),  # JSON knows none of NumPy's
-        "backbone": {
-            "name": backbone.name,
-            "seed": backbone.seed,
-            "depth": backbone.depth,
-            "answers": backbone.family.answers,
-            "dtype": backbone.dtype_name,
-            "weights_hash": backbone.weights_hash,
-        },
+        "backbone": identity_of(backbone),
         "scores": fitted.scores,
         "costs": fitted.costs,
         "report": fitted.report,
@@ -197,32 +189,24 @@ def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
 
 
 def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[str, Any]) -> Fitted:
-    saved = header["backbone"]
-    backbone = load_backbone(
-        saved["name"],
-        saved["depth"],
-        saved["seed"],
-        machine["device"],
-        machine["dtype"],
-        answers=saved.get("answers", True),
-    )
-    if backbone.weights_hash != saved["weights_hash"]:
-        raise BackboneError(
-            f"the weights of {saved['name']} here are not those that the model was fitted with "
-            f"({backbone.weights_hash[:12]}... instead of {saved['weights_hash'][:12]}...); "
-            "install the same backbone, or fit again"
-        )
     state = unpack(header["state"], tensors)
     if unknown := header["settings"].keys() - {one.name for one in dataclasses.fields(Design)}:
         raise KeyError(*sorted(unknown))
     parts = Design.build(header["settings"])
-    backbone = parts.train.prepare(backbone, derive(header["seed"], "train"))
+    backbone = reopen_backbone(
+        parts,
+        header["seed"],
+        header["backbone"],
+        device=machine["device"],
+        dtype=machine["dtype"],
+    )
     backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):
         getattr(parts, name).restore(state[name])
     classes = np.array(header["classes"], dtype=header["classes_dtype"])
     names = [str(one) for one in classes]
-    parts.combination.rebuild(state["combination"], parts.head, backbone, names)
+    parts.head.meet(backbone, classes=names)
+    parts.combination.rebuild(state["combination"], parts.head)
     readings: list[Reading] = []
     for one in state["readings"]:
         if isinstance(one["tokenizer"], int):
@@ -235,7 +219,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[s
         prompt = Prompt(**{"ids": None, **one["prompt"]})
         context = contexts.build(parts.context)
         context.restore(one["context"])
-        readout.listen(backbone, context.word_ids)
+        readout.meet(backbone, words=context.word_ids)
         layers, member = tuple(one["layers"]), one.get("member", 0)
         readings.append(Reading(tokenizer, prompt, readout, layers, member, context))
     return Fitted(

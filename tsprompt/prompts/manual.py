@@ -11,9 +11,9 @@ import torch
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
+from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.part import require
 from tsprompt.prompts.base import PromptModel, prompts
-from tsprompt.prompts.words import encode_words
 
 __all__ = ["Manual"]
 
@@ -89,7 +89,7 @@ class Manual(PromptModel):
             elif piece.strip():
                 # Some vocabularies tell a word that a space precedes from one that begins a text.
                 space = " " if piece[0].isspace() else ""
-                words += encode_words(space + piece.strip(), backbone, self.name)
+                words += encode_text(space + piece.strip(), backbone, self.name)
         mask_first = marks[0] == _MASK
         return Written(words, places[_SERIES] + mask_first, places[_MASK])
 

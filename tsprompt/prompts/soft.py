@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
+from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import Setting
 from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
-from tsprompt.prompts.words import encode_words
 
 __all__ = ["FreeVectors", "Soft", "resume_vectors"]
 
@@ -88,7 +88,7 @@ class Soft(PromptModel):
         return backbone.embed(torch.from_numpy(rng.choice(backbone.words.plain, size=slots)))
 
     def _written(self, backbone: Backbone) -> list[int]:
-        ids = encode_words(str(self.text), backbone, self.name)
+        ids = encode_text(str(self.text), backbone, self.name)
         require(len(ids) > 0, "soft: text holds no words")
         return ids if self.length is None else [*np.resize(ids, self.length)]
 

@@ -214,9 +214,10 @@ class Reader:
         marks = context.markers(template, self.backbone)
         return template, template.assemble(rows, used, self.backbone, marks)
 
-    def prepare(self, reading: Reading) -> Context:
-        """The reading's context, ready to be read with."""
-        reading.context.ready(lambda pool: self.tokenise(reading.tokenizer, pool), self.backbone)
+    def introduce(self, reading: Reading) -> Context:
+        """The reading's context, which has met the language model."""
+        tokenise = partial(self.tokenise, reading.tokenizer)
+        reading.context.meet(self.backbone, tokenise=tokenise)
         return reading.context
 
     def positions(
@@ -248,7 +249,7 @@ class Reader:
     ) -> Said:
         """What the model says about whole cases (b, S, W[, D]); for tuners that train a prompt.
 
-        `context` is ready; `own` (b,) are the positions of the cases in train.
+        `context` has met the model; `own` (b,) are the positions of the cases in train.
         """
         rows, place = self.rows(tokens)
         vectors = prompt.fill(self.backbone)
@@ -292,7 +293,7 @@ class _Pass:
         self, reader: Reader, reading: Reading, total: int, stage: str, *, train: bool = False
     ) -> None:
         self.reader, self.reading, self.total, self.stage = reader, reading, total, stage
-        self.context = reader.prepare(reading)
+        self.context = reader.introduce(reading)
         self.train = train
         self.done = 0.0
         self.vectors = reading.prompt.fill(reader.backbone)

@@ -79,10 +79,9 @@ class Readout(Part):
             )
         return tuple(layer if layer >= 0 else total + 1 + layer for layer in chosen)
 
-    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
-        """Get to know the words (Q,) that the context brings, before `fit` and after `restore`.
-
-        What is kept of them is in attributes whose names start with ``met_``.
+    def meet(self, backbone: Backbone, *, words: Tensor | None) -> None:
+        """Get to know the language model and the words (Q,) that the context brings, before `fit`
+        and after `restore`.
         """
 
     def fit(self, data: Tensor) -> Readout:

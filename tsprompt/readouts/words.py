@@ -40,7 +40,7 @@ class WordScores(Readout):
         """At the mask alone."""
         return False
 
-    def listen(self, backbone: Backbone, words: Tensor | None) -> None:
+    def meet(self, backbone: Backbone, *, words: Tensor | None) -> None:
         """Find the scorer, and keep the ids (Q,) of the words."""
         assert words is not None, "the parts have been checked"
         self.met_scorer, self.met_words = word_scorer(backbone, self.scores), words

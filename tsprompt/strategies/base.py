@@ -6,17 +6,14 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tsprompt.backbones.template import Prompt, Template
+from tsprompt.backbones.template import FRAME, Prompt, Template
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases
 
-__all__ = ["FRAME", "Strategy", "strategies"]
+__all__ = ["Strategy", "strategies"]
 
 strategies: Registry[Strategy] = Registry("strategy")
-
-FRAME = 3
-"""`[CLS]`, `[MASK]` and `[SEP]`."""
 
 
 @dataclass
@@ -45,8 +42,8 @@ class Strategy(Part):
     def max_steps(self, positions: int, length: int, width: int) -> int:
         """The most steps of W tokens that fit into the model's positions beside the prompt."""
         if self.by_step:
-            return (positions - FRAME) // (width + length)
-        return (positions - FRAME - length) // width
+            return (positions - len(FRAME)) // (width + length)
+        return (positions - len(FRAME) - length) // width
 
     @abstractmethod
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:

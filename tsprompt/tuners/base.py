@@ -122,7 +122,7 @@ class Problem:
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
         readout = dataclasses.replace(self.readout)
-        readout.listen(self.reader.backbone, self.context.word_ids)
+        readout.meet(self.reader.backbone, words=self.context.word_ids)
         reading = Reading(self.tokenizer, prompt, readout, self.layers, self.member, self.context)
         rng = generator(self.seed, "readout", self.member)
         features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)

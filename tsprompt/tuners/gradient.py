@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import notice
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
+    OPTIMISERS,
     BestPrompt,
     MaskTrainer,
+    TrainFeatures,
     TrainingTuner,
     gradient_norm,
     memory_used,
@@ -27,9 +27,7 @@ from tsprompt.tuners.training import (
     say_unlearned,
 )
 
-__all__ = ["OPTIMISERS", "Gradient", "TrainFeatures"]
-
-OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
+__all__ = ["Gradient"]
 
 
 @tuners.register("gradient")
@@ -173,42 +171,3 @@ def _reason(backbone: Backbone) -> str:
         "the embedding lookup blocks it, so only the head learned; straight_through=true lets it "
         "flow"
     )
-
-
-class TrainFeatures:
-    """Features of train cases under a prompt and a model that change, or can't."""
-
-    def __init__(self, problem: Problem, first: Found) -> None:
-        self.problem, self.first = problem, first
-        chunks = list(problem.reader.keep_tokens(problem.tokenizer, problem.cases))
-        self.chunks = [(torch.from_numpy(index), tokens) for index, tokens in chunks]
-        # Case -> (chunk, row in it): cases of one length lie in one chunk.
-        self.chunk_of = torch.empty(len(problem.cases), dtype=torch.long)
-        self.row_of = torch.empty(len(problem.cases), dtype=torch.long)
-        for number, (index, _) in enumerate(self.chunks):
-            self.chunk_of[index] = number
-            self.row_of[index] = torch.arange(len(index))
-
-    def batches(self, cases: Tensor, size: int) -> list[Tensor]:
-        """These cases (n,) in random batches, each of one length, in random order."""
-        shuffled = cases.cpu()[torch.randperm(len(cases))]
-        parts = [
-            part
-            for number in range(len(self.chunks))
-            if len(own := shuffled[self.chunk_of[shuffled] == number])
-            for part in own.split(size)
-        ]
-        return [parts[i] for i in torch.randperm(len(parts)).tolist()]
-
-    def of(self, module: PromptModule, cases: Tensor) -> Tensor:
-        """Features (b, R) of a batch, with a graph back to the prompt if there can be one."""
-        now: Prompt = module()
-        reading = self.first.reading
-        backbone = self.problem.reader.backbone
-        if not (now.learns or backbone.learns) and now.equals(reading.prompt):
-            return self.first.features[cases.to(self.first.features.device)]
-        _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
-        rows = tokens[self.row_of[cases].to(tokens.device)]
-        own = cases.cpu().numpy()
-        said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
-        return reading.readout.pool(*said)

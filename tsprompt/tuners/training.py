@@ -1,4 +1,5 @@
-"""What the tuners that train a prompt share: the split, a perceptron, early stopping."""
+"""What the tuners that train a prompt share: the split, a coach, features under a prompt that
+changes, optimisers, early stopping."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +25,19 @@ from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, Tuner
 
 __all__ = [
+    "OPTIMISERS",
     "BestPrompt",
     "MaskTrainer",
+    "TrainFeatures",
     "TrainingTuner",
     "gradient_norm",
     "memory_used",
     "reached",
     "say_unlearned",
 ]
+
+
+OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
 
 @dataclass
@@ -82,6 +89,45 @@ class MaskTrainer:
         """Cross-entropy of features (b, R) of these cases (b,)."""
         scores = self.coach(features)
         return functional.cross_entropy(scores, self.labels[cases])
+
+
+class TrainFeatures:
+    """Features of train cases under a prompt and a model that change, or can't."""
+
+    def __init__(self, problem: Problem, first: Found) -> None:
+        self.problem, self.first = problem, first
+        chunks = list(problem.reader.keep_tokens(problem.tokenizer, problem.cases))
+        self.chunks = [(torch.from_numpy(index), tokens) for index, tokens in chunks]
+        # Case -> (chunk, row in it): cases of one length lie in one chunk.
+        self.chunk_of = torch.empty(len(problem.cases), dtype=torch.long)
+        self.row_of = torch.empty(len(problem.cases), dtype=torch.long)
+        for number, (index, _) in enumerate(self.chunks):
+            self.chunk_of[index] = number
+            self.row_of[index] = torch.arange(len(index))
+
+    def batches(self, cases: Tensor, size: int) -> list[Tensor]:
+        """These cases (n,) in random batches, each of one length, in random order."""
+        shuffled = cases.cpu()[torch.randperm(len(cases))]
+        parts = [
+            part
+            for number in range(len(self.chunks))
+            if len(own := shuffled[self.chunk_of[shuffled] == number])
+            for part in own.split(size)
+        ]
+        return [parts[i] for i in torch.randperm(len(parts)).tolist()]
+
+    def of(self, module: PromptModule, cases: Tensor) -> Tensor:
+        """Features (b, R) of a batch, with a graph back to the prompt if there can be one."""
+        now: Prompt = module()
+        reading = self.first.reading
+        backbone = self.problem.reader.backbone
+        if not (now.learns or backbone.learns) and now.equals(reading.prompt):
+            return self.first.features[cases.to(self.first.features.device)]
+        _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
+        rows = tokens[self.row_of[cases].to(tokens.device)]
+        own = cases.cpu().numpy()
+        said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
+        return reading.readout.pool(*said)
 
 
 class BestPrompt(Best[tuple[Prompt, dict[str, Tensor]]]):

@@ -23,9 +23,8 @@ from tsprompt.heads.base import standardiser
 from tsprompt.heads.mlp import MLP
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.gradient import OPTIMISERS, TrainFeatures
 from tsprompt.tuners.pretraining import PretrainingTuner
-from tsprompt.tuners.training import MaskTrainer, say_unlearned
+from tsprompt.tuners.training import OPTIMISERS, MaskTrainer, TrainFeatures, say_unlearned
 
 __all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]
 

@@ -15,8 +15,7 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.gradient import TrainFeatures
-from tsprompt.tuners.training import MaskTrainer, TrainingTuner, say_unlearned
+from tsprompt.tuners.training import MaskTrainer, TrainFeatures, TrainingTuner, say_unlearned
 
 __all__ = ["Trigger", "first_order"]
 
