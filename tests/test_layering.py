@@ -35,6 +35,7 @@ HEAVY = {
     "sklearn",
     "scipy",
     "pandas",
+    "pyarrow",
 }
 
 

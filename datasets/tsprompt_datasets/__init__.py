@@ -14,13 +14,18 @@ from tsprompt_datasets.groups import expand_names
 from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
+from tsprompt_datasets.own.options import ReadOptions, SplitOptions
+from tsprompt_datasets.own.read import OwnData, is_path, read, read_cases, read_own
 from tsprompt_datasets.readers import SeriesFile
 from tsprompt_datasets.resample import resample_dataset
 
 __all__ = [
     "DatasetEntry",
     "DatasetInfo",
+    "OwnData",
+    "ReadOptions",
     "SeriesFile",
+    "SplitOptions",
     "archive_names",
     "cache_folder",
     "dataset_info",
@@ -28,9 +33,13 @@ __all__ = [
     "expand_names",
     "fetch_dataset",
     "few_shot",
+    "is_path",
     "list_datasets",
     "load_cell",
     "load_dataset",
     "load_file",
+    "read",
+    "read_cases",
+    "read_own",
     "resample_dataset",
 ]

@@ -14,14 +14,16 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import platformdirs
 
 from tsprompt.data import Cases
 from tsprompt_datasets.readers import READER_VERSION, SeriesFile
 
-__all__ = ["cache_folder", "read_entry", "write_entry"]
+__all__ = ["cache_folder", "read_arrays", "read_entry", "write_arrays", "write_entry"]
 
 
 _DAMAGED = (
@@ -37,29 +39,34 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("tsprompt")
 
 
-def _entry(sha256: str, suffix: str) -> Path:
-    return cache_folder() / "parsed" / f"{sha256}{suffix}.v{READER_VERSION}.npz"
+def _entry(sha256: str, suffix: str) -> str:
+    return f"{sha256}{suffix}.v{READER_VERSION}.npz"
+
+
+def read_arrays(name: str) -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays of an entry; None where there is none that can be read."""
+    path = cache_folder() / "parsed" / name
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except _DAMAGED:
+        return None
 
 
 def read_entry(sha256: str, suffix: str) -> SeriesFile | None:
     """What the file with these bytes and this ending holds; None where that isn't known."""
-    try:
-        with (
-            _entry(sha256, suffix).open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            values, lengths = arrays["values"], arrays["lengths"]
-            labels = arrays["labels"]
-    except _DAMAGED:
+    arrays = read_arrays(_entry(sha256, suffix))
+    if arrays is None or not {"values", "lengths", "labels"} <= arrays.keys():
         return None
+    values, lengths, labels = arrays["values"], arrays["lengths"], arrays["labels"]
     numbers = values.dtype in (np.float32, np.float64)
     sound = values.ndim == 2 and numbers and lengths.sum() == len(values)
     if not sound or len(labels) not in (0, len(lengths)):
         return None
-    labels = labels if len(labels) else None
+    named = labels if len(labels) else None
     if len(set(lengths.tolist())) == 1:
-        return SeriesFile(Cases(values.reshape(len(lengths), -1, values.shape[1])), labels)
-    return SeriesFile(Cases(np.split(values, np.cumsum(lengths)[:-1])), labels)
+        return SeriesFile(Cases(values.reshape(len(lengths), -1, values.shape[1])), named)
+    return SeriesFile(Cases(np.split(values, np.cumsum(lengths)[:-1])), named)
 
 
 def write_entry(sha256: str, suffix: str, content: SeriesFile) -> None:
@@ -71,13 +78,18 @@ def write_entry(sha256: str, suffix: str, content: SeriesFile) -> None:
         "lengths": content.cases.lengths,
         "labels": labels,
     }
-    path = _entry(sha256, suffix)
+    write_arrays(_entry(sha256, suffix), arrays)
+
+
+def write_arrays(name: str, arrays: dict[str, Any]) -> None:
+    """Keep an entry. Readers see the whole of it or none; failures to write are silent."""
+    path = cache_folder() / "parsed" / name
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub misreads **
+                np.savez(file, **arrays)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
