@@ -26,6 +26,8 @@ _IN_A_PLAN = {"strategy", *(field.name for field in dataclasses.fields(Model))}
 def as_flag(setting: Setting, path: str = "--output") -> str:
     """`--head ridge`. What the library calls `path` is the flag that says where to write."""
     flag = path if setting.name == "path" else f"--{setting.name.replace('_', '-')}"
+    if isinstance(setting.value, bool):
+        return flag if setting.value else f"--no-{flag.removeprefix('--')}"
     return flag if setting.value is None else f"{flag} {shlex.quote(str(setting.value))}"
 
 

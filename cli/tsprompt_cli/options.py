@@ -57,7 +57,7 @@ SetName = Annotated[
     str,
     typer.Argument(
         metavar="SET",
-        help="The archive's name of a data set, such as GunPoint.",
+        help="A file or folder of your own, or the archive's name of a data set, such as GunPoint.",
         autocompletion=completion.dataset_names,
         show_default=False,
     ),

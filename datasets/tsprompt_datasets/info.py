@@ -21,7 +21,7 @@ class DatasetInfo:
     name: str
     """The archive's name of it."""
     source: str
-    """`bundled`, `data-dir` or `download`."""
+    """`bundled`, `data-dir`, `download`, or `file`."""
     n_train: int
     """Cases to fit on."""
     n_test: int
@@ -78,4 +78,4 @@ def describe_dataset(dataset: Dataset) -> DatasetInfo:
 
 def _counts(split: Split, classes: list[str]) -> dict[str, int]:
     counts = Counter(split.labels.tolist())
-    return {label: counts[label] for label in classes}
+    return {str(label): counts[label] for label in classes}

@@ -3,6 +3,7 @@
 One record for each run; tables are made of stored records by `tsprompt.report`.
 """
 
+from tsprompt.benchmark.folds import measure_folds
 from tsprompt.benchmark.measure import (
     Machine,
     Predictions,
@@ -38,6 +39,7 @@ __all__ = [
     "failed",
     "finished",
     "measure",
+    "measure_folds",
     "named_methods",
     "plan_cells",
     "plan_methods",

@@ -102,6 +102,6 @@ def check_known(truth: Labels, classes: Sequence[str]) -> None:
     if unknown:
         counts = ", ".join(f"{label!r} ({count} cases)" for label, count in unknown.items())
         raise InputError(
-            f"labels that the model never saw: {counts}; it knows {', '.join(classes)}: "
+            f"labels that the model never saw: {counts}; it knows {', '.join(map(str, classes))}: "
             "evaluate it on the set that it was fitted on, or fit another"
         )

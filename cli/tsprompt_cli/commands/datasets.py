@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import DataDir, Form, SetName
+from tsprompt_cli.options import DataDir, Form, SetName, flat
 from tsprompt_cli.output import Format, chosen, emit, grid, say, show, show_json, table
+from tsprompt_cli.own_data import Parting
 
 __all__ = ["app"]
 
@@ -49,15 +50,20 @@ def list_sets(
 
 
 @app.command()
-def info(dataset: SetName, data_dir: DataDir = None, form: Form = None) -> None:
-    """Describe a data set in numbers."""
-    from tsprompt_datasets import dataset_info
+@flat
+def info(
+    dataset: SetName, *, parting: Parting, data_dir: DataDir = None, form: Form = None
+) -> None:
+    """Describe a data set in numbers, and say how a file is understood."""
+    from tsprompt_datasets import describe_dataset
 
-    about = dataset_info(dataset, data_dir=data_dir)
+    loaded = parting.load(dataset, data_dir)
+    about = describe_dataset(loaded.dataset)
     if chosen(form, None) is not Format.TABLE:
-        show_json(dataclasses.asdict(about))
+        understood = [line for _, line in loaded.understood()]
+        show_json({**dataclasses.asdict(about), **({"read": understood} if understood else {})})
         return
-    show(_about(about), "", _counts(about))
+    show(_about(about, loaded.understood()), "", _counts(about))
 
 
 @app.command()
@@ -69,14 +75,14 @@ def fetch(dataset: SetName, data_dir: DataDir = None) -> None:
     show(grid([("data", f"{entry.name}, {entry.source}"), ("folder", str(entry.folder))]))
 
 
-def _about(about: Any) -> Any:
+def _about(about: Any, understood: list[tuple[str, str]]) -> Any:
     from tsprompt_cli.display.summaries import data_lines
 
     files = [
         ("sha256" if not i else "", f"{hash_[:16]}…  {name}")
         for i, (name, hash_) in enumerate(about.sha256.items())
     ]
-    return grid([*data_lines(about), *files])
+    return grid([*data_lines(about), *understood, *files])
 
 
 def _counts(about: Any) -> Any:

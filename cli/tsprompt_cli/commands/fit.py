@@ -11,6 +11,7 @@ import typer
 from tsprompt.base.spec import name_in
 from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, Strategy, flat
 from tsprompt_cli.output import Format, chosen, grid, show, show_json, table
+from tsprompt_cli.own_data import Loaded, Parting
 
 if TYPE_CHECKING:
     from tsprompt.benchmark import Method, Record
@@ -27,6 +28,7 @@ def fit(
     strategy: Strategy = None,
     model: Model,
     machine: Machine,
+    parting: Parting,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -72,20 +74,21 @@ def fit(
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
     from tsprompt.model.saving import MODEL
-    from tsprompt_datasets import load_dataset
 
     if seeds > 1 and shots is None:
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
     spoken = chosen(form, None) is Format.TABLE
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
     name = _name(method, laid_out=strategy is not None)
-    folder = output or Path("models") / f"{dataset}-{name}"
-    data = load_dataset(dataset, data_dir=data_dir)
+    if parting.cv is not None and shots is not None:
+        raise ConfigError("--cv and --shots each part the cases in a way of their own; give one")
+    loaded = parting.load(dataset, data_dir, seed)
+    folder = output or Path("models") / f"{loaded.stem}-{name}"
     check_target(folder, MODEL)
     check_writable(folder)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
-    session = _Session(data, method, machine, seed, spoken=spoken, shots=shots)
+    session = _Session(loaded, method, machine, seed, spoken=spoken, shots=shots)
     classifier, record = session.fit(folder)
     try:
         records = [record, *(session.twins(classifier) if ablations else ())]
@@ -113,7 +116,7 @@ class _Session:
 
     def __init__(
         self,
-        data: Dataset,
+        loaded: Loaded,
         method: Method,
         machine: Machine,
         seed: int,
@@ -121,7 +124,8 @@ class _Session:
         spoken: bool,
         shots: int | None,
     ) -> None:
-        self.whole, self.method, self.machine = data, method, machine
+        self.loaded, self.method, self.machine = loaded, method, machine
+        self.whole, self.folds = loaded.dataset, loaded.folds()
         self.seed, self.spoken, self.shots = seed, spoken, shots
         self.data = self._drawn(seed)
         self._methods: dict[str, Method] = {}
@@ -146,9 +150,12 @@ class _Session:
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
-            show(grid([*data_lines(describe_dataset(self.whole)), *shot_lines(self.data)]))
+            about = data_lines(describe_dataset(self.whole))
+            show(grid([*about, *self.loaded.understood(), *shot_lines(self.data)]))
         classifier, record = self._measure(self.method)
-        classifier.save(folder, **_details(self.data, record))
+        if self.folds:
+            classifier = self._fit_whole()
+        classifier.save(folder, **_details(self.data, record), **self.loaded.details())
         if self.spoken:
             show(grid(self._laid_out(classifier)))
         return classifier, record
@@ -161,18 +168,34 @@ class _Session:
         return [self._measure(method)[1] for method in methods]
 
     def _measure(self, method: Method, seed: int | None = None) -> tuple[Any, Record]:
-        from tsprompt.benchmark import Cell, build, measure
+        from tsprompt.benchmark import Cell, build, measure, measure_folds
         from tsprompt_cli.display.progress_bars import working
 
         self._methods[method.name] = method
         data = self.data if seed is None else self._drawn(seed)
         cell = Cell(data.name, method, self.seed if seed is None else seed, shots=self.shots)
         with working(f"{method.name}: loading") as work:
+
+            def told(stage: str) -> None:
+                work.start(f"{method.name}: {stage}")
+
+            if self.folds:
+                return None, measure_folds(cell, self.folds, self.machine.library(), told)[0]
             classifier = build(cell, self.machine.library())
-            record, _ = measure(
-                classifier, cell, data, lambda stage: work.start(f"{method.name}: {stage}")
-            )
+            record, _ = measure(classifier, cell, data, told)
         return classifier, record
+
+    def _fit_whole(self) -> Any:
+        """The model that is saved where each part was test once: fitted on all cases."""
+        from tsprompt.benchmark import Cell, build
+        from tsprompt_cli.display.progress_bars import working
+
+        whole = self.loaded.whole
+        assert whole is not None
+        with working(f"{self.method.name}: all cases") as work:
+            work.start(f"{self.method.name}: fitting all cases")
+            cell = Cell(self.data.name, self.method, self.seed)
+            return build(cell, self.machine.library()).fit(whole.cases, whole.labels)
 
     def _laid_out(self, classifier: PromptClassifier) -> list[tuple[str, Any]]:
         from tsprompt.model.layout import layout
@@ -189,7 +212,9 @@ def _results(records: list[Record]) -> Any:
     from tsprompt.report.numbers import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
-    heads = ("train", "validation", "test", *seconds_of, "trainable", "total")
+    folds = "fold sd" in records[0].report
+    tested = ("out of fold", "±") if folds else ("test",)
+    heads = ("train", "validation", *tested, *seconds_of, "trainable", "total")
     made = table("model", *heads, right=heads, title="Accuracy, time, parameters")
     made.caption, made.caption_justify = f"validation: {records[0].validation}", "left"
     for record in records:
@@ -198,6 +223,7 @@ def _results(records: list[Record]) -> Any:
             share(record.train_accuracy),
             share(record.validation_accuracy),
             share(record.accuracy),
+            *([share(record.report.get("fold sd"))] if folds else []),
             seconds(record.fit_seconds),
             seconds(record.predict_seconds),
             count(record.trainable_parameters),

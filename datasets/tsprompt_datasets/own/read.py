@@ -30,11 +30,12 @@ from tsprompt_datasets.own.sources import (
     sibling,
 )
 from tsprompt_datasets.own.splits import split
+from tsprompt_datasets.resample import resample_dataset
 
 __all__ = ["OwnData", "is_path", "read", "read_cases", "read_own"]
 
 PathLike = str | os.PathLike[str]
-_DEFAULT = ReadOptions()
+_DEFAULT, _ALONE = ReadOptions(), SplitOptions()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,36 @@ class OwnData:
     """Two lines or so: what was read, and how test came about."""
     columns: dict[str, Any]
     """Options that read new cases in the same way."""
-    whole: Split | None = None
-    """All cases, where train and test were drawn from them."""
+    content: Content | None = None
+    """All cases, where train and test are drawn from them."""
+    parting: SplitOptions = _ALONE
+
+    @property
+    def whole(self) -> Split | None:
+        """All cases, where train and test are drawn from them."""
+        if self.content is None:
+            return None
+        return Split(self.content.cases, self.content.require_labels(self.dataset.name))
+
+    def drawn(self, number: int) -> Dataset:
+        """Another draw of train and test: part `number` of a cross-validation, or a seed.
+
+        Where test is a file of its own, 0 is these two, and any other number mixes them as
+        `resample_dataset` does.
+
+        Raises
+        ------
+        DatasetError
+            There are too few cases or groups for this draw.
+        """
+        if self.content is None:
+            return resample_dataset(self.dataset, number)
+        parting = self.parting
+        if parting.cv is None:
+            parting = dataclasses.replace(parting, seed=parting.seed + number)
+        else:
+            parting = dataclasses.replace(parting, fold=number)
+        return _drawn(self.dataset.name, self.content, parting, self.dataset.sha256)[0]
 
 
 def read(
@@ -182,15 +211,19 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
             )
         return _pair(where, parts["train"], parts["test"], hashes, "test: as it comes")
     content = parts["all"]
-    labels = content.require_labels(where.name)
     _check_classes(where.name, content)
-    train_at, test_at, said = split(where.name, content, parting)
-    learn, score = (
-        Split(content.cases.take(index), labels[index]) for index in (train_at, test_at)
-    )
-    dataset = Dataset(where.name, learn, score, "file", hashes)
-    whole = Split(content.cases, labels)
-    return OwnData(dataset, (*_summed(content), said), content.columns, whole)
+    dataset, said = _drawn(where.name, content, parting, hashes)
+    return OwnData(dataset, (*_summed(content), said), content.columns, content, parting)
+
+
+def _drawn(
+    name: str, content: Content, parting: SplitOptions, hashes: dict[str, str]
+) -> tuple[Dataset, str]:
+    """Train and test drawn from all cases, and how, in words."""
+    labels = content.require_labels(name)
+    train, test, said = split(name, content, parting)
+    learn, score = (Split(content.cases.take(at), labels[at]) for at in (train, test))
+    return Dataset(name, learn, score, "file", hashes), said
 
 
 def _with_sibling(where: _Where, options: ReadOptions, parting: SplitOptions) -> SplitOptions:
