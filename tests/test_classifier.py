@@ -80,7 +80,7 @@ def test_what_fitting_learns_ends_in_an_underscore(fitted: PromptClassifier) -> 
     documented = str(PromptClassifier.__doc__).split("Attributes")[1]
     for name in ("classes_", "n_features_in_", "scores_", "costs_", "report_", "readings_"):
         assert name in documented
-        assert name in learned
+        assert hasattr(fitted, name)
 
 
 @pytest.mark.parametrize("call", ["predict", "predict_proba", "save"])
@@ -124,7 +124,7 @@ def test_it_says_that_it_takes_series_with_gaps() -> None:
     tags = PromptClassifier().__sklearn_tags__()
     assert tags.input_tags.three_d_array
     assert tags.input_tags.allow_nan
-    assert not tags.input_tags.two_d_array
+    assert tags.input_tags.two_d_array
     assert tags.estimator_type == "classifier"
 
 
@@ -223,7 +223,6 @@ def test_probabilities_are_in_the_order_of_classes(
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.zeros((6, 5)), r"X\[:, :, None\]"),
         (np.zeros((0, 5, 1)), "holds no cases"),
         (np.array([[["a"]]] * 6), "not numbers"),
         ([np.zeros((3, 1)), np.zeros((3, 2))] * 3, "X\\[1\\] has 2 features"),
@@ -241,11 +240,12 @@ def test_series_that_cannot_be_used_are_refused(tiny: dict[str, Any], X: Any, me
         ([0] * 6, r"one class only \(0\)"),
         ([0, 1] * 2, r"y has shape \(4,\)"),
         (np.zeros((6, 1)), r"y has shape \(6, 1\)"),
-        ([0, 1, 0, 1, 0, np.nan], "y holds NaN or inf"),
-        ([0, 1, 0, 1, 0, np.inf], "y holds NaN or inf"),
+        ([0, 1, 0, 1, 0, np.nan], r"y\[5\] is nan, which is no class"),
+        ([0, 1, 0, 1, 0, np.inf], r"y\[5\] is inf, which is no class"),
+        (np.array([0, 1, 0, 1, 0, np.nan]), "y holds NaN or inf, the first at 5"),
         (np.array([0, "a", 0, 1, 0, 1], dtype=object), r"several types \(int, str\)"),
-        (np.array(["a", None, "b", "a", "b", "a"], dtype=object), "several types"),
-        (np.array(["a", np.nan, "b", "a", "b", "a"], dtype=object), "several types"),
+        (np.array(["a", None, "b", "a", "b", "a"], dtype=object), r"y\[1\] is None"),
+        (np.array(["a", np.nan, "b", "a", "b", "a"], dtype=object), r"y\[1\] is nan"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused(tiny: dict[str, Any], y: Any, message: str) -> None:
@@ -268,8 +268,10 @@ def test_features_must_be_those_of_the_fit(fitted: PromptClassifier, separable: 
     for features in (1, 3):
         with pytest.raises(InputError, match=f"X has {features} features, the model .* with 2"):
             fitted.predict(np.zeros((2, 20, features)))
-    with pytest.raises(InputError, match=r"X\[:, :, None\]"):
+    with pytest.raises(InputError, match="X has 1 features"):
         fitted.predict(separable.X_test[:, :, 0])
+    with pytest.raises(InputError, match=r"give X\.transpose\(0, 2, 1\)"):
+        fitted.predict(separable.X_test.transpose(0, 2, 1))
 
 
 def test_gaps_without_a_policy_are_refused_and_with_one_are_said(
@@ -323,7 +325,7 @@ def test_choices_that_are_unknown_or_contradict_are_refused(
 
 
 def test_more_features_than_positions_say_which_tokenizers_do(tiny: dict[str, Any]) -> None:
-    X, y = np.random.default_rng(0).standard_normal((6, 5, 120)), [0, 1] * 3
+    X, y = np.random.default_rng(0).standard_normal((6, 120, 120)), [0, 1] * 3
     with pytest.raises(ConfigError, match=r"120 features takes 120 tokens .*kernels"):
         PromptClassifier(**tiny, tokenizer="bins").fit(X, y)
     PromptClassifier(**tiny, tokenizer="patches").fit(X, y)
@@ -396,7 +398,7 @@ def test_companions_of_any_length_change_nothing(tiny: dict[str, Any], ragged: A
     classifier = fit(tiny, ragged, n_prompts=2)
     one = ragged.X_test[0]
     expected = classifier.predict_proba([one])
-    for companion in (one[:3], one, np.concatenate([one, one, one])):
+    for companion in (one[:7], one, np.concatenate([one, one])):
         for batch in ([one, companion], [companion, one][::-1], [one, companion, companion]):
             np.testing.assert_allclose(classifier.predict_proba(batch)[:1], expected, atol=1e-5)
 

@@ -20,7 +20,7 @@ from tsprompt import progress
 from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
-from tsprompt.data import Cases, as_cases
+from tsprompt.data import Cases, as_cases, by_position, tell_of_train
 from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
 from tsprompt.heads.lesson import hold_out
@@ -75,6 +75,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Seed, NumPy RandomState, or None for another result each time.
     verbose
         Show a progress bar.
+    axes
+        The order of axes in arrays: `BTF` (cases, timesteps, features), or `BFT` (cases, channels,
+        timesteps), as sktime and aeon hold them. Data frames say themselves what they hold.
 
     Attributes
     ----------
@@ -82,6 +85,8 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         (C,) labels, sorted.
     n_features_in_
         F, the features of a timestep.
+    feature_names_in_
+        (F,) their names, if train had any.
     parts_
         The fitted parts (preprocessing, strategy, combination, ...).
     readings_
@@ -122,6 +127,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         batch_tokens: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        axes: str = "BTF",
     ) -> None:
         self.recipe = recipe
         self.strategy = strategy
@@ -143,6 +149,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_tokens = batch_tokens
         self.random_state = random_state
         self.verbose = verbose
+        self.axes = axes
 
     def fit(
         self, X: Any, y: Any, *, unlabelled: Any = None, development: Any = None
@@ -152,9 +159,11 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            (B, T, F) numbers, or a list of B arrays (T_i, F). NaN and inf count as missing.
+            (B, T, F) numbers, or (B, T) of one feature; a list of B arrays (T_i, F); a tensor; or
+            data frames: `pd-multiindex`, `df-list` or `nested_univ` of sktime, or a row for each
+            case. NaN, inf and what is masked count as missing.
         y
-            (B,) labels.
+            (B,) labels: whole numbers, texts, booleans or dates. They come back as they came.
         unlabelled
             Further cases (U, T, F) without labels, for a combination that has a use for them
             (`distil`). Scales and tokenizers are learned from X alone.
@@ -181,8 +190,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "leave them out, or use ",
                 Setting("combination", "distil"),
             )
-        data = TrainingData.of(X, y, unlabelled, development)
+        data = TrainingData.of(X, y, unlabelled, development, axes=self.axes)
         self._check_counts(data, parts)
+        tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
         return self._fit_on(parts, data)
 
     def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
@@ -202,7 +212,9 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         parts = Design.build(self._settings())
         parts.check_zero_shot()
-        return self._fit_on(parts, TrainingData.without_labels(X, classes))
+        data = TrainingData.without_labels(X, classes, axes=self.axes)
+        tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
+        return self._fit_on(parts, data)
 
     @property
     def uses_unlabelled(self) -> bool:
@@ -266,7 +278,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             reader=reader,
             readings=readings,
             classes=data.classes,
-            n_features=cases.n_features,
+            expected=data.expected,
             seed=seed,
             scores=_scores(parts.combination, evidence, set_aside=members.data.set_aside),
             costs=_costs(parts, reader, members.trained),
@@ -283,6 +295,14 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def n_features_in_(self) -> int:
         """F, the features of a timestep."""
         return self._fitted("n_features_in_").n_features
+
+    @property
+    def feature_names_in_(self) -> npt.NDArray[Any]:
+        """(F,) names of the features; absent where train had none."""
+        names = self._fitted("feature_names_in_").expected.features
+        if names is None:
+            raise AttributeError("feature_names_in_: the features of train had no names")
+        return np.array(names, dtype=object)
 
     @property
     def parts_(self) -> Design:
@@ -336,10 +356,10 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            X can't be used, or has another number of features than train.
+            X can't be used, or has other features than train.
         """
         check_is_fitted(self, "fitted_")
-        cases = as_cases(X)
+        cases = as_cases(X, axes=self.axes)
         with self._progress():
             return self.fitted_.probabilities(cases)
 
@@ -355,6 +375,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "recipe": self.recipe,
             "random_state": self.random_state,
             "batch_tokens": self.batch_tokens,
+            "axes": self.axes,
         }
         return save(self.fitted_, Path(path), choices, details)
 
@@ -415,7 +436,7 @@ class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
+        tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags

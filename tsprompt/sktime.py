@@ -66,16 +66,16 @@ class PromptClassifier(BaseClassifier):  # type: ignore[misc]
     def _fit(self, X: list[pd.DataFrame], y: npt.NDArray[Any]) -> PromptClassifier:
         """Fit on B frames of (T_i, F) values."""
         self.estimator_ = core.PromptClassifier(**self.get_params(deep=False))
-        self.estimator_.fit(_values(X), y)
+        self.estimator_.fit(X, y)
         return self
 
     def _predict(self, X: list[pd.DataFrame]) -> npt.NDArray[Any]:
         """Labels (B,)."""
-        return self.estimator_.predict(_values(X))
+        return self.estimator_.predict(X)
 
     def _predict_proba(self, X: list[pd.DataFrame]) -> npt.NDArray[np.float64]:
         """Probabilities (B, C)."""
-        return self.estimator_.predict_proba(_values(X))
+        return self.estimator_.predict_proba(X)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -85,7 +85,3 @@ class PromptClassifier(BaseClassifier):  # type: ignore[misc]
             {**small, "readout": "pooled:layers=1"},
             {**small, "strategy": "per-step", "backbone": "none", "device": "cpu"},
         ]
-
-
-def _values(frames: list[pd.DataFrame]) -> list[npt.NDArray[np.float32]]:
-    return [frame.to_numpy(dtype=np.float32) for frame in frames]

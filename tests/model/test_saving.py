@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,10 @@ def test_details_and_figures_are_kept(fitted: PromptClassifier, tmp_path: Path) 
         np.array([-3, 7]),
         np.array([3, 7], dtype=np.uint8),
         np.array([False, True]),
-        np.array([0.5, 2.5]),
+        np.array([1.0, 2.0]),
+        np.array(["2020-01-31", "2021-02-01"], dtype="datetime64[D]"),
+        np.array([date(2020, 1, 31), date(2021, 2, 1)], dtype=object),
+        np.array(["01", " 1 "]),
     ],
 )
 def test_labels_come_back_with_their_type(

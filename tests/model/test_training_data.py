@@ -215,7 +215,7 @@ def test_a_class_without_a_development_case_is_learned_all_the_same(
 
 
 def test_development_labels_are_those_of_y_and_no_text_of_them() -> None:
-    X, y = np.zeros((25, 4, 1)), np.arange(25)
+    X, y = np.random.default_rng(0).normal(size=(25, 4, 1)), np.arange(25)
     assert TrainingData.of(X, y, development=(X[:3], [24, 3, 10])).labels[-3:].tolist() == [
         24,
         3,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC
-from numbers import Integral
-from typing import Any, ClassVar
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from tsprompt.base.spec import spell_spec
 from tsprompt.errors import ConfigError, Piece
@@ -30,6 +32,21 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     """Options of its kind that have no meaning for it: lists leave them out."""
     quick: ClassVar[dict[str, Any]] = {}
     """Options that make it quick on data of a few cases and a tiny model, for tests."""
+
+    def __new__(cls, *values: Any, **options: Any) -> Self:
+        """See that numbers are numbers, before their range is looked at.
+
+        Raises
+        ------
+        ConfigError
+            An option has a value of another type.
+        """
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        given = dict(zip((field.name for field in fields), values, strict=False)) | options
+        for field in fields:
+            if field.name in given:
+                _check_type(f"{cls.name}: {field.name}", field.type, given[field.name])
+        return super().__new__(cls)
 
     def options(self) -> dict[str, Any]:
         """All options with their values."""
@@ -87,9 +104,31 @@ def count_of(option: str, value: object) -> int:
 
 
 def require_one_of(part: Part, option: str, allowed: tuple[str, ...]) -> None:
-    """Raise `ConfigError` unless the part's option has one of these values."""
+    """Raise `ConfigError` unless the part's option has one of these values; None is `none`, where
+    that is one of them."""
     value = getattr(part, option)
+    if value is None and "none" in allowed:
+        setattr(part, option, "none")
+        return
     require(
-        value in allowed,
+        isinstance(value, str) and value in allowed,
         f"{part.name}: {option}={value!r} is not one of: {', '.join(allowed)}",
     )
+
+
+_NUMBERS: dict[str, tuple[Any, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": ((bool, np.bool_), "true or false"),
+}
+"""How an option of numbers is annotated, what may be given, and how errors speak of it."""
+
+
+def _check_type(option: str, annotation: Any, value: object) -> None:
+    kind, _, other = str(annotation).partition(" | ")
+    if kind not in _NUMBERS or other not in ("", "None") or (other and value is None):
+        return
+    types, named = _NUMBERS[kind]
+    fits = isinstance(value, types) and (kind == "bool" or not isinstance(value, (bool, np.bool_)))
+    named += " or none" if other else ""
+    require(fits, f"{option} must be {named}: {value!r}")

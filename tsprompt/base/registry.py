@@ -13,11 +13,12 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, Generic, TypeVar
 
 from tsprompt.base.kinds import KINDS
 from tsprompt.base.plugins import Plugin, plugins
-from tsprompt.base.spec import parse_spec
+from tsprompt.base.spec import parse_spec, type_value
 from tsprompt.errors import ConfigError, near_names
 
 __all__ = ["Registry"]
@@ -88,11 +89,14 @@ class Registry(Generic[T]):
     def create(self, name: str, options: dict[str, Any]) -> T:
         """Make the part called `name` with these options."""
         part = self[name]
-        known = [field.name for field in dataclasses.fields(part)]  # type: ignore[arg-type]
-        for option in options:
+        known = {field.name: field.type for field in dataclasses.fields(part)}  # type: ignore[arg-type]
+        for option, value in options.items():
             if option not in known:
                 names = near_names(option, known) if known else "it has none"
                 raise ConfigError(f"{self.kind} {name!r} has no option {option!r}; {names}")
+            if known[option] == "str" and (value is None or isinstance(value, (bool, Real))):
+                # What reads as a number, or as nothing, is a text where a text is asked for.
+                options = {**options, option: type_value(value)}
         try:
             return part(**options)
         except TypeError as error:

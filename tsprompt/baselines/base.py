@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
-from tsprompt.data import Cases, as_cases
+from tsprompt.data import Cases, as_cases, label_array
 from tsprompt.errors import ConfigError, InputError
 
 __all__ = ["Baseline", "baselines"]
@@ -54,9 +54,8 @@ class Baseline(Part):
             X is no batch of series, or y does not fit it or has one class only.
         """
         self.check()
-        cases, labels = as_cases(X), np.asarray(y)
-        if labels.shape != (len(cases),):
-            raise InputError(f"y has shape {labels.shape}; X has {len(cases)} cases")
+        cases = as_cases(X)
+        labels = label_array(y, len(cases))
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y has one class only ({self.classes_[0]}); two or more are needed")

@@ -5,8 +5,24 @@ step, P prompt slots, L template positions, D the language model's hidden size, 
 C classes.
 """
 
-from tsprompt.data.accept import as_cases
+from tsprompt.data.accept import as_cases, by_position
 from tsprompt.data.cases import Cases, FloatArray, IntArray, Values
 from tsprompt.data.dataset import Dataset, Split
+from tsprompt.data.expected import Expected, tell_of_train
+from tsprompt.data.labels import label_array, labels_from_json, labels_to_json
 
-__all__ = ["Cases", "Dataset", "FloatArray", "IntArray", "Split", "Values", "as_cases"]
+__all__ = [
+    "Cases",
+    "Dataset",
+    "Expected",
+    "FloatArray",
+    "IntArray",
+    "Split",
+    "Values",
+    "as_cases",
+    "by_position",
+    "label_array",
+    "labels_from_json",
+    "labels_to_json",
+    "tell_of_train",
+]

@@ -10,12 +10,15 @@ import numpy.typing as npt
 
 from tsprompt.errors import InputError
 
-__all__ = ["Cases", "FloatArray", "IntArray", "Values"]
+__all__ = ["Cases", "FloatArray", "IntArray", "Values", "order_of"]
 
 FloatArray = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
 """Numbers as they came: float64 where 32 bits might lose a digit of them."""
 IntArray = npt.NDArray[np.intp]
+
+_CHUNK = 1 << 22
+"""Numbers of a piece."""
 
 
 class Cases(Sequence[Values]):
@@ -32,6 +35,8 @@ class Cases(Sequence[Values]):
         (B,) names of the cases; None where they have none.
     features
         (F,) names of the features; None where they have none.
+    times
+        (T,) names of the timesteps, where a table has a column for each; else None.
 
     Raises
     ------
@@ -45,6 +50,7 @@ class Cases(Sequence[Values]):
         *,
         ids: Sequence[Any] | npt.NDArray[Any] | None = None,
         features: Sequence[str] | None = None,
+        times: Sequence[str] | None = None,
     ) -> None:
         self._block: Values | None = None
         if isinstance(series, np.ndarray):
@@ -58,6 +64,7 @@ class Cases(Sequence[Values]):
                 self._series = list(self._block)
         self._ids = None if ids is None else tuple(getattr(ids, "tolist", lambda: ids)())
         self._features = None if features is None else tuple(map(str, features))
+        self._times = None if times is None else tuple(map(str, times))
         self._check_names()
 
     @classmethod
@@ -100,7 +107,7 @@ class Cases(Sequence[Values]):
         index = np.asarray(index, dtype=np.intp)
         ids = None if self._ids is None else [self._ids[i] for i in index]
         taken = [self._series[i] for i in index] if self._block is None else self._block[index]
-        return Cases(taken, ids=ids, features=self._features)
+        return Cases(taken, ids=ids, features=self._features, times=self._times)
 
     def map(self, change: Callable[[Any], Values]) -> Cases:
         """The cases that `change` makes of values (b, T, F) of one length; their features keep
@@ -113,13 +120,29 @@ class Cases(Sequence[Values]):
             made._features = self._features
         return made
 
-    def renamed(self, like: Cases) -> Cases:
-        """The same cases under the names that the cases `like` have."""
+    def named(
+        self, *, ids: Sequence[Any] | None = None, features: Sequence[str] | None = None
+    ) -> Cases:
+        """The same cases under other names, as far as they are given."""
         return Cases(
             self._series if self._block is None else self._block,
-            ids=like.ids,
-            features=like.features,
+            ids=self._ids if ids is None else ids,
+            features=self._features if features is None else features,
+            times=self._times,
         )
+
+    def select(self, features: Sequence[str], argument: str = "X") -> Cases:
+        """The same cases with their features in this order; without names, as they are.
+
+        Raises
+        ------
+        InputError
+            They lack one of these features, or have one more.
+        """
+        if self._features is None or self._features == tuple(features):
+            return self
+        order = order_of(self._features, features, f"{argument}: column", "columns")
+        return self.map(lambda values: values[:, :, order]).named(features=features)
 
     @property
     def ids(self) -> tuple[Any, ...] | None:
@@ -130,6 +153,11 @@ class Cases(Sequence[Values]):
     def features(self) -> tuple[str, ...] | None:
         """(F,) names of the features; None where they have none."""
         return self._features
+
+    @property
+    def times(self) -> tuple[str, ...] | None:
+        """(T,) names of the timesteps, where a table has a column for each; else None."""
+        return self._times
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -154,7 +182,7 @@ class Cases(Sequence[Values]):
     @property
     def missing(self) -> int:
         """How many values are not finite."""
-        return int(sum(np.count_nonzero(~np.isfinite(one)) for one in self._series))
+        return int(sum(np.count_nonzero(~np.isfinite(values)) for _, values in self.chunks()))
 
     def groups(self) -> Iterator[tuple[IntArray, Any]]:
         """Cases of equal length together: (positions (b,), values (b, T, F)), shortest first."""
@@ -166,10 +194,40 @@ class Cases(Sequence[Values]):
             index = np.flatnonzero(lengths == length)
             yield index, np.stack([self._series[i] for i in index])
 
+    def chunks(self) -> Iterator[tuple[IntArray, Any]]:
+        """The same groups in pieces that are small enough to be held again in float64."""
+        for index, values in self.groups():
+            rows = max(1, _CHUNK // max(1, values[0].size))
+            for start in range(0, len(values), rows):
+                yield index[start : start + rows], values[start : start + rows]
+
     def __repr__(self) -> str:
         lengths = self.lengths
         span = f"{lengths.min()}" if self.equal_length else f"{lengths.min()} to {lengths.max()}"
         return f"Cases({len(self)} x {span} timesteps x {self.n_features} features)"
+
+
+def order_of(names: Sequence[str], wanted: Sequence[str], one: str, many: str) -> list[int]:
+    """Where each of the wanted names stands among `names`; both have the same.
+
+    Raises
+    ------
+    InputError
+        One is missing, or there is one more; `one` and `many` are what such a name is called.
+    """
+    place = {name: i for i, name in enumerate(names)}
+    for name in wanted:
+        if name not in place:
+            raise InputError(f"{one} {name!r} is missing; there are: {_listed(names)}")
+    for name in names:
+        if name not in wanted:
+            raise InputError(f"{one} {name!r} is unknown; the {many} are: {_listed(wanted)}")
+    return [place[name] for name in wanted]
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _precision(series: Sequence[npt.NDArray[Any]]) -> type[np.float32] | type[np.float64]:

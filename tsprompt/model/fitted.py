@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from tsprompt.data import Cases
-from tsprompt.errors import InputError, Setting, notice
+from tsprompt.data import Cases, Expected
+from tsprompt.errors import Setting, notice
 from tsprompt.model.design import Design
 from tsprompt.model.views import Columns, Views
 from tsprompt.reading.reader import Reader, Reading
@@ -31,8 +31,8 @@ class Fitted:
     """One tokenizer, prompt and readout for each prompt."""
     classes: npt.NDArray[Any]
     """(C,) labels, sorted."""
-    n_features: int
-    """F, the features of a timestep."""
+    expected: Expected
+    """What series must look like."""
     seed: int
     """What all draws were derived from."""
     scores: dict[str, float]
@@ -41,19 +41,21 @@ class Fitted:
     task_vector: Tensor | None = None
     """(D,) what the frozen model says of train; see `tsprompt.model.warm_start`."""
 
+    @property
+    def n_features(self) -> int:
+        """F, the features of a timestep."""
+        return self.expected.n_features
+
     def probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C), in the order of `classes`.
 
         Raises
         ------
         InputError
-            The cases have another number of features than train.
+            The cases have other features than train.
         """
-        if cases.n_features != self.n_features:
-            raise InputError(
-                f"X has {cases.n_features} features, the model was fitted with "
-                f"{self.n_features}; give the same features in the same order"
-            )
+        cases = self.expected.aligned(cases)
+        self.expected.tell(cases)
         parts = self.design
         if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
             notice(

@@ -18,7 +18,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.folder import check_target, pack, write_folder
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
-from tsprompt.data import Cases, as_cases
+from tsprompt.data import Cases, as_cases, label_array
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.design import Design, make_reader
@@ -208,7 +208,7 @@ def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.in
     """Class numbers (B,); of a method that reads no labels all are 0, whatever y is."""
     if not needed:
         return np.zeros(count, dtype=np.intp)
-    classes, numbers = np.unique(np.asarray(y), return_inverse=True)
+    classes, numbers = np.unique(label_array(y, argument=f"{name}: y"), return_inverse=True)
     if numbers.shape != (count,) or len(classes) < 2:
         raise InputError(
             f"{name}: one label for each of {count} cases, of two classes or more, is needed; "

@@ -29,6 +29,7 @@ from tsprompt.base.folder import (
 )
 from tsprompt.base.kinds import SETTINGS
 from tsprompt.contexts import contexts
+from tsprompt.data import Expected, labels_from_json, labels_to_json
 from tsprompt.errors import ModelFileError
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
@@ -61,7 +62,7 @@ def save(fitted: Fitted, path: Path, choices: dict[str, Any], details: dict[str,
     Parameters
     ----------
     choices
-        `recipe`, `random_state` and `batch_tokens` of the estimator.
+        `recipe`, `random_state`, `batch_tokens` and `axes` of the estimator.
     details
         What else `model.json` shall hold: the data set's name, test scores.
 
@@ -82,6 +83,7 @@ def _describe(
 
     parts, backbone = fitted.design, fitted.reader.backbone
     tokens = choices["batch_tokens"]
+    classes, classes_dtype = labels_to_json(fitted.classes)
     return {
         "tsprompt": __version__,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -90,9 +92,11 @@ def _describe(
         "plugins": parts.from_plugins(),
         "seed": fitted.seed,
         "random_state": _seed_of(choices["random_state"]),
-        "classes": fitted.classes.tolist(),
-        "classes_dtype": fitted.classes.dtype.str,
+        "classes": classes,
+        "classes_dtype": classes_dtype,
         "n_features": fitted.n_features,
+        "axes": choices["axes"],
+        "expected": dataclasses.asdict(fitted.expected),
         "batch_tokens": None if tokens is None else int(tokens),  # JSON knows none of NumPy's
         "backbone": identity_of(backbone),
         "scores": fitted.scores,
@@ -170,6 +174,7 @@ def load(
             **header["settings"],
             **machine,
             "random_state": header["random_state"],
+            "axes": header.get("axes", "BTF"),
         }
         return Saved(_rebuild(header, tensors, machine), choices)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -203,7 +208,7 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[s
     backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):
         getattr(parts, name).restore(state[name])
-    classes = np.array(header["classes"], dtype=header["classes_dtype"])
+    classes = labels_from_json(header["classes"], header["classes_dtype"])
     names = [str(one) for one in classes]
     parts.head.meet(backbone, classes=names)
     parts.combination.rebuild(state["combination"], parts.head)
@@ -227,10 +232,17 @@ def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[s
         reader=make_reader(parts, backbone, machine["batch_tokens"]),
         readings=readings,
         classes=classes,
-        n_features=header["n_features"],
+        expected=_expected(header),
         seed=header["seed"],
         scores=header["scores"],
         costs=header["costs"],
         report=header["report"],
         task_vector=state.get("task_vector"),
     )
+
+
+def _expected(header: dict[str, Any]) -> Expected:
+    """What series must look like; models of earlier releases kept the number of features alone."""
+    kept = header.get("expected", {"n_features": header["n_features"]})
+    names = {name: kept.get(name) and tuple(kept[name]) for name in ("features", "times")}
+    return Expected(**{**kept, **names})

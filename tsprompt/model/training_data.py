@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.data import Cases, IntArray, as_cases
+from tsprompt.data import (
+    Cases,
+    Expected,
+    IntArray,
+    as_cases,
+    label_array,
+)
 from tsprompt.errors import InputError
 
 __all__ = ["TrainingData"]
@@ -33,7 +39,15 @@ class TrainingData:
     """Where each of `cases` stood in train, if the development sample was taken from it."""
 
     @classmethod
-    def of(cls, X: Any, y: Any, unlabelled: Any = None, development: Any = None) -> TrainingData:
+    def of(
+        cls,
+        X: Any,
+        y: Any,
+        unlabelled: Any = None,
+        development: Any = None,
+        *,
+        axes: str = "BTF",
+    ) -> TrainingData:
         """Check what a user hands in.
 
         Raises
@@ -42,23 +56,23 @@ class TrainingData:
             Something has a wrong shape or other features, or the development sample has a class
             that train lacks.
         """
-        cases = as_cases(X)
-        classes, labels = _encode(y, len(cases))
-        learn = len(cases)
+        cases = as_cases(X, axes=axes)
+        classes, labels = np.unique(label_array(y, len(cases)), return_inverse=True)
+        expected, learn = Expected.of(cases), len(cases)
         if development is not None:
-            extra, names = _pair(development)
-            _same_features(extra, cases, "development")
+            extra, names = _pair(development, axes)
+            extra = expected.aligned(extra, "development", "X has")
             numbers = _number(names, len(extra), classes)
             cases = Cases.joined(cases, extra)
             labels = np.concatenate([labels, numbers])
         free = None
         if unlabelled is not None:
-            free = as_cases(unlabelled, argument="unlabelled")
-            _same_features(free, cases, "unlabelled")
-        return cls(cases, labels, learn, classes, free)
+            free = as_cases(unlabelled, argument="unlabelled", axes=axes)
+            free = expected.aligned(free, "unlabelled", "X has")
+        return cls(cases, labels.astype(np.intp), learn, classes, free)
 
     @classmethod
-    def without_labels(cls, X: Any, classes: Any) -> TrainingData:
+    def without_labels(cls, X: Any, classes: Any, *, axes: str = "BTF") -> TrainingData:
         """Cases without labels, and the names of the classes.
 
         Raises
@@ -66,8 +80,8 @@ class TrainingData:
         InputError
             X has a wrong shape, or the classes are no list of different names.
         """
-        cases, names = as_cases(X), np.asarray(classes)
-        if names.ndim != 1 or len(names) < 2 or len(np.unique(names)) != len(names):
+        cases, names = as_cases(X, axes=axes), label_array(classes, argument="classes")
+        if len(names) < 2 or len(np.unique(names)) != len(names):
             raise InputError(
                 "classes must be a list of the different labels, two or more, each named once"
             )
@@ -88,6 +102,11 @@ class TrainingData:
     def rejoined(self) -> TrainingData:
         """The same with all of train to learn from, also what was set aside of it."""
         return dataclasses.replace(self, learn=len(self.cases)) if self.set_aside else self
+
+    @property
+    def expected(self) -> Expected:
+        """What cases to be predicted must look like."""
+        return Expected.of(self.train)
 
     @property
     def set_aside(self) -> bool:
@@ -115,24 +134,16 @@ class TrainingData:
         return len(self.labels) == 0
 
 
-def _pair(development: Any) -> tuple[Cases, Any]:
+def _pair(development: Any, axes: str) -> tuple[Cases, Any]:
     if not isinstance(development, (tuple, list)) or len(development) != 2:
         raise InputError("development must be a pair: cases and their labels")
-    return as_cases(development[0], argument="development"), development[1]
-
-
-def _same_features(cases: Cases, train: Cases, argument: str) -> None:
-    if cases.n_features != train.n_features:
-        raise InputError(
-            f"{argument} has {cases.n_features} features, X has {train.n_features}; "
-            "give the same features in the same order"
-        )
+    return as_cases(development[0], argument="development", axes=axes), development[1]
 
 
 def _number(names: Any, count: int, classes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Class numbers (V,) of the development sample's labels."""
-    labels = np.asarray(names)
-    if labels.shape != (count,):
+    labels = label_array(names, argument="y of the development sample")
+    if len(labels) != count:
         raise InputError(
             f"the labels of the development sample have shape {labels.shape}; one for each of its "
             f"{count} cases is needed"
@@ -145,23 +156,3 @@ def _number(names: Any, count: int, classes: npt.NDArray[Any]) -> npt.NDArray[np
                 "a class can't be validated that was not learned"
             )
     return np.array([number_of[label] for label in labels.tolist()], dtype=np.intp)
-
-
-def _encode(y: Any, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Sorted labels (C,) and class numbers (B,)."""
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) != count:
-        raise InputError(
-            f"y has shape {labels.shape}; one label for each of the {count} cases of X is needed"
-        )
-    if labels.dtype.kind == "S" or any(isinstance(one, bytes) for one in labels.tolist()):
-        raise InputError("y holds bytes, which no file of labels can keep; give np.char.decode(y)")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError("y holds NaN or inf; remove these cases or label them")
-    if labels.dtype == object:
-        kinds = {type(label) for label in labels}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"y mixes labels of several types ({names}); convert them to one")
-    classes, numbers = np.unique(labels, return_inverse=True)
-    return classes, numbers.astype(np.intp)

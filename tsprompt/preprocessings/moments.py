@@ -11,12 +11,10 @@ import numpy.typing as npt
 from tsprompt.data import Cases
 from tsprompt.errors import InputError, notice
 
-__all__ = ["CHUNK", "check_precision", "moments", "moments_of_each"]
+__all__ = ["check_precision", "moments", "moments_of_each"]
 
 Doubles = npt.NDArray[np.float64]
 
-CHUNK = 1 << 22
-"""Numbers that are held in float64 at once, beside what was handed in."""
 _ROUNDING = 8
 """A feature that varies by less than so many units in the last place of its mean is constant."""
 
@@ -95,7 +93,7 @@ def _constant(mean: Doubles, spread: Doubles, dtype: np.dtype[Any]) -> npt.NDArr
 def _exponent(cases: Cases) -> npt.NDArray[np.intp]:
     """(F,) powers of two by which each feature is divided, so that no square overflows."""
     largest = np.zeros(cases.n_features)
-    for values in _parts(cases):
+    for _, values in cases.chunks():
         sizes = np.where(np.isfinite(values), np.abs(values), 0.0)
         largest = np.maximum(largest, sizes.max(axis=(0, 1)))
     return np.asarray(np.frexp(largest)[1])
@@ -105,13 +103,5 @@ def _chunks(
     cases: Cases, exponent: npt.NDArray[np.intp]
 ) -> Iterator[tuple[Doubles, npt.NDArray[np.bool_]]]:
     """Values (b, T, F) divided by 2**exponent, and which of them are known."""
-    for values in _parts(cases):
+    for _, values in cases.chunks():
         yield np.ldexp(values.astype(np.float64), -exponent), np.isfinite(values)
-
-
-def _parts(cases: Cases) -> Iterator[Any]:
-    """Values (b, T, F) of all cases, not too many at once."""
-    for _, values in cases.groups():
-        rows = max(1, CHUNK // values[0].size)
-        for start in range(0, len(values), rows):
-            yield values[start : start + rows]

@@ -11,7 +11,7 @@ from tsprompt.base.part import require, require_one_of
 from tsprompt.data import Cases, FloatArray, IntArray, Values
 from tsprompt.errors import InputError, notice
 from tsprompt.preprocessings.base import Preprocessing, preprocessings
-from tsprompt.preprocessings.moments import CHUNK, check_precision, moments, moments_of_each
+from tsprompt.preprocessings.moments import check_precision, moments, moments_of_each
 from tsprompt.preprocessings.resample import resample
 
 __all__ = ["Standard"]
@@ -56,7 +56,7 @@ class Standard(Preprocessing):
         filled = self._without_gaps(cases, argument)
         if self.standardise == "none":
             check_precision(filled, self.mean_, self.scale_, argument)
-        groups = [(index, self._scale(values)) for index, values in filled.groups()]
+        groups = [(index, self._scale(values)) for index, values in filled.chunks()]
         return self._at_length(groups, cases)
 
     def complete(self, cases: Cases, *, argument: str = "X") -> Cases:
@@ -110,21 +110,17 @@ class Standard(Preprocessing):
         return filled
 
     def _scale(self, values: Values) -> FloatArray:
-        """Values (b, T, F), float32; centred and divided in float64, some cases at a time."""
+        """Values (b, T, F), float32; centred and divided in float64."""
         if self.standardise == "none":
             return np.asarray(values, np.float32)
-        scaled: FloatArray = np.empty(values.shape, np.float32)
-        rows = max(1, CHUNK // values[0].size)
-        for start in range(0, len(values), rows):
-            part = values[start : start + rows].astype(np.float64)
-            mean, scale = self.mean_, self.scale_
-            if self.standardise == "series":
-                mean, scale = moments_of_each(part, values.dtype)
-            with np.errstate(over="ignore"):
-                part -= mean
-                part /= scale
-            scaled[start : start + rows] = np.clip(part, -_FARTHEST, _FARTHEST)
-        return scaled
+        scaled = values.astype(np.float64)
+        mean, scale = self.mean_, self.scale_
+        if self.standardise == "series":
+            mean, scale = moments_of_each(scaled, values.dtype)
+        with np.errstate(over="ignore"):
+            scaled -= mean
+            scaled /= scale
+        return np.clip(scaled, -_FARTHEST, _FARTHEST).astype(np.float32)
 
 
 def _join(groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:

@@ -89,17 +89,22 @@ class Tokenizer(Part):
         limits = [limit for limit in (self.steps, max_steps) if limit is not None]
         limit = min([*limits, longest])
         if limit < 1:
-            raise ConfigError(
-                f"a step of {cases.n_features} features takes {self.width(cases.n_features)} "
-                f"tokens with the tokenizer {self.name!r}: not even one fits beside the prompt; "
-                "use ",
-                *_narrow(self.makes),
-                ", which give one token per step",
-            )
+            raise self._no_room(cases.n_features)
         self.patch_ = math.ceil(longest / limit)
         self.max_steps_ = math.ceil(longest / self.patch_)
         self._fit(cases, vocabulary, rng, member)
         return self
+
+    def _no_room(self, n_features: int) -> ConfigError:
+        width = self.width(n_features)
+        text: list[Piece] = [
+            f"a step of {n_features} features takes {width} tokens with the tokenizer "
+            f"{self.name!r}: not even one fits beside the prompt; use a shorter one (its option "
+            "length)"
+        ]
+        if width > 1:
+            text += [", or ", *_narrow(self.makes), ", which give one token per step"]
+        return ConfigError(*text)
 
     def transform(self, values: Tensor, vocabulary: Vocabulary) -> Tensor:
         """Ids (b, S, W), int64, or embeddings (b, S, W, D), float32, of values (b, T, F)."""
