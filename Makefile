@@ -4,13 +4,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs site bench bench-small bench-prompting constraints clean
+.PHONY: demo test test-fast test-extras lint docs site bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
 
 test: $(STAMP)
 	$(BIN)/pytest --numprocesses auto
+
+# An answer in a minute: all but the tests that take seconds each.
+test-fast: $(STAMP)
+	$(BIN)/pytest --numprocesses auto -m "not slow"
+
+# An environment for each extra, and the tests that need it: none of them may be skipped there.
+# tsai comes with torchvision, and that with a torch of its own.
+EXTRAS := baselines dask mantis ray tsai
+TORCH_OF_tsai := torch==2.14.1 torchvision==0.29.1
+test-extras: $(EXTRAS:%=test-extra-%)
+test-extra-%: .venv-extras/%/.installed
+	.venv-extras/$*/bin/pytest --extra $*
+.venv-extras/%/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-extras/$*
+	grep -v "^torch==" constraints.txt > .venv-extras/$*/constraints.txt
+	printf '%s\n' $(or $(TORCH_OF_$*),$(shell grep "^torch==" constraints.txt)) >> .venv-extras/$*/constraints.txt
+	.venv-extras/$*/bin/python -m pip install --quiet --constraint .venv-extras/$*/constraints.txt $(or $(TORCH_OF_$*),torch)
+	.venv-extras/$*/bin/python -m pip install --quiet --constraint .venv-extras/$*/constraints.txt --editable ".[$*,test]"
+	touch $@
+.PRECIOUS: .venv-extras/%/.installed
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

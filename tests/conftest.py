@@ -8,6 +8,8 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,16 +42,60 @@ def _remove_home() -> Iterator[None]:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if not marked:
-        return
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--extra", help="run the tests of this extra alone; none of them may be skipped"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is not of the extra that was asked for; skip what this machine can't run."""
+    wanted = config.getoption("--extra")
+    if wanted is not None:
+        others = [item for item in items if wanted not in _extras(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if wanted in _extras(item)]
+    for item in items:
+        missing = next((one for one in _extras(item) if not _is_installed(one)), None)
+        if missing is not None and missing != wanted:
+            item.add_marker(pytest.mark.skip(reason=f"the extra {missing} is not installed"))
+        if item.get_closest_marker("gpu") and not _has_gpu():
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+def _extras(item: pytest.Item) -> list[str]:
+    """The extras of tsprompt that a test needs."""
+    return [mark.args[0] for mark in item.iter_markers("extra")]
+
+
+@cache
+def _is_installed(extra: str) -> bool:
+    """Whether all packages of an extra are there."""
+    return not lacking(f"tsprompt[{extra}]")
+
+
+def lacking(requirement: str) -> list[str]:
+    """Packages that an installed distribution asks for with an extra, and that are not there."""
+    from packaging.requirements import Requirement
+
+    asked = Requirement(requirement)
+    found = []
+    for text in distribution(asked.name).requires or []:
+        one = Requirement(text)
+        if one.marker and not any(one.marker.evaluate({"extra": name}) for name in asked.extras):
+            continue
+        try:
+            distribution(one.name)
+        except PackageNotFoundError:
+            found.append(one.name)
+    return found
+
+
+@cache
+def _has_gpu() -> bool:
     import torch
 
-    if not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+    return torch.cuda.is_available()
 
 
 def tiny_vocabulary() -> list[str]:

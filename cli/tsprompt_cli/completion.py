@@ -42,8 +42,12 @@ def _sources(module: str) -> list[Path]:
 
 
 def _registered(file: Path, registry: str) -> Iterator[str]:
-    """Names in decorators such as `@heads.register("NAME")`."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    """Names in decorators such as `@heads.register("NAME")`; none of a file that is not Python."""
+    try:
+        body = ast.parse(file.read_bytes()).body
+    except (SyntaxError, ValueError):  # a plugin's; what needs a part says so, a Tab does not
+        return
+    for node in body:
         for decorator in getattr(node, "decorator_list", ()):
             match decorator:
                 case ast.Call(

@@ -127,7 +127,7 @@ def test_its_parts_are_fitted_listed_and_saved(
     assert "pip install tsprompt-toy==0.1.0" in said
 
 
-def test_names_are_completed_without_importing_it(site: Path) -> None:
+def test_names_are_completed_without_importing_it(site: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom tsprompt.base.kinds import KINDS\n"
         "from tsprompt_cli.completion import part_of\n"
@@ -135,6 +135,8 @@ def test_names_are_completed_without_importing_it(site: Path) -> None:
         "print([one for one in ('torch', 'tsprompt_toy') if one in sys.modules])"
     )
     assert python(code, site=site).splitlines() == ["['toy-bins'] []", "[]"]
+    broken = install(tmp_path / "site", parts="def broken(:\n")
+    assert python(code, site=broken).splitlines() == ["[] []", "[]"]
 
 
 CLASH = """

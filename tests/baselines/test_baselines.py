@@ -1,6 +1,6 @@
 """What holds for every registered baseline; and what each of them promises apart.
 
-A new baseline is tested here without an edit. Those whose packages are not installed are skipped;
+A new baseline is tested here without an edit. Those whose extra is not installed are skipped;
 those that need pretrained weights read random ones, or tiny ones from a folder.
 """
 
@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,23 @@ SMALL: dict[str, Any] = {
 KERNELS = {"rocket": 200, "minirocket": 500, "multirocket-hydra": 4}
 NETWORKS = [name for name in baselines if baselines[name].extra == "tsai"]
 CONVOLUTIONS = list(KERNELS)
+NEEDY = [name for name in baselines if baselines[name].extra]
 
-each = pytest.mark.parametrize("name", list(baselines))
+
+def by_name(names: Iterable[str]) -> Any:
+    """A test for each of these baselines, marked with the extra that brings its packages."""
+    marks = {name: [pytest.mark.extra(baselines[name].extra)] for name in NEEDY}
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=marks.get(name, [])) for name in names]
+    )
+
+
+each = by_name(baselines)
 
 
 def made(name: str, seed: int = 0, *, rough: bool = False, **options: Any) -> Baseline:
     """A quick baseline, on the CPU; a rough one hardly learns."""
     kind = baselines[name]
-    if missing := kind.missing():
-        pytest.skip(f"{' and '.join(missing)} is not installed")
     known = {field.name for field in dataclasses.fields(kind)}
     quick = {key: value for key, value in SMALL.items() if key in known}
     if rough and name in NETWORKS:
@@ -265,7 +273,7 @@ def test_decision_values_become_probabilities() -> None:
     np.testing.assert_allclose(three, [[1 / 3] * 3, [1, 0, 0]])
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONS)
+@by_name(CONVOLUTIONS)
 def test_rockets_are_those_of_aeon(name: str, separable: Any) -> None:
     ours = made(name).fit(separable.X, separable.y)
     from aeon.classification import convolution_based as aeon
@@ -290,7 +298,7 @@ def test_rockets_are_those_of_aeon(name: str, separable: Any) -> None:
 # --- networks ---
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@by_name(NETWORKS)
 def test_networks_hold_out_a_part_of_train_only(
     name: str, separable: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +328,7 @@ def test_networks_hold_out_a_part_of_train_only(
     assert not torch.equal(seen[-1][1][0], held)
 
 
-@pytest.mark.parametrize("name", ["fcn"])
+@by_name(["fcn"])
 def test_a_class_of_one_case_is_learned_and_nothing_is_held_out(name: str, separable: Any) -> None:
     with pytest.warns(TspromptNotice, match="fcn: a class has one training case only"):
         fitted = made(name, epochs=2).fit(separable.X[:4], separable.y[:4])
@@ -360,7 +368,7 @@ def test_training_ends_early_with_the_best_weights() -> None:
         train(Counting(), Training(2, 4, 2, 0.1), (x * torch.nan, y), None)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@by_name(NETWORKS)
 def test_networks_refuse_what_makes_no_sense(name: str) -> None:
     for wrong, said in (
         ("epochs=0", "1 or more"),
@@ -374,7 +382,7 @@ def test_networks_refuse_what_makes_no_sense(name: str) -> None:
 # --- pretrained encoders ---
 
 
-@pytest.mark.parametrize("name", ["mantis", "moment"])
+@by_name(["mantis", "moment"])
 def test_without_weights_nothing_is_fitted(name: str, separable: Any, tmp_path: Path) -> None:
     part = made(name)
     with pytest.raises(BackboneError, match=r"not in Hugging Face's cache.*weights="):
@@ -395,6 +403,7 @@ def test_random_weights_are_told_in_the_title() -> None:
     assert baseline("mantis").name == "Mantis + ridge"
 
 
+@pytest.mark.extra("mantis")
 def test_mantis_gives_the_features_of_its_package(separable: Any, tmp_path: Path) -> None:
     import torch
     from torch.nn.functional import interpolate

@@ -15,7 +15,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,9 @@ from tsprompt.errors import ConfigError, TspromptNotice
 HERE = Path(__file__).parent
 KILLS = 20
 MACHINE = Machine(device="cpu", dtype="float32")
+clusters = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.extra(name)) for name in ("ray", "dask")]
+)
 
 
 @pytest.fixture
@@ -245,7 +247,7 @@ def test_two_runners_share_the_work(job: Callable[..., Job], tmp_path: Path) -> 
     assert len(loads(asked)) == 2 * count
 
 
-@pytest.mark.parametrize("name", ["ray", "dask"])
+@clusters
 def test_a_cluster_gives_what_this_process_gives(
     name: str, job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +259,7 @@ def test_a_cluster_gives_what_this_process_gives(
     assert len(there) == 4
 
 
-@pytest.mark.parametrize("name", ["ray", "dask"])
+@clusters
 def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(
     name: str, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,8 +276,6 @@ def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(
 
 
 def cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> Backend:
-    if find_spec("ray" if name == "ray" else "distributed") is None:
-        pytest.skip(f"{name} is not installed")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     return Ray(None, 2) if name == "ray" else Dask(None, 2)
 

@@ -109,8 +109,10 @@ def test_accuracies_have_a_row_for_each_set(tmp_path: Path) -> None:
     assert shared.name == "shared, no LM_accuracy.csv"
 
 
+@pytest.mark.extra("baselines")
 def test_aeon_reads_accuracies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaders = pytest.importorskip("aeon.benchmarking.results_loaders")
+    from aeon.benchmarking import results_loaders as loaders
+
     write_accuracies(tmp_path, RECORDS)
     # aeon wants to know the names of methods.
     monkeypatch.setitem(loaders.NAME_ALIASES, "shared, no LM", [])

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cell",
-    "Kind",
     "Method",
+    "MethodKind",
     "ablations_of",
     "baseline",
     "plan_cells",
@@ -24,7 +24,7 @@ __all__ = [
     "twins",
 ]
 
-Kind = Literal["model", "ablation", "baseline"]
+MethodKind = Literal["model", "ablation", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Method:
 
     name: str
     """What the row is called."""
-    kind: Kind
+    kind: MethodKind
     """A `model`, an `ablation` of one, or a plain `baseline`."""
     recipe: str = "default"
     settings: dict[str, Any] = field(default_factory=dict)
