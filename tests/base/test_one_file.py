@@ -136,6 +136,7 @@ def test_it_is_listed_and_completed(sources: Path) -> None:
     python(sources, "-c", LISTED, *(f"{kind}={name}" for kind, name in NAMES.items()))
 
 
+@pytest.mark.slow
 def test_it_is_held_to_what_holds_for_all(sources: Path) -> None:
     conformance = str(sources / "tests" / "test_conformance.py")
     words = " or ".join(f"{kind}-{name}" for kind, name in NAMES.items())

@@ -91,6 +91,7 @@ def fitting(tiny_bert: str) -> list[str]:
     return ["fit", "UnitTest", *flags, "--no-ablations"]
 
 
+@pytest.mark.slow
 def test_its_parts_are_fitted_listed_and_saved(
     site: Path, fitting: list[str], tmp_path: Path
 ) -> None:
