@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast test-extras lint docs site bench bench-small bench-prompting constraints clean
+.PHONY: demo test test-fast test-extras lint docs picture site bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -40,6 +40,11 @@ lint: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py docs/reference/cli.md
+	$(BIN)/python docs/make_python.py docs/reference/python.md
+
+# The picture of README.md: a fit of GunPoint, drawn.
+picture: $(STAMP)
+	$(BIN)/python docs/make_picture.py docs
 
 # A searchable site of docs/ in site/; a link that leads nowhere fails it. To read it:
 # python -m http.server --directory site

@@ -1,6 +1,6 @@
 """The docs say what the code does: the reference is fresh, links lead somewhere, examples run.
 
-After a change of the command line: ``make docs`` writes docs/reference/cli.md anew.
+After a change of the command line, or of what Python imports: ``make docs``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,19 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_the_command_line_reference_is_fresh(tmp_path: Path) -> None:
-    out = tmp_path / "cli.md"
-    command = [sys.executable, str(ROOT / "docs" / "make_cli.py"), str(out)]
+@pytest.mark.parametrize("name", ["cli", "python"])
+def test_the_reference_is_fresh(name: str, tmp_path: Path) -> None:
+    out = tmp_path / f"{name}.md"
+    command = [sys.executable, str(ROOT / "docs" / f"make_{name}.py"), str(out)]
     subprocess.run(command, check=True, capture_output=True)
-    assert out.read_text() == (ROOT / "docs" / "reference" / "cli.md").read_text(), "run: make docs"
+    written = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+    assert out.read_text(encoding="utf-8") == written, "run: make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"(?:\]\(|(?:src|srcset|href)=\")([^)\"]+)", text):
         if "://" in target:
             continue
         file, _, anchor = target.partition("#")
@@ -104,7 +107,41 @@ def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_readme_gives_the_two_commands() -> None:
-    assert [line.split("#")[0].strip() for line in blocks("README.md", "bash")[0].splitlines()] == [
-        "make demo",
-        "make test",
-    ]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"## Two commands\n\n```bash\n(.*?)```", text, flags=re.DOTALL)
+    commands = [line.split("#")[0].strip() for line in block.splitlines()]
+    assert commands == ["make demo", "make test"]
+
+
+def test_commands_of_make_exist() -> None:
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in PAGES:
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M):
+            assert re.search(rf"^{target}:", rules, re.M), f"{page.name}: make {target}"
+
+
+OF_THEIR_DAY = ("CHANGELOG.md", "decisions")
+"""Pages that may name files which are no more."""
+TO_BE_WRITTEN = {"tsprompt/tokenizers/trends.py"}
+"""Files that a page tells its reader to make."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_pages_name_exist(page: Path) -> None:
+    if {page.name, page.parent.name} & set(OF_THEIR_DAY):
+        return
+    named = r"(?<![\w/.-])((?:tsprompt|cli|datasets|tests|docs|benchmarks)/[\w/.-]*\w/?)"
+    for name in set(re.findall(named, page.read_text(encoding="utf-8"))) - TO_BE_WRITTEN:
+        if "NAME" not in name:  # which stands for any
+            assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+def test_the_floors_are_those_that_imports_keep_to() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [layers] = [one["layers"] for one in contracts if one["type"] == "layers"]
+    text = (ROOT / "docs" / "reference" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("| in `tsprompt/` |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    floors = [re.findall(r"`(\w+)`", row) for row in rows]
+    assert floors == [re.findall(r"\w+", layer) for layer in reversed(layers)]
