@@ -1,97 +1,158 @@
-"""The UCR and UEA archives: what they hold, and downloads through sktime."""
+"""The UCR, UEA and Multiverse archives: what they hold, and downloads."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import logging
+import re
 import shutil
-import socket
 import tempfile
-import threading
-import time
-import urllib.request
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
-from urllib.error import HTTPError
+
+from filelock import FileLock
 
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.locate import (
     DatasetEntry,
     downloads_folder,
+    entry_at,
     find,
     list_datasets,
     sktime_folder,
 )
+from tsprompt_datasets.mirrors import MIRRORS, SECONDS, Mirror
+from tsprompt_datasets.readers.lines import listed, shown
 
-__all__ = ["archive_names", "download_dataset"]
+__all__ = ["archive_names", "check_download", "download_dataset"]
 
-_PROBE_SECONDS = 6.0
-_SILENCE_SECONDS = 60.0
+_SUMS = "SHA256SUMS"
+"""The file beside a download that says what its files hash to."""
 
 
 @cache
 def archive_names() -> tuple[str, ...]:
-    """Names of the UCR (univariate) and UEA (multivariate) sets that can be downloaded."""
+    """Names of the UCR (univariate), UEA and Multiverse (multivariate) sets."""
     # The list is a module without imports: run alone, it does not import sktime.
     path = sktime_folder() / "tsc_dataset_names.py"
     spec = importlib.util.spec_from_file_location("tsprompt_datasets._archive_names", path)
+    multiverse = (files("tsprompt_datasets") / "sets" / "multiverse.txt").read_text("utf-8").split()
     if spec is None or spec.loader is None or not path.is_file():
-        return ()
+        return tuple(multiverse)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return tuple(sorted({*module.univariate, *module.multivariate}, key=str.casefold))
+    names = {*module.univariate, *module.multivariate, *multiverse}
+    return tuple(sorted(names, key=str.casefold))
 
 
 def download_dataset(name: str) -> DatasetEntry:
-    """Download a set of the archives into the cache folder.
+    """Download a set of the archives into the cache folder, from the first mirror that has it.
+
+    What the mirror says that files hash to is checked, and what they hash to is kept beside them.
 
     Raises
     ------
     DatasetError
-        No network, no such set there, or no room: in some seconds, not minutes.
+        No network, no such set there, a damaged file, or no room.
     """
-    from sktime.datasets._data_io import CLASSIF_URLS, _cache_dataset
-
-    mirrors = list(CLASSIF_URLS)
-    reason = _probe([f"{mirror}/{name}.zip" for mirror in mirrors])
-    if reason:
-        raise _failed(name, reason)
+    reasons: list[str] = []
     try:
-        with _staging() as staging:
-            reason = "no mirror has it"
-            for mirror in mirrors:
-                try:
-                    _cache_dataset(mirror, name, extract_path=staging)
-                except Exception as error:  # sktime passes on whatever its back ends raise
-                    reason = _one_line(error)
-                else:
+        with _staging(name) as staging:
+            entry = find(name)
+            if entry is not None:  # another process was quicker
+                return entry
+            for mirror in MIRRORS:
+                reason = _fetch(mirror, name, staging)
+                if not reason:
+                    _keep(staging / name, downloads_folder() / name)
                     break
-            if (staging / name).is_dir():
-                _keep(staging / name, downloads_folder() / name)
+                reasons.append(f"{mirror.name}: {reason}")
     except OSError as error:
         raise _failed(name, f"{downloads_folder()} can't be written: {error}") from None
     entry = find(name)
     if entry is None:
-        raise _failed(name, reason)
+        raise _failed(name, "; ".join(reasons))
     return entry
 
 
+def check_download(folder: Path, hashes: Mapping[str, str]) -> None:
+    """See that the files of a download, whose hashes these are, are still what was fetched.
+
+    Raises
+    ------
+    DatasetError
+        They are not.
+    """
+    try:
+        lines = (folder / _SUMS).read_text("utf-8").splitlines()
+    except (OSError, ValueError):  # a download of before there were sums
+        return
+    known = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+    changed = [name for name, sha256 in hashes.items() if known.get(name, sha256) != sha256]
+    if changed:
+        raise DatasetError(
+            f"{folder / changed[0]} is not what was downloaded; remove {folder}, and the set is "
+            "fetched again"
+        )
+
+
 @contextmanager
-def _staging() -> Iterator[Path]:
-    """A folder beside the kept archives, so that moving there is one step; then removed."""
+def _staging(name: str) -> Iterator[Path]:
+    """A folder beside the kept archives, so that moving there is one step; then removed. One
+    process at a time fetches a set."""
     parent = downloads_folder().parent
     parent.mkdir(parents=True, exist_ok=True)
-    before = socket.getdefaulttimeout()
-    # sktime's downloads set no timeout of their own, and would wait for ever.
-    socket.setdefaulttimeout(_SILENCE_SECONDS)
+    with (
+        FileLock(parent / f"{name}.lock"),
+        tempfile.TemporaryDirectory(dir=parent) as folder,
+    ):
+        yield Path(folder)
+
+
+def _fetch(mirror: Mirror, name: str, staging: Path) -> str:
+    """Fetch a set's two files into `staging`/`name`; why that failed, or nothing."""
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)  # it would announce every file
     try:
-        with tempfile.TemporaryDirectory(dir=parent) as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of each mirror that fails
-            yield Path(folder)
-    finally:
-        socket.setdefaulttimeout(before)
+        remote = mirror.find(name)
+        if not remote:
+            return "does not have it"
+        raw = staging / mirror.name
+        for file in remote:
+            pooch.retrieve(
+                file.url,
+                known_hash=file.known_hash,
+                fname=file.name,
+                path=raw,
+                downloader=pooch.HTTPDownloader(timeout=SECONDS),
+            )
+        entry = entry_at(raw / remote[0].name) or entry_at(raw)
+        if entry is None or entry.name.casefold() != name.casefold():
+            return "does not have both train and test"
+        _unpack(entry, staging / name, name)
+    except requests.RequestException as error:
+        return _one_line(error)
+    except (ValueError, KeyError, TypeError, DatasetError) as error:
+        # A hash that differs, an answer of another form, a .zip that is damaged.
+        return shown(_one_line(error), 200)[1:-1]
+    return ""
+
+
+def _unpack(entry: DatasetEntry, folder: Path, name: str) -> None:
+    """Write the two files and their hashes, under the archive's own names."""
+    folder.mkdir()
+    sums = []
+    for part, file in (("TRAIN", entry.train), ("TEST", entry.test)):
+        data, target = file.read(), f"{name}_{part}{entry.formats[0]}"
+        (folder / target).write_bytes(data)
+        sums.append(f"{hashlib.sha256(data).hexdigest()}  {target}\n")
+    (folder / _SUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def _keep(folder: Path, target: Path) -> None:
@@ -100,42 +161,31 @@ def _keep(folder: Path, target: Path) -> None:
     folder.replace(target)
 
 
-def _probe(urls: list[str]) -> str:
-    """Why none of these can be reached, or "" where one can.
-
-    In a thread that is left behind if need be: looking up a host has no timeout of its own.
-    """
-    reasons = ["no answer"] * len(urls)
-
-    def ask(i: int) -> None:
-        try:
-            request = urllib.request.Request(urls[i], method="HEAD")
-            with urllib.request.urlopen(request, timeout=_PROBE_SECONDS):
-                reasons[i] = ""
-        except HTTPError as error:
-            # Anything but "not found" is a server that dislikes HEAD: the download will tell.
-            reasons[i] = _one_line(error) if error.code in (404, 410) else ""
-        except (OSError, ValueError) as error:
-            reasons[i] = _one_line(error)
-
-    threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(len(urls))]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + _PROBE_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return "" if "" in reasons else next(iter(reasons), "sktime names no mirror")
-
-
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "reason", error)).split())[:200] or type(error).__name__
+    """Why a request failed, without the layers that its library wraps it in."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{response.status_code} {response.reason}".strip()
+    reason: object = error
+    while isinstance(reason, BaseException) and (inner := _inner(reason)) is not None:
+        reason = inner
+    # urllib3 begins with the connection, whose host the mirror's name tells.
+    text = re.sub(r"^\S*Connection(Pool)?\([^)]*\):? *", "", " ".join(str(reason).split()))
+    return text[:200] or type(error).__name__
+
+
+def _inner(error: BaseException) -> object:
+    reason = getattr(error, "reason", None)
+    if reason is None and error.args and isinstance(error.args[0], BaseException):
+        reason = error.args[0]
+    return reason
 
 
 def _failed(name: str, reason: str) -> DatasetError:
     here = [entry.name for entry in list_datasets() if entry.source != "data-dir"]
     return DatasetError(
         f"data set {name!r} could not be downloaded ({reason}). Put its files into a folder as "
-        f"DIR/{name}/{name}_TRAIN.ts and _TEST.ts (or .tsv, .arff) and give ",
+        f"DIR/{name}/{name}_TRAIN.ts and _TEST.ts (or .tsv, .arff, .txt) and give ",
         Setting("data_dir", "DIR"),
-        f" (or TSPROMPT_DATA_DIR=DIR). Without network there are: {', '.join(here)}",
+        f" (or TSPROMPT_DATA_DIR=DIR). Without network there are: {listed(here)}",
     )

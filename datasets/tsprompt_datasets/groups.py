@@ -25,6 +25,7 @@ GROUPS = {
     "ucr-small": "eight small sets that come with sktime: no download",
     "ucr112": "the 112 univariate sets of one length with published results",
     "uea26": "the 26 multivariate sets of one length with published results",
+    "multiverse": "the 71 multivariate sets of the Multiverse archive with published results",
     "all": "every set of the data folder",
 }
 """Names of groups, with what each is."""

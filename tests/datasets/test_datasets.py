@@ -9,9 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
-import urllib.error
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +18,8 @@ from hypothesis import strategies as st
 
 import tsprompt_datasets
 from tsprompt.data import Cases, Dataset, Split
-from tsprompt.errors import ConfigError, DatasetError
+from tsprompt.errors import ConfigError, DatasetError, TspromptNotice
 from tsprompt_datasets import (
-    archive,
     archive_names,
     cache,
     dataset_info,
@@ -51,14 +47,6 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TSPROMPT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("TSPROMPT_DATA_DIR", raising=False)
     return tmp_path / "cache"
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise urllib.error.URLError("Name or service not known")
-
-    monkeypatch.setattr("urllib.request.urlopen", fail)
 
 
 def write_set(folder: Path, name: str, train: str = "a\t1\t2\nb\t3\t4\n", test: str = "") -> Path:
@@ -126,9 +114,11 @@ def test_data_dir_layouts(
     assert listed == [("Mine", (".tsv",))]
 
 
-def test_bundled_precedes_data_dir_and_ts_precedes_tsv(tmp_path: Path) -> None:
+def test_data_dir_precedes_bundled_and_ts_precedes_tsv(tmp_path: Path) -> None:
     write_set(tmp_path, "GunPoint")
-    assert load_dataset("GunPoint", data_dir=tmp_path).source == "bundled"
+    with pytest.warns(TspromptNotice, match=r"GunPoint is read from .*, not as it comes with sk"):
+        assert load_dataset("GunPoint", data_dir=tmp_path).source == "data-dir"
+    assert [one.source for one in list_datasets(tmp_path) if one.name == "GunPoint"] == ["data-dir"]
     write_set(tmp_path, "Mine")
     header = "@timeStamps false\n@univariate true\n@classLabel true a b\n@data\n"
     for part in ("TRAIN", "TEST"):
@@ -161,75 +151,6 @@ def test_unknown_name_suggests_near_ones(tmp_path: Path, name: str, near: str) -
     write_set(tmp_path, "Mine")
     with pytest.raises(DatasetError, match=rf"{name}.*data_dir.*did you mean.*\b{near}\b"):
         load_dataset(name, data_dir=tmp_path / ".")
-
-
-# Downloading
-
-
-def test_no_network_is_an_error_in_seconds(no_network: None) -> None:
-    before = time.monotonic()
-    with pytest.raises(DatasetError, match=r"'Beef' could not .*not known.*DIR/Beef.*data_dir"):
-        load_dataset("Beef")
-    assert time.monotonic() - before < 15  # of which importing sktime is most
-    with pytest.raises(DatasetError, match="downloading is switched off"):
-        load_dataset("Beef", download=False)
-
-
-def test_a_mirror_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    given_up = threading.Event()
-
-    def wait(*args: object, **kwargs: object) -> None:
-        given_up.wait(60)
-        raise TimeoutError
-
-    monkeypatch.setattr("urllib.request.urlopen", wait)
-    monkeypatch.setattr(archive, "_PROBE_SECONDS", 0.1)
-    with pytest.raises(DatasetError, match=r"could not be downloaded \(no answer\)"):
-        fetch_dataset("Beef")
-    given_up.set()
-
-
-def test_download_goes_to_the_cache_once(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundled = fetch_dataset("GunPoint")
-    asked: list[str] = []
-
-    def download(url: str, name: str, extract_path: Path) -> None:
-        asked.append(url)
-        if len(asked) == 1:
-            raise RuntimeError("this mirror is down")
-        (extract_path / name).mkdir()
-        shutil.copy(bundled.train, extract_path / name / f"{name}_TRAIN.ts")
-        shutil.copy(bundled.test, extract_path / name / f"{name}_TEST.ts")
-
-    monkeypatch.setattr("sktime.datasets._data_io._cache_dataset", download)
-    monkeypatch.setattr(archive, "_probe", lambda urls: "")
-    partial = cache_dir / "archives" / "Beef"
-    partial.mkdir(parents=True)
-    (partial / "Beef_TRAIN.ts").touch()
-
-    entry = fetch_dataset("Beef")
-    assert (entry.source, entry.folder) == ("download", partial)
-    dataset = load_dataset("Beef", download=False)
-    assert (dataset.source, len(dataset.train)) == ("download", 50)
-    assert len(asked) == 2
-    assert "Beef" in [one.name for one in list_datasets()]
-    assert not list(cache_dir.glob("tmp*"))
-
-
-@pytest.mark.parametrize("fault", ["absent", "unwritable"])
-def test_download_that_fails(
-    fault: str, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def download(url: str, name: str, extract_path: Path) -> None:
-        raise ValueError("no such\nset")
-
-    monkeypatch.setattr("sktime.datasets._data_io._cache_dataset", download)
-    monkeypatch.setattr(archive, "_probe", lambda urls: "")
-    if fault == "unwritable":
-        cache_dir.write_text("a file where the folder should be")
-    expected = {"absent": r"\(no such set\)", "unwritable": "can't be written"}[fault]
-    with pytest.raises(DatasetError, match=expected):
-        fetch_dataset("Beef")
 
 
 def test_archive_names_are_those_of_both_archives() -> None:
@@ -304,7 +225,7 @@ def test_load_file_reads_every_format(tmp_path: Path) -> None:
 
 
 def test_load_file_says_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"give one of: .ts, .tsv, .arff, .npy"):
+    with pytest.raises(DatasetError, match=r"give one of: .ts, .tsv, .arff, .txt, .npy, each"):
         load_file(tmp_path / "one.csv")
     with pytest.raises(DatasetError, match=r"one.ts: no such file"):
         load_file(tmp_path / "one.ts")

@@ -59,7 +59,26 @@ def test_a_handful_is_chosen_that_all_archives_have(make_record: Make) -> None:
     assert {"ROCKET", "MR-Hydra", "HC2"} <= set(published_results(one).columns)
     other = [make_record("BasicMotions", "x", 0.8)]
     assert {"1NN-DTW-D", "ROCKET", "HC2"} <= set(published_results(other).columns)
-    assert published_results([*one, *other]).columns == ["ROCKET", "DrCIF", "HC2"]
+    assert published_results([*one, *other]).columns == [
+        *("1NN-DTW", "ROCKET", "MR-Hydra", "DrCIF", "HC2")
+    ]
+    uea = make_record("FaceDetection", "x", 0.8)  # which the Multiverse leaves out
+    assert published_results([*one, uea]).columns == ["ROCKET", "DrCIF", "HC2"]
+
+
+def test_the_multiverse_fills_what_the_bake_off_leaves_out(make_record: Make) -> None:
+    assert len(expand_names(["multiverse"])) == 71
+    named = pd.read_csv(FOLDER / "multiverse_default_split.csv")["dataset"]
+    assert expand_names(["multiverse"]) == list(named)
+    both = published_results([make_record("ERing", "x", 0.8)], ["HC2", "QUANT"]).records
+    assert accuracy(both, "ERing", "HC2") == published("uea26_default_split", "ERing", "HC2")
+    assert accuracy(both, "ERing", "QUANT") == published(
+        "multiverse_default_split", "ERing", "QUANT"
+    )
+    own = published_results([make_record("KERAAL-CTK", "x", 0.8)])
+    assert {"ROCKET", "MR-Hydra", "HC2"} <= set(own.columns)
+    with pytest.raises(ConfigError, match="no published results on any"):
+        published_results([make_record("KERAAL-CTK", "x", 0.8, resample=1)])
 
 
 def test_sets_without_a_result_are_left_out_and_named(make_record: Make) -> None:
@@ -105,7 +124,7 @@ def test_every_column_is_of_accuracies() -> None:
     assert len(published_columns()) > 30
     for file in FOLDER.glob("*.csv"):
         table = pd.read_csv(file, index_col="dataset")
-        assert len(table) == (112 if "ucr" in file.name else 26)
+        assert len(table) == {"ucr112": 112, "uea26": 26, "multiverse": 71}[file.name.split("_")[0]]
         assert ((table >= 0) & (table <= 1) | table.isna()).all(axis=None)
 
 

@@ -32,8 +32,8 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="[PLAN.toml | SET...]",
-            help="A plan, or names of sets: GunPoint, ucr-small, ucr112, uea26, all. With none, "
-            "what the folder of results was asked for before.",
+            help="A plan, or names of sets: GunPoint, ucr-small, ucr112, uea26, multiverse, all. "
+            "With none, what the folder of results was asked for before.",
             autocompletion=completion.dataset_names,
             show_default=False,
         ),

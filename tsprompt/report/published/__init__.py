@@ -23,7 +23,8 @@ _DEFAULTS = (
     *("InceptionTime", "InceptionT", "DrCIF", "HC2"),
 )
 """A handful from the plain to the best; those are taken that all our sets' archives have."""
-_ARCHIVES = ("ucr112", "uea26")
+_ARCHIVES = ("ucr112", "uea26", "multiverse")
+"""Where a set is in two, a method's figure is taken from the first of them that has the method."""
 _SPLITS = {False: "default_split", True: "mean30resamples"}
 
 
@@ -46,8 +47,8 @@ class Published:
 
 
 def published_columns() -> list[str]:
-    """All there are, of either archive."""
-    return list(dict.fromkeys(name for one in _ARCHIVES for name in _table(one, False).columns))
+    """All there are, of any archive."""
+    return list(dict.fromkeys(name for one in _tables(False) for name in one.columns))
 
 
 def published_results(records: Iterable[Record], columns: Sequence[str] = ()) -> Published:
@@ -75,13 +76,13 @@ def published_results(records: Iterable[Record], columns: Sequence[str] = ()) ->
     if not tables:
         raise ConfigError("there are no published results on any of these sets")
     wanted = list(dict.fromkeys(known[one.casefold()] for one in columns)) or [
-        name for name in _DEFAULTS if all(name in table for table in tables.values())
+        name
+        for name in _DEFAULTS
+        if all(any(name in table for table in own) for own in tables.values())
     ]
     rows = {
-        (name, resampled): [
-            float(table[one].get(name, nan)) if one in table else nan for one in wanted
-        ]
-        for (name, resampled), table in tables.items()
+        (name, resampled): [_accuracy(own, name, one) for one in wanted]
+        for (name, resampled), own in tables.items()
     }
     whole = {key: row for key, row in rows.items() if not any(map(isnan, row))}
     if not whole:
@@ -98,22 +99,32 @@ def published_results(records: Iterable[Record], columns: Sequence[str] = ()) ->
     return Published(made, wanted, by_split[False], by_split[True])
 
 
-def _choose(records: Iterable[Record]) -> dict[tuple[str, bool], pd.DataFrame]:
-    """The table for each of our sets that one has: (set, whether it is of resamples) -> table."""
+def _choose(records: Iterable[Record]) -> dict[tuple[str, bool], list[pd.DataFrame]]:
+    """The tables that have each of our sets: (set, whether they are of resamples) -> tables."""
     resampled: dict[str, bool] = {}
     for record in records:
         resampled[record.dataset] = resampled.get(record.dataset, False) or record.resample > 0
-    return {
-        (name, further): table
+    chosen = {
+        (name, further): [one for one in _tables(further) if name in one.index]
         for name, further in resampled.items()
-        for table in (_table(archive, further) for archive in _ARCHIVES)
-        if name in table.index
     }
+    return {key: own for key, own in chosen.items() if own}
+
+
+def _accuracy(tables: list[pd.DataFrame], name: str, column: str) -> float:
+    """The first figure that the tables have; NaN where none has one."""
+    found = [float(table[column][name]) for table in tables if column in table]
+    return next((one for one in found if not isnan(one)), nan)
+
+
+def _tables(resampled: bool) -> list[pd.DataFrame]:
+    """Of each archive that has results of this kind."""
+    names = [f"{archive}_{_SPLITS[resampled]}.csv" for archive in _ARCHIVES]
+    return [_table(name) for name in names if (files(__name__) / name).is_file()]
 
 
 @cache
-def _table(archive: str, resampled: bool) -> pd.DataFrame:
+def _table(file: str) -> pd.DataFrame:
     """Accuracies, a row for each set and a column for each method."""
-    file = files(__name__) / f"{archive}_{_SPLITS[resampled]}.csv"
-    with file.open(encoding="utf-8") as lines:
+    with (files(__name__) / file).open(encoding="utf-8") as lines:
         return pd.read_csv(lines, index_col="dataset")
