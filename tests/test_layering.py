@@ -235,7 +235,7 @@ def test_the_wheel_holds_every_module_and_says_that_it_is_typed(wheel: zipfile.P
             assert f"{package}/{file.relative_to(folder)}" in inside
     report = PACKAGES["tsprompt"] / "report"
     data = [*(report / "published").glob("*.[cm]*"), *(report / "page").glob("page.*")]
-    assert len(data) == 5 + 3
+    assert len(data) == 6 + 3
     for file in data:
         assert f"tsprompt/{file.relative_to(PACKAGES['tsprompt'])}" in inside
     assert not any("test" in name.split("/")[0] for name in inside)

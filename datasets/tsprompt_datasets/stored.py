@@ -43,6 +43,12 @@ class StoredFile:
     member: str = ""
     """Its name inside the .zip."""
 
+    def __fspath__(self) -> str:
+        """Where it is on disk, or the .zip that holds it."""
+        return str(self.path)
+
+    __str__ = __fspath__
+
     @property
     def name(self) -> str:
         """What it is called, without folders."""
