@@ -400,7 +400,7 @@ def test_a_prompt_of_a_vit_is_further_tokens(make_family: Make) -> None:
     [
         ({"tokenizer": "kernels"}, "'kernels' makes words, but the backbone .* reads images"),
         ({"tokenizer": "bins"}, "'bins' makes words, but the backbone .* reads images"),
-        ({"prompt": "hard"}, "'hard' needs words, but .* prompt=none, or a prompt of vectors"),
+        ({"prompt": "hard"}, "'hard' needs words, but .* prompt=\"none\", or a prompt of vectors"),
     ],
 )
 def test_words_are_refused_before_a_vit_is_loaded(

@@ -192,7 +192,7 @@ def test_fitting_leaves_the_process_as_it_was(
 @each
 def test_bad_input_is_refused(name: str, options: dict[str, Any], separable: Any) -> None:
     part = made(name, rough=True, **options)
-    with pytest.raises(InputError, match=r"y has shape \(3,\); X has 24 cases"):
+    with pytest.raises(InputError, match=r"y has shape \(3,\); one label for each of the 24 cases"):
         part.fit(separable.X, separable.y[:3])
     with pytest.raises(InputError, match="one class only"):
         part.fit(separable.X, ["calm"] * 24)
