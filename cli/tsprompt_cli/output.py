@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tsprompt.base.names import for_terminal
 from tsprompt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def say(kind: str, text: str, style: str = "") -> None:
     """A line for the user on stderr: `kind: text`."""
     from rich.text import Text
 
-    line = Text.assemble((f"{kind}:", style), f" {text}")
+    line = Text.assemble((f"{kind}:", style), " ", for_terminal(text))
     screen = console(stderr=True)
     screen.print(line, soft_wrap=not screen.is_terminal)
 
@@ -113,15 +114,13 @@ def chosen(form: Format | None, output: Path | None) -> Format:
 def grid(rows: Sequence[tuple[RenderableType, ...]]) -> RenderableType:
     """Lines of `name  value`, or `name  value  explanation`, below each other."""
     from rich.table import Table
-    from rich.text import Text
 
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", no_wrap=True, min_width=6)
     lines.add_column(overflow="fold")
     lines.add_column(style="dim")
     for row in rows:
-        # A `[MASK]` in the text is no markup.
-        lines.add_row(*[Text(one) if isinstance(one, str) else one for one in row])
+        lines.add_row(*[for_terminal(one) if isinstance(one, str) else one for one in row])
     return lines
 
 
@@ -133,5 +132,6 @@ def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) 
     place: Literal["bottom", "top"] = "bottom" if "\n" in "".join(columns) else "top"
     for column in columns:
         side: Literal["left", "right"] = "right" if column in right else "left"
-        made.add_column(column, justify=side, vertical=place, overflow="fold")
+        head = for_terminal(column, keep="\n")
+        made.add_column(head, justify=side, vertical=place, overflow="fold")
     return made

@@ -106,7 +106,7 @@ def find(name: str, data_dir: str | os.PathLike[str] | None = None) -> DatasetEn
         folder is not a folder.
     """
     data = data_folder(data_dir)
-    if Path(name).name != name or "\\" in name:  # such a name would leave the folders
+    if not _names_a_folder(name):
         return None
     return (
         (_in_data_folder(name, data) if data is not None else None)
@@ -144,6 +144,15 @@ def entry_at(path: Path) -> DatasetEntry | None:
     if _is_zip(path) and not whole:
         raise _nothing_in(path, _bare(path))
     return next(iter(own or whole), None)
+
+
+def _names_a_folder(name: str) -> bool:
+    """Whether it is one part of a path: another would leave the folders, or not be looked up."""
+    try:
+        length = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
+    return Path(name).name == name and not {"\\", "\0"} & {*name} and length <= 255
 
 
 def _in_data_folder(name: str, data: Path) -> DatasetEntry | None:

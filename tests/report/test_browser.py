@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -52,12 +54,13 @@ def browse(file: Path, *switches: str) -> str:
     return done.stdout
 
 
-def pressing(file: Path, script: str) -> Path:
-    """The same page, and a script that does what a person would."""
-    text = file.read_text(encoding="utf-8")
-    pressed = file.with_name("pressed.html")
-    pressed.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
-    return pressed
+def with_script(file: Path, script: str, name: str = "pressed.html") -> Path:
+    """The same page, and a script that does what a person would; its policy is told of it."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    text = file.read_text(encoding="utf-8").replace("script-src ", f"script-src 'sha256-{digest}' ")
+    scripted = file.with_name(name)
+    scripted.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    return scripted
 
 
 def test_the_page_loads_and_draws(file: Path) -> None:
@@ -68,14 +71,24 @@ def test_the_page_loads_and_draws(file: Path) -> None:
 
 def test_complaints_of_a_page_are_seen(file: Path) -> None:
     with pytest.raises(AssertionError, match="CONSOLE"):
-        browse(pressing(file, "console.error('no')"), "--dump-dom")
+        browse(with_script(file, "console.error('no')"), "--dump-dom")
+
+
+@pytest.mark.parametrize(
+    "foreign", ["<script>document.title = 'owned'</script>", "<img src=x onerror=alert(1)>"]
+)
+def test_the_policy_stops_every_script_but_the_own(file: Path, foreign: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("</body>", f"{foreign}</body>"), "utf-8")
+    with pytest.raises(AssertionError, match="violates the following Content Security Policy"):
+        browse(file, "--dump-dom")
 
 
 def test_buttons_sort(file: Path) -> None:
     press = "document.querySelectorAll('#sets th button')[1].click();"
     columns = []
     for times in (1, 2):
-        shown = browse(pressing(file, press * times), "--dump-dom")
+        shown = browse(with_script(file, press * times), "--dump-dom")
         table = shown[shown.index('id="sets"') : shown.index('id="cases"')]
         rows = re.findall(r"<tr><th.*?</tr>", table, flags=re.DOTALL)[-6:]
         columns.append([float(re.findall(r'<td data-value="([^"]*)"', row)[0]) for row in rows])
@@ -90,14 +103,14 @@ def test_the_scatter_plot_follows_the_choice(file: Path) -> None:
         "b.dispatchEvent(new Event('change'));"
     )
     told = re.search(
-        r'id="scatter-told"[^>]*>([^<]*)', browse(pressing(file, choose), "--dump-dom")
+        r'id="scatter-told"[^>]*>([^<]*)', browse(with_script(file, choose), "--dump-dom")
     )
     assert told is not None
     assert "ridge on raw values on" in told[1]
 
 
 def test_a_link_to_a_set_opens_it(file: Path) -> None:
-    shown = browse(pressing(file, "location.hash = '#set2';"), "--dump-dom")
+    shown = browse(with_script(file, "location.hash = '#set2';"), "--dump-dom")
     assert re.search(r'<details class="set" id="set2" open="">', shown)
     assert shown.count("open=") == 1
 
@@ -107,10 +120,7 @@ def test_nothing_is_wider_than_a_phone(file: Path) -> None:
         "<!doctype html><iframe id=f style='width:390px;height:800px' src='wide.html'></iframe>"
         "<script>addEventListener('message', event => { document.title = event.data; });</script>"
     )
-    text = file.read_text(encoding="utf-8")
-    measure = "parent.postMessage(document.documentElement.scrollWidth, '*');"
-    wide = text.replace("</body>", f"<script>{measure}</script></body>")
-    file.with_name("wide.html").write_text(wide, encoding="utf-8")
+    with_script(file, "parent.postMessage(document.documentElement.scrollWidth, '*');", "wide.html")
     outer = file.with_name("outer.html")
     outer.write_text(frame, encoding="utf-8")
     assert "<title>390</title>" in browse(outer, "--dump-dom")

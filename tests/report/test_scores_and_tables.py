@@ -116,7 +116,7 @@ def test_formats_hold_the_same() -> None:
 
 
 def test_markdown_escapes_what_would_end_a_cell() -> None:
-    assert render(pd.DataFrame({"a": ["x|y\nz"]}), "markdown").endswith("| x\\|y z |\n")
+    assert render(pd.DataFrame({"a": ["x|y\nz"]}), "markdown").endswith("| x\\|y\\\\nz |\n")
 
 
 def test_terminal_tables() -> None:

@@ -45,6 +45,10 @@ __all__ = [
 ]
 
 
+_LONGEST = 120
+"""Characters of set and method in a run's name; the digest tells runs apart."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """Where and how the language model runs."""
@@ -247,7 +251,7 @@ def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = Non
     }
     digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.dataset}.{cell.method.name}").strip("-")
-    return f"{words}-seed{cell.seed}-{digest[:12]}"
+    return f"{words[:_LONGEST]}-seed{cell.seed}-{digest[:12]}"
 
 
 def _options(method: Method) -> dict[str, Any]:

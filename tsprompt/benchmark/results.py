@@ -27,11 +27,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tsprompt.base.files import write_whole
+from tsprompt.base.names import for_file
 from tsprompt.benchmark.measure import Machine
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.plan_file import Plan
 from tsprompt.benchmark.record import Record, read_record
-from tsprompt.benchmark.tsml import file_name
 from tsprompt.errors import ConfigError, ModelFileError, notice
 
 __all__ = ["ResultsFolder"]
@@ -47,11 +47,11 @@ class ResultsFolder:
 
     def record_file(self, name: str) -> Path:
         """Where the record of this name lies."""
-        return self.records / f"{name}.json"
+        return self.records / f"{for_file(name)}.json"
 
     def log_file(self, name: str) -> Path:
         """Where the run of this name writes what its libraries say."""
-        return self._running / f"{name}.log"
+        return self._running / f"{for_file(name)}.log"
 
     @staticmethod
     def predictions_name(cell: Cell) -> str:
@@ -61,7 +61,8 @@ class ResultsFolder:
             method += f", run {cell.seed - cell.resample}"
         if cell.shots is not None:
             method += f", {cell.shots} shots"
-        return f"{file_name(method)}/Predictions/{cell.dataset}/testResample{cell.resample}.csv"
+        folder = f"{for_file(method)}/Predictions/{for_file(cell.dataset)}"
+        return f"{folder}/testResample{cell.resample}.csv"
 
     def read(self, name: str) -> Record | None:
         """The record of a run, if there is one; one that can't be read is set aside."""
@@ -94,7 +95,13 @@ class ResultsFolder:
     def claim(self, name: str) -> Iterator[bool]:
         """Whether nobody else is at this run; nobody will be while the block lasts."""
         self._running.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._running / f"{name}.lock", timeout=0, thread_local=False)
+        with self._locked(self._running / f"{for_file(name)}.lock") as free:
+            yield free
+
+    @staticmethod
+    @contextmanager
+    def _locked(file: Path) -> Iterator[bool]:
+        lock = FileLock(file, timeout=0, thread_local=False)
         try:
             lock.acquire()
         except Timeout:
@@ -111,7 +118,7 @@ class ResultsFolder:
         found = []
         for file in sorted(self._running.glob("*.lock")):
             try:
-                with self.claim(file.stem) as free:
+                with self._locked(file) as free:
                     if not free:
                         found.append(file.stem)
             except OSError as error:

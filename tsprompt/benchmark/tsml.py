@@ -24,13 +24,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.base.files import write_whole
+from tsprompt.base.names import for_csv, for_file
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import ModelFileError
 
 if TYPE_CHECKING:
     from tsprompt.benchmark.measure import Predictions
 
-__all__ = ["file_name", "read_predictions", "write_accuracies", "write_predictions"]
+__all__ = ["read_predictions", "write_accuracies", "write_predictions"]
 
 Labels = npt.NDArray[np.str_]
 
@@ -66,7 +67,7 @@ def write_predictions(path: Path, record: Record, predictions: Predictions) -> P
 
 def _plain(name: str) -> str:
     """A comma ends a field there, and nothing can quote it."""
-    return " ".join(name.replace(", ", " - ").replace(",", "-").split())
+    return for_csv(" ".join(name.replace(", ", " - ").replace(",", "-").split()))
 
 
 def _rows(predictions: Predictions) -> Iterable[str]:
@@ -163,13 +164,6 @@ def write_accuracies(folder: Path, records: Iterable[Record]) -> list[Path]:
                 for number in range(last + 1)
             )
             lines.append(",".join([_plain(name), *means]))
-        file = folder / "classification" / "accuracy" / f"{file_name(method)}_accuracy.csv"
+        file = folder / "classification" / "accuracy" / f"{for_file(method)}_accuracy.csv"
         paths.append(write_whole(file, "\n".join(lines) + "\n"))
     return paths
-
-
-def file_name(method: str) -> str:
-    """A method's name as a file system takes it."""
-    from urllib.parse import quote
-
-    return quote(method, safe=" ,+=()")

@@ -14,7 +14,7 @@ from tsprompt.errors import ConfigError, near_names
 from tsprompt.report.load import LeftOut, Results
 from tsprompt.report.published import Published, published_results
 from tsprompt.report.statistics import Comparison, compare_methods, too_few
-from tsprompt.report.summary import OVERALL, summarise
+from tsprompt.report.summary import OVERALL, apart_from_overall, summarise
 
 __all__ = ["Failure", "Report", "make_report"]
 
@@ -110,7 +110,7 @@ def make_report(
     ConfigError
         There are no such published results, or no method is called as the reference is.
     """
-    records = [_with_shots(record) for record in results.records]
+    records = [apart_from_overall(_with_shots(record)) for record in results.records]
     records, notes = _common_resamples(records)
     published = None if against is None else published_results(records, against)
     heading = [_what(records)]

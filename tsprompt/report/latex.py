@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
+from tsprompt.base.names import for_latex, visible
 from tsprompt.report.contents import Report
 
 __all__ = ["latex"]
@@ -18,43 +21,35 @@ def latex(report: Report) -> str:
     body = table.round(3)
     foot = _foot(report)
     whole = pd.concat([body, foot])
-    whole.index = pd.Index([_escape(str(name)) for name in whole.index])
-    whole.columns = pd.Index([_escape(str(name)) for name in whole.columns])
+    rows, columns = ([for_latex(name) for name in names] for names in whole.axes)
+    # By number: two names can be one once they are escaped.
+    whole.index, whole.columns = pd.RangeIndex(len(rows)), pd.RangeIndex(len(columns))
     style = whole.style.format(precision=3, na_rep="--")
     accuracies = whole.index[: len(body) + len(foot[:1])]
     style = style.apply(_bold_best, axis=1, subset=(accuracies, slice(None)))
     if len(foot) > 1:
         style = style.format(precision=2, na_rep="--", subset=(whole.index[-1:], slice(None)))
         style = style.apply(_bold_least, axis=1, subset=(whole.index[-1:], slice(None)))
+    style = style.format_index(_called(rows), axis=0)
+    style = style.format_index(_called(columns), axis=1)
     text = style.to_latex(
         hrules=True,
         column_format="l" + "r" * len(whole.columns),
         environment="longtable" if len(whole) > _LONG else None,
     )
     if len(foot):
-        first = str(whole.index[len(body)])
-        text = text.replace(f"\n{first} &", f"\n\\midrule\n{first} &")
-    comments = "".join(f"% {sentence}\n" for sentence in report.heading)
+        before, first, after = text.rpartition(f"\n{rows[len(body)]} &")
+        text = f"{before}\n\\midrule{first}{after}"
+    comments = "".join(f"% {visible(sentence)}\n" for sentence in report.heading)
     return comments + text
 
 
 _LONG = 40
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 
 
-def _escape(text: str) -> str:
-    return "".join(_SPECIAL.get(one, one) for one in text)
+def _called(names: list[str]) -> Callable[[object], str]:
+    """The names by their numbers."""
+    return dict[object, str](enumerate(names)).__getitem__
 
 
 def _foot(report: Report) -> pd.DataFrame:

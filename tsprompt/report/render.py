@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from tsprompt.base.names import for_csv, for_markdown
 from tsprompt.errors import ConfigError
 from tsprompt.report.contents import Report
 from tsprompt.report.numbers import p_value, rank, seconds, share, signed
@@ -25,21 +29,38 @@ def render(table: pd.DataFrame, form: str, **more: Any) -> str:
         What the JSON holds beside the `rows`; the other formats have no place for it.
     """
     if form == "json":
-        rows = json.loads(table.to_json(orient="records", double_precision=15))
+        rows = [dict(zip(table.columns, map(_value, row), strict=True)) for row in _rows(table)]
         return json.dumps({"rows": rows, **more}, indent=1) + "\n"
     if form == "csv":
-        return table.to_csv(index=False, lineterminator="\n")
+        return _safe(table).to_csv(index=False, lineterminator="\n")
     if form == "markdown":
         return _markdown(table)
     raise ConfigError(f"format {form!r} is not one of: {', '.join(FORMATS)}")
 
 
+def _rows(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+    return table.itertuples(index=False, name=None)
+
+
+def _value(value: Any) -> Any:
+    """A cell in JSON, which has no NaN and none of NumPy's types."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _safe(table: pd.DataFrame) -> pd.DataFrame:
+    """The same for a spreadsheet, cells and heads."""
+    safe = table.map(lambda value: for_csv(value) if isinstance(value, str) else value)
+    safe.columns = pd.Index([for_csv(str(name)) for name in table.columns])
+    return safe
+
+
 def _markdown(table: pd.DataFrame) -> str:
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
     rows = [
-        [str(name) for name in table.columns],
+        [for_markdown(name) for name in table.columns],
         ["---:" if one else "---" for one in numeric],
-        *[[_cell(value) for value in row] for row in table.itertuples(index=False)],
+        *[[_cell(value) for value in row] for row in _rows(table)],
     ]
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
@@ -47,13 +68,12 @@ def _markdown(table: pd.DataFrame) -> str:
 def _cell(value: Any) -> str:
     if value is None or pd.isna(value):
         return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    return f"{value:.4g}" if isinstance(value, float) else for_markdown(value)
 
 
 def markdown(report: Report) -> str:
     """A whole report as Markdown."""
-    parts = ["# Results", *report.heading]
+    parts = ["# Results", *map(for_markdown, report.heading)]
     if len(report.overall):
         parts += [f"## Methods over {len(report.complete)} sets", _overall(report)]
     if report.comparison is not None:
@@ -63,15 +83,16 @@ def markdown(report: Report) -> str:
             "those of the first.",
             _pairs(report.comparison.pairs),
         ]
-        groups = [f"- {' · '.join(group)}" for group in report.comparison.groups]
+        groups = [f"- {for_markdown(' · '.join(group))}" for group in report.comparison.groups]
         if groups:
             parts += ["Not significantly different from each other:", "\n".join(groups)]
-    matrix = report.accuracy.map(share).reset_index(names="set")
+    matrix = report.accuracy.map(share)
+    matrix.insert(0, "set", matrix.index, allow_duplicates=True)  # a method may be called so too
     parts += ["## Accuracy on each set", _markdown(matrix)]
     if report.failures:
-        parts += ["## Failed runs", "\n".join(f"- {one}" for one in report.failures)]
+        parts += ["## Failed runs", "\n".join(f"- {for_markdown(one)}" for one in report.failures)]
     if report.left_out:
-        told = [f"- `{one.file}`: {one.reason}" for one in report.left_out]
+        told = [f"- {for_markdown(f'{one.file}: {one.reason}')}" for one in report.left_out]
         parts += ["## Files left out", "\n".join(told)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

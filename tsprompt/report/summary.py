@@ -8,6 +8,7 @@ moves the whole comparison.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.stats import rankdata
 
 from tsprompt.benchmark.record import Record
 
-__all__ = ["DECIMALS", "OVERALL", "summarise"]
+__all__ = ["DECIMALS", "OVERALL", "apart_from_overall", "summarise"]
 
 OVERALL = "overall"
 """What the rows over all sets have in the column `dataset`."""
@@ -52,7 +53,7 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
         Columns: dataset, method, kind, runs, failed, error, the measures' means, `accuracy_sd`
         (NaN for one run) and `rank`.
     """
-    runs = _frame(records)
+    runs = _frame(map(apart_from_overall, records))
     if runs.empty:
         return pd.DataFrame()
     keys = ["dataset", "method"]
@@ -62,6 +63,16 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
     table.loc[table["failed"] > 0, [*_MEASURES, "accuracy_sd"]] = np.nan
     table["rank"] = table.groupby("dataset", sort=False)["accuracy"].transform(_ranks)
     return pd.concat([table, _overall(runs, table)], ignore_index=True)
+
+
+def apart_from_overall(record: Record) -> Record:
+    """The same record; of a set that is called as the rows over all sets are, under another name.
+
+    Without it, the rows of that set and those over all sets could not be told apart.
+    """
+    if record.dataset != OVERALL:
+        return record
+    return dataclasses.replace(record, dataset=f"{OVERALL} (a set)")
 
 
 def _frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
+from tsprompt.base.names import for_terminal
 from tsprompt.base.tables import plain_table
 from tsprompt.report.contents import Report
 from tsprompt.report.numbers import count, p_value, rank, seconds, share, signed
@@ -36,7 +37,7 @@ def comparison_tables(summary: pd.DataFrame) -> Iterator[Table]:
 
 
 def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
-    table = plain_table(escape(title))
+    table = plain_table(title)
     table.add_column("method", no_wrap=True, vertical="bottom")
     spread = bool(rows["accuracy_sd"].notna().any())
     accuracy = "accuracy ± sd" if spread else "accuracy"
@@ -52,11 +53,11 @@ def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
     return table
 
 
-def _cells(row: dict[Any, Any], spread: bool) -> list[str]:
+def _cells(row: dict[Any, Any], spread: bool) -> list[RenderableType]:
     if row["failed"]:
-        return [escape(str(row["method"])), "[red]failed[/red]", *["–"] * 5]
+        return [for_terminal(row["method"]), "[red]failed[/red]", *["–"] * 5]
     return [
-        escape(str(row["method"])),
+        for_terminal(row["method"]),
         _accuracy(row, spread),
         share(row["macro_f1"]),
         rank(row["rank"]),
@@ -76,7 +77,7 @@ def _accuracy(row: dict[Any, Any], spread: bool) -> str:
 
 def report_tables(report: Report, console: Console) -> Iterator[RenderableType]:
     """A report for a console: the heading, methods over all sets, pairs, groups, and each set."""
-    yield from (escape(sentence) for sentence in report.heading)
+    yield from (for_terminal(sentence) for sentence in report.heading)
     if len(report.overall):
         yield ""
         yield _leaderboard(report)
@@ -110,14 +111,14 @@ def _leaderboard(report: Report) -> Table:
         made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for row in rows.to_dict("records"):
         accuracy = _accuracy(row, spread)
-        cells = [escape(str(row["method"])), accuracy, rank(row["rank"])]
+        cells: list[RenderableType] = [for_terminal(row["method"]), accuracy, rank(row["rank"])]
         if compared:
             cells += [_outcome(row, report.reference), p_value(row["p_holm"])]
         cells += [seconds(row["fit_seconds"]), seconds(row["predict_seconds"])]
         made.add_row(*cells, style="bold" if row["method"] == report.reference else "")
     if compared:
-        made.caption = (
-            f"Wins, ties and losses of {escape(str(report.reference))}; p of Wilcoxon signed-rank "
+        made.caption = for_terminal(
+            f"Wins, ties and losses of {report.reference}; p of Wilcoxon signed-rank "
             "tests with it, Holm-corrected over all pairs."
         )
         made.caption_justify = "left"
@@ -143,8 +144,8 @@ def _pairs(pairs: pd.DataFrame) -> Table:
         made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for pair in pairs.to_dict("records"):
         made.add_row(
-            escape(str(pair["a"])),
-            escape(str(pair["b"])),
+            for_terminal(pair["a"]),
+            for_terminal(pair["b"]),
             f"{signed(pair['difference'])} ± {share(pair['se'])}",
             _outcome({**pair, "method": None}, ""),
             p_value(pair["p"]),
@@ -154,12 +155,12 @@ def _pairs(pairs: pd.DataFrame) -> Table:
     return made
 
 
-def _groups(groups: list[list[str]]) -> Iterator[str]:
+def _groups(groups: list[list[str]]) -> Iterator[RenderableType]:
     if not groups:
         yield f"All methods differ significantly from each other (Holm, α = {ALPHA})."
         return
     yield f"Not significantly different from each other (Holm, α = {ALPHA}):"
-    yield from (f"  {escape(' · '.join(group))}" for group in groups)
+    yield from (for_terminal(f"  {' · '.join(group)}") for group in groups)
 
 
 def _matrix(accuracy: pd.DataFrame) -> Table:
@@ -167,10 +168,10 @@ def _matrix(accuracy: pd.DataFrame) -> Table:
     made = plain_table("Accuracy on each set")
     made.add_column("set", no_wrap=True, vertical="bottom")
     for method in accuracy.columns:
-        head = escape(str(method)).replace(" ", "\n")
+        head = Text("\n").join(for_terminal(word) for word in str(method).split(" "))
         made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for name, row in accuracy.iterrows():
         best = row.max()
         cells = [f"[bold]{share(value)}[/bold]" if value == best else share(value) for value in row]
-        made.add_row(escape(str(name)), *cells)
+        made.add_row(for_terminal(name), *cells)
     return made

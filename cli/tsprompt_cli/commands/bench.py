@@ -154,8 +154,7 @@ def _counted(results: Path, plans: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _print_counts(rows: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
-
+    from tsprompt.base.names import for_terminal
     from tsprompt.base.tables import plain_table
 
     made = plain_table()
@@ -163,7 +162,7 @@ def _print_counts(rows: list[dict[str, Any]]) -> None:
     for state in _STATES:
         made.add_column(state, justify="right", no_wrap=True)
     for row in rows:
-        made.add_row(escape(row["method"]), *(str(row[state] or "–") for state in _STATES))
+        made.add_row(for_terminal(row["method"]), *(str(row[state] or "–") for state in _STATES))
     if len(rows) > 1:
         made.add_section()
         sums = (sum(row[state] for row in rows) for state in _STATES)

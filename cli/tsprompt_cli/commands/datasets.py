@@ -25,8 +25,7 @@ def list_sets(
     form: Form = None,
 ) -> None:
     """List the data sets that are on this machine."""
-    from rich.markup import escape
-
+    from tsprompt.base.names import for_terminal
     from tsprompt_datasets import archive_names, list_datasets
 
     rows = [(one.name, str(one.source), str(one.folder)) for one in list_datasets(data_dir)]
@@ -43,7 +42,7 @@ def list_sets(
         return
     made = table("name", "source")
     for name, source, _ in rows:
-        made.add_row(escape(name), source)
+        made.add_row(for_terminal(name), source)
     show(made)
     if not everything:
         say("Note", f"{len(archive_names())} more can be downloaded: --all lists them")
@@ -86,9 +85,11 @@ def _about(about: Any, understood: list[tuple[str, str]]) -> Any:
 
 
 def _counts(about: Any) -> Any:
-    from rich.markup import escape
+    from tsprompt.base.names import for_terminal
 
     made = table("class", "train", "test", right=("train", "test"))
     for label in about.classes:
-        made.add_row(escape(label), str(about.train_counts[label]), str(about.test_counts[label]))
+        made.add_row(
+            for_terminal(label), str(about.train_counts[label]), str(about.test_counts[label])
+        )
     return made

@@ -50,10 +50,10 @@ def _lines(lines: dict[str, Any]) -> list[Any]:
 
 
 def _marked(value: str) -> Any:
-    from rich.text import Text
+    from tsprompt.base.names import for_terminal
 
     style = "yellow" if value.startswith("missing") else ""
-    return Text(value, style=style)
+    return for_terminal(value, style)
 
 
 def _findings() -> dict[str, dict[str, str]]:

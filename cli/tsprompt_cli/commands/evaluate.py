@@ -67,16 +67,16 @@ def _scores(title: str, scores: Scores) -> Any:
 
 
 def _confusion(matrix: npt.NDArray[np.intp], classes: list[str]) -> Any:
-    from rich.markup import escape
+    from tsprompt.base.names import for_terminal
 
-    heads = [f"→ {escape(label)}" for label in classes]
+    heads = [f"→ {label}" for label in classes]
     made = table("true class", *heads, right=tuple(heads))
     for i, (label, row) in enumerate(zip(classes, matrix, strict=True)):
         cells = [
             f"[bold]{count}[/bold]" if i == j else str(count) if count else "[dim]·[/dim]"
             for j, count in enumerate(row)
         ]
-        made.add_row(escape(label), *cells)
+        made.add_row(for_terminal(label), *cells)
     return made
 
 

@@ -71,6 +71,7 @@ def fit(
     """Fit a model, score it on test, save it."""
     from tsprompt.base.files import check_writable
     from tsprompt.base.folder import check_target
+    from tsprompt.base.names import for_file
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
     from tsprompt.model.saving import MODEL
@@ -83,7 +84,7 @@ def fit(
     if parting.cv is not None and shots is not None:
         raise ConfigError("--cv and --shots each part the cases in a way of their own; give one")
     loaded = parting.load(dataset, data_dir, seed)
-    folder = output or Path("models") / f"{loaded.stem}-{name}"
+    folder = output or Path("models") / for_file(f"{loaded.stem}-{name}")
     check_target(folder, MODEL)
     check_writable(folder)
     method = Method(name, "model", model.recipe, method.settings)
@@ -209,6 +210,7 @@ class _Session:
 
 
 def _results(records: list[Record]) -> Any:
+    from tsprompt.base.names import for_terminal
     from tsprompt.report.numbers import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
@@ -219,7 +221,7 @@ def _results(records: list[Record]) -> Any:
     made.caption, made.caption_justify = f"validation: {records[0].validation}", "left"
     for record in records:
         made.add_row(
-            record.method,
+            for_terminal(record.method),
             share(record.train_accuracy),
             share(record.validation_accuracy),
             share(record.accuracy),
@@ -237,6 +239,7 @@ def _spread(records: list[Record]) -> Any:
     """Mean and standard deviation over the seeds, for each method."""
     import numpy as np
 
+    from tsprompt.base.names import for_terminal
     from tsprompt.report.numbers import share
 
     by_method: dict[str, list[float]] = {}
@@ -249,7 +252,7 @@ def _spread(records: list[Record]) -> Any:
     for number, (name, own) in enumerate(by_method.items()):
         figures = (np.mean(own), np.std(own, ddof=1), min(own), max(own))
         made.add_row(
-            name,
+            for_terminal(name),
             *(share(float(one)) for one in figures),
             str(len(own)),
             style="" if number else "bold",

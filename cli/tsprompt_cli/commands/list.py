@@ -79,11 +79,11 @@ def _print(
         for part in parts:
             show(*_explained(part))
     else:
-        from rich.text import Text
+        from tsprompt.base.names import for_terminal
 
         made = table(*columns.values())
         for part in parts:
-            made.add_row(*(Text(getattr(part, key)) for key in columns))
+            made.add_row(*(for_terminal(getattr(part, key)) for key in columns))
         show(made)
 
 
@@ -92,12 +92,14 @@ def _explained(part: Any) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text.assemble((part.name, "bold cyan"), "  ", part.about)
+    from tsprompt.base.names import for_terminal
+
+    title = Text.assemble(for_terminal(part.name, "bold cyan"), "  ", for_terminal(part.about))
     options = Table.grid(padding=(0, 2))
     options.add_column(no_wrap=True, style="cyan")
     options.add_column(ratio=1)
     for option in part.options:
-        said = Text(option.about)
-        options.add_row(Text(f"{option.name} = {option.value}"), said)
-    more = [Padding(Text(part.more), (0, 0, 0, 2))] if part.more else []
+        said = for_terminal(option.about)
+        options.add_row(for_terminal(f"{option.name} = {option.value}"), said)
+    more = [Padding(for_terminal(part.more), (0, 0, 0, 2))] if part.more else []
     return [title, *more, Padding(options, (0, 0, 1, 2))]

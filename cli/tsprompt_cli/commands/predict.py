@@ -100,12 +100,12 @@ def _rows(labels: Any, chances: Any, classes: Any) -> pd.DataFrame:
 
 
 def _table(rows: pd.DataFrame) -> Any:
-    from rich.markup import escape
+    from tsprompt.base.names import for_terminal
 
-    heads = [escape(str(name)) for name in rows.columns]
+    heads = [str(name) for name in rows.columns]
     made = table(*heads, right=("case", *heads[2:]))
     for case, label, *chances in rows.itertuples(index=False):
         largest = max(chances)
         shown = [f"{one:.3f}" if one == largest else f"[dim]{one:.3f}[/dim]" for one in chances]
-        made.add_row(str(case), f"[bold]{escape(label)}[/bold]", *shown)
+        made.add_row(str(case), for_terminal(label, "bold"), *shown)
     return made

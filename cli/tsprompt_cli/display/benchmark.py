@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.names import for_terminal
 from tsprompt_cli.output import console, say
 
 if TYPE_CHECKING:
@@ -54,18 +55,18 @@ class Watch:
         self._bars.advance(self._task)
         if not self._screen.is_terminal:
             text = f"{self._done} of {len(self._names)}: {line}"
-            self._screen.print(text, style="dim", markup=False, soft_wrap=True)
+            self._screen.print(for_terminal(text, "dim"), soft_wrap=True)
 
     def __rich__(self) -> Any:
         """What the terminal shows now."""
         from rich.console import Group
         from rich.text import Text
 
-        lines = [Text(line, style="dim") for line in self._last]
+        lines = [for_terminal(line, "dim") for line in self._last]
         running = [self._names[name] for name in self._folder.begun() if name in self._names]
         if running:
             named = "; ".join(f"{one.dataset}, {one.method.name}" for one in running)
-            lines.append(Text(f"running: {named}"))
+            lines.append(for_terminal(f"running: {named}"))
         if self._failed:
             lines.append(Text(f"failed: {self._failed}", style="red"))
         return Group(*lines, self._bars)

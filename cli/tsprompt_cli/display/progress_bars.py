@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsprompt import progress
+from tsprompt.base.names import for_terminal, visible
 from tsprompt_cli.output import console
 
 if TYPE_CHECKING:
@@ -27,20 +28,20 @@ class Work:
 
     def start(self, name: str) -> None:
         """The next piece begins."""
-        self.name = name
-        self.bars.reset(self.piece, description=f"  {name}", total=None)
+        self.name = visible(name)
+        self.bars.reset(self.piece, description=f"  {self.name}", total=None)
 
     def stage(self, stage: str, done: float, total: float) -> None:
         """The library has come so far with a stage of the piece."""
         self.bars.update(
-            self.piece, description=f"  {self.name} · {stage}", completed=done, total=total
+            self.piece, description=f"  {self.name} · {visible(stage)}", completed=done, total=total
         )
 
     def finish(self, said: str) -> None:
         """The piece is done."""
         self.bars.advance(self.whole)
         if self.bars.disable:
-            self.bars.console.print(said, style="dim", soft_wrap=True, markup=False)
+            self.bars.console.print(for_terminal(said, "dim"), soft_wrap=True)
 
 
 @contextmanager
@@ -49,7 +50,11 @@ def working(title: str, total: int = 1) -> Iterator[Work]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     errors = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        TimeElapsedColumn(),
+    )
     counted = (*columns[:2], MofNCompleteColumn(), columns[2]) if total > 1 else columns
     with Progress(*counted, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         whole = bars.add_task(title, total=total, visible=total > 1)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from tsprompt.base.names import for_terminal
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -53,7 +55,7 @@ def template_text(slots: Sequence[Slot], *, full: bool = False) -> Text:
     from rich.text import Text
 
     shown = [(slot.kind, slot.text) for slot in slots] if full else list(abbreviate(slots))
-    return Text(" ").join(Text(text, style=_STYLES.get(kind, "dim")) for kind, text in shown)
+    return Text(" ").join(for_terminal(text, _STYLES.get(kind, "dim")) for kind, text in shown)
 
 
 def abbreviate(slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:

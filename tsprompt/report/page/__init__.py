@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup
 
 from tsprompt import __version__
+from tsprompt.base.names import visible
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
 from tsprompt.report import numbers
@@ -42,17 +45,25 @@ def page(report: Report, load: Callable[[str], Dataset]) -> str:
     environment = Environment(
         loader=FunctionLoader(_read),
         autoescape=True,
+        finalize=_readable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update({name: getattr(numbers, name) for name in numbers.__all__})
     template = environment.get_template("page.html")
+    script = _read("page.js")
     return template.render(
         style=Markup(_read("page.css")),
-        script=Markup(_read("page.js")),
+        script=Markup(script),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         **_contents(report, load),
     )
+
+
+def _readable(value: Any) -> Any:
+    """What an expression of the template writes: names without what no page may hold."""
+    return value if isinstance(value, Markup) else visible(value)
 
 
 def _read(name: str) -> str:

@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from tsprompt.base.names import visible
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -69,6 +71,10 @@ def inline(figure: Figure, name: str, title: str) -> Markup:
     title
         What it shows, for those who can't see it.
     """
+    from matplotlib.text import Text
+
+    for label in figure.findobj(Text):
+        label.set_text(visible(label.get_text(), keep="\n"))
     text = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(text, format="svg", bbox_inches="tight", pad_inches=0.05, metadata=nothing)
@@ -83,7 +89,12 @@ def inline(figure: Figure, name: str, title: str) -> Markup:
     del root.attrib["height"]
     del root.attrib["version"]
     root.attrib.update(
-        {"class": "figure", "role": "img", "aria-label": title, "style": f"--width: {width:.0f}px"}
+        {
+            "class": "figure",
+            "role": "img",
+            "aria-label": visible(title),
+            "style": f"--width: {width:.0f}px",
+        }
     )
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
