@@ -120,6 +120,47 @@ def test_cross_val_score_and_pipeline(tiny: dict[str, Any], separable: Any) -> N
     assert scores.mean() > 0.8
 
 
+@pytest.mark.parametrize("tokenizer", [None, "kernels:length=5", Kernels(length=5)])
+def test_options_of_parts_are_parameters(tokenizer: Any) -> None:
+    classifier = PromptClassifier(tokenizer=tokenizer, recipe="fast")
+    before = classifier.get_params()
+    assert before["tokenizer__steps"] == (32 if not isinstance(tokenizer, Kernels) else 64)
+    # Setting what is there changes nothing, so that a search over defaults keeps the recipe.
+    assert clone(classifier).set_params(**before).get_params() == before
+    changed = clone(classifier).set_params(tokenizer__steps=64, tokenizer__quantiles=np.int64(7))
+    after = changed.get_params()
+    assert (after["tokenizer__steps"], after["tokenizer__quantiles"]) == (64, 7)
+    assert after["tokenizer__length"] == before["tokenizer__length"]
+    assert classifier.get_params() == before
+    assert isinstance(tokenizer, Kernels) == isinstance(changed.tokenizer, Kernels)
+    again = clone(changed).set_params(tokenizer="bins", tokenizer__bins=9)
+    assert again.tokenizer == "bins:bins=9"
+
+
+def test_options_of_parts_that_there_are_not() -> None:
+    with pytest.raises(ConfigError, match="no option 'stepz'; did you mean steps"):
+        PromptClassifier().set_params(tokenizer__stepz=1)
+    with pytest.raises(ConfigError, match="steps must be 1 or more"):
+        PromptClassifier().set_params(tokenizer__steps=0)
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        PromptClassifier().set_params(nonsense__steps=1)
+    assert "tokenizer__steps" not in PromptClassifier(tokenizer="unknown").get_params()
+    assert PromptClassifier(prompt="soft").get_params()["tuner__epochs"] > 1
+
+
+def test_a_pipeline_searches_options_of_parts(tiny: dict[str, Any], separable: Any) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    pipe = make_pipeline(FunctionTransformer(), PromptClassifier(**tiny))
+    grid = {"promptclassifier__tokenizer__steps": np.array([3, 7])}
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(separable.X, separable.y)
+    (steps,) = search.best_params_.values()
+    fitted = search.best_estimator_[-1]
+    assert fitted.parts_.tokenizer.steps == steps
+    assert search.score(separable.X_test, separable.y_test) > 0.8
+
+
 def test_it_says_that_it_takes_series_with_gaps() -> None:
     tags = PromptClassifier().__sklearn_tags__()
     assert tags.input_tags.three_d_array
@@ -253,6 +294,47 @@ def test_labels_that_cannot_be_used_are_refused(tiny: dict[str, Any], y: Any, me
         PromptClassifier(**tiny).fit(np.zeros((6, 5, 1)), y)
 
 
+def test_names_of_features_stay_with_the_model(
+    tiny: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    train, test = ([pd.DataFrame(one, columns=["x", "y"]) for one in X] for X in separable[::2])
+    fitted = PromptClassifier(**tiny).fit(train, separable.y)
+    assert fitted.feature_names_in_.tolist() == ["x", "y"]
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "m"), device="cpu")
+    expected = fitted.predict_proba(test)
+    for one in (fitted, loaded):
+        moved = [frame[["y", "x"]] for frame in test]
+        assert np.array_equal(one.predict_proba(moved), expected)
+        with pytest.raises(InputError, match="column 'y' is missing"):
+            one.predict([frame[["x"]] for frame in test])
+    assert not hasattr(fit(tiny, separable), "feature_names_in_")
+
+
+def test_channels_first_stay_so_when_saved(
+    tiny: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    flipped = separable.X.transpose(0, 2, 1)
+    fitted = PromptClassifier(**tiny, axes="BFT").fit(flipped, separable.y)
+    expected = fit(tiny, separable).predict_proba(separable.X)
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "m"), device="cpu")
+    for one in (fitted, loaded):
+        assert np.array_equal(one.predict_proba(flipped), expected)
+    with pytest.warns(TspromptNotice, match='use axes="BFT"'):
+        PromptClassifier(**tiny).fit(flipped, separable.y)
+
+
+def test_what_a_model_was_fitted_on_is_asked_of_what_it_predicts(
+    tiny: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    fitted = fit(tiny, separable)
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "m"), device="cpu")
+    for one in (fitted, loaded):
+        with pytest.warns(TspromptNotice, match="all series have 19 timesteps and those of train"):
+            one.predict(separable.X_test[:, 1:])
+
+
 def test_a_class_with_one_case_needs_a_head_that_holds_nothing_out(
     tiny: dict[str, Any], separable: Any
 ) -> None:
@@ -289,6 +371,18 @@ def test_gaps_without_a_policy_are_refused_and_with_one_are_said(
         ({"recipe": "defalt"}, "did you mean default"),
         ({"strategy": "per_step"}, "did you mean per-step"),
         ({"tokenizer": "kernel"}, "did you mean kernels"),
+        ({"tokenizer": "kernels:steps=abc"}, "steps must be a whole number or none: 'abc'"),
+        ({"tokenizer": "kernels:steps=7.5"}, "steps must be a whole number or none: 7.5"),
+        ({"tokenizer": "kernels:length=none"}, "length must be a whole number: None"),
+        ({"tokenizer": "kernels:scale=true"}, "scale must be a number: True"),
+        ({"tokenizer": "kernels:sphere=2"}, "sphere must be true or false: 2"),
+        ({"tokenizer": "kernels:response=none"}, "'none' is not one of: rank, std"),
+        ({"axes": "NTF"}, "axes='NTF' is not one of: BTF, BFT"),
+        ({"axes": None}, "axes=None is not one of: BTF, BFT"),
+        ({"device": None}, "not one of: auto, cpu, cuda, mps"),
+        ({"dtype": None}, "not one of: auto, float32, bfloat16"),
+        ({"recipe": None}, "no recipe is called None"),
+        ({"n_prompts": np.float64(2)}, "n_prompts must be a whole number"),
         ({"tokenizer": "kernels:stepz=4"}, "did you mean steps"),
         ({"prompt": "hardd"}, "did you mean hard"),
         ({"tuner": "serch"}, "did you mean search"),

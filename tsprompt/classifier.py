@@ -27,6 +27,7 @@ from tsprompt.heads.lesson import hold_out
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.nested import NestedParams
 from tsprompt.model.opening import open_backbone
 from tsprompt.model.saving import load, save
 from tsprompt.model.training_data import TrainingData
@@ -44,7 +45,7 @@ from tsprompt.tuners import Tuner
 __all__ = ["PromptClassifier"]
 
 
-class PromptClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Time-series classifier: a frozen language model reads each series through a prompt.
 
     Parameters

@@ -15,13 +15,14 @@ import pandas as pd
 from sktime.classification.base import BaseClassifier
 
 from tsprompt import classifier as core
+from tsprompt.model.nested import NestedParams
 
 __all__ = ["PromptClassifier"]
 
 _SIGNATURE = inspect.signature(core.PromptClassifier.__init__)
 
 
-class PromptClassifier(BaseClassifier):  # type: ignore[misc]
+class PromptClassifier(NestedParams, BaseClassifier):  # type: ignore[misc]
     """`tsprompt.PromptClassifier` with sktime's input types; the parameters are the same.
 
     Attributes

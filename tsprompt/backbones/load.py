@@ -258,6 +258,8 @@ def pick_device(device: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
+        if not isinstance(device, str | torch.device):
+            raise RuntimeError
         place = torch.device(device)
     except RuntimeError:
         raise ConfigError(f"device {device!r} is not one of: auto, cpu, cuda, mps") from None

@@ -45,8 +45,8 @@ def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
     ConfigError
         The recipe is unknown, or a choice is.
     """
-    if recipe not in RECIPES:
-        raise ConfigError(f"no recipe is called {recipe!r}; {near_names(recipe, RECIPES)}")
+    if not isinstance(recipe, str) or recipe not in RECIPES:
+        raise ConfigError(f"no recipe is called {recipe!r}; {near_names(str(recipe), RECIPES)}")
     known = asdict(RECIPES[recipe].settings)
     for key in overrides:
         if key not in known:
