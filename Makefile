@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast test-extras lint docs picture site bench bench-small bench-prompting constraints clean
+.PHONY: audit demo test test-fast test-extras lint docs picture site bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -37,6 +37,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+
+# Known holes in the packages that are pinned; says so where they can't be looked up.
+audit: $(STAMP)
+	$(BIN)/python .ci/audit.py constraints.txt
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py docs/reference/cli.md

@@ -171,6 +171,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_fits_predicts_repeats_and_is_saved(
     name: str, tiny: dict[str, Any], separable: Any, tmp_path: Path
@@ -237,6 +238,7 @@ on_the_grid = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @on_the_grid
 def test_series_of_different_lengths_and_with_gaps(
     choices: dict[str, Any], tiny: dict[str, Any], ragged: Any, gappy: Any

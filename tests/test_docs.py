@@ -90,6 +90,7 @@ def test_every_registered_part_is_documented(page: str, names: Iterable[str]) ->
         assert f"`{name}`" in text, f"docs/{page} says nothing of {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     ["README.md", "docs/guides/python.md", "docs/guides/datasets.md", "docs/methods/baselines.md"],

@@ -9,6 +9,8 @@ from sktime.utils.estimator_checks import check_estimator
 from tsprompt import PromptClassifier as Core
 from tsprompt.sktime import PromptClassifier
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"backbone": "none", "n_prompts": 1, "random_state": 0}
 
 

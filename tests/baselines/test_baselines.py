@@ -24,6 +24,8 @@ from tsprompt.benchmark import Cell, Machine, baseline, run_cells
 from tsprompt.data import Dataset, Split, as_cases
 from tsprompt.errors import BackboneError, ConfigError, InputError, TspromptNotice
 
+pytestmark = pytest.mark.slow
+
 T5 = {"d_model": 16, "d_ff": 32, "d_kv": 8, "num_heads": 2, "num_layers": 2}
 
 SMALL: dict[str, Any] = {

@@ -41,6 +41,8 @@ from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
 from tsprompt.benchmark.fork_client import stop, worker
 from tsprompt.errors import ConfigError, TspromptNotice
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 KILLS = 20
 MACHINE = Machine(device="cpu", dtype="float32")

@@ -17,6 +17,8 @@ from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.recipes import RECIPES
 from tsprompt_datasets import expand_names, few_shot, load_cell, load_dataset
 
+pytestmark = pytest.mark.slow
+
 PLAN = """
 sets = ["UnitTest", "ItalyPowerDemand"]
 seeds = 2

@@ -267,6 +267,7 @@ def test_ctrl_c_leaves_nothing(
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sigint_leaves_nothing(cheap: list[str], tmp_path: Path) -> None:
     process = start("fit", "UnitTest", *cheap, "--tuner", "search:draws=1000000", cwd=tmp_path)
     assert process.stdout is not None
@@ -278,6 +279,7 @@ def test_sigint_leaves_nothing(cheap: list[str], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_pressed_many_times_ends_as_one_does(cheap: list[str], tmp_path: Path) -> None:
     process = start("fit", "UnitTest", *cheap, "--tuner", "search:draws=1000000", cwd=tmp_path)
     assert process.stdout is not None
@@ -448,6 +450,7 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert err == ""
 
 
+@pytest.mark.slow
 def test_a_narrow_encoding_is_no_error(model: Path) -> None:
     out, err = start("show", str(model), env={"PYTHONIOENCODING": "ascii"}).communicate(timeout=60)
     assert "layout" in out

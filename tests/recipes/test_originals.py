@@ -15,6 +15,8 @@ from tsprompt.prompts.buffer import Buffer
 from tsprompt.prompts.gru import GRU
 from tsprompt.prompts.hard import Hard
 
+pytestmark = pytest.mark.slow
+
 ORIGINALS = ("original", "original-gru", "original-gru-st", "original-surrogate")
 
 

@@ -18,6 +18,8 @@ from tsprompt.errors import DatasetError
 from tsprompt.report import LeftOut, Results, make_report
 from tsprompt.report.page import page
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Record]
 HOSTILE = "<script>alert('x')</script> & \"$_{\\"
 METHODS = {
