@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from tsprompt.base.files import is_file, is_folder
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.cache import cache_folder
 from tsprompt_datasets.readers import ARCHIVE_FORMATS
@@ -87,7 +88,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
         folder, origin = Path(chosen).expanduser(), "TSPROMPT_DATA_DIR"
     else:
         return None
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DatasetError(f"{folder} is not a folder; correct ", origin)
     return folder.absolute()  # so that `.` has a name too
 
@@ -264,14 +265,14 @@ def _bare(place: Path) -> str:
 
 def _is_folder(place: Path) -> bool:
     try:
-        return place.is_dir()
+        return is_folder(place)
     except (OSError, ValueError):  # such as a name too long for any folder
         return False
 
 
 def _is_zip(place: Path) -> bool:
     try:
-        return place.suffix.lower() == ".zip" and place.is_file()
+        return place.suffix.lower() == ".zip" and is_file(place)
     except (OSError, ValueError):
         return False
 

@@ -19,6 +19,7 @@ from tsprompt.backbones.gelu import fuse_gelu
 from tsprompt.backbones.picture import Picture
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import Words
+from tsprompt.base.files import is_folder
 from tsprompt.errors import ConfigError
 
 __all__ = ["Backbone", "Words", "fingerprint"]
@@ -282,4 +283,4 @@ def fingerprint(model: nn.Module) -> str:
 def local_folder(name: str) -> Path | None:
     """The folder that `name` is, if it is one."""
     path = Path(name).expanduser()
-    return path if path.is_dir() else None
+    return path if is_folder(path) else None

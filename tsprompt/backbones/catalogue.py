@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tsprompt.base.files import is_folder
 from tsprompt.errors import BackboneError, Setting, notice
 
 __all__ = ["BUNDLED", "TWINS", "Bundled", "available", "cached", "choose", "split_name"]
@@ -101,7 +102,7 @@ def choose(names: str) -> str:
         return names
     here = available()
     for name in (first, *others):
-        if split_name(name)[1] in here or Path(name).is_dir():
+        if split_name(name)[1] in here or is_folder(Path(name)):
             if name != first:
                 notice(
                     f"{first} is not on this machine: {name} stands in for it; ",

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from tsprompt.errors import ConfigError, Setting, TspromptError
 
-__all__ = ["check_file", "check_folder", "check_writable", "write_whole"]
+__all__ = [
+    "check_file",
+    "check_folder",
+    "check_writable",
+    "exists",
+    "is_file",
+    "is_folder",
+    "write_whole",
+]
 
 _PATH = Setting("path")
 
@@ -22,7 +30,7 @@ def write_whole(path: Path, text: str) -> Path:
         It can't be written; what was there is untouched.
     """
     path = path.expanduser()
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _partial(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +41,26 @@ def write_whole(path: Path, text: str) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from None
     return path
+
+
+def _partial(path: Path) -> Path:
+    """The neighbour that takes a file's place once it is complete."""
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder. A path that no system takes, such as one too long, is none."""
+    return os.path.isdir(path)  # noqa: PTH112  (`Path.is_dir` raises)
+
+
+def is_file(path: Path) -> bool:
+    """The same of a file."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def exists(path: Path) -> bool:
+    """The same of either."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def check_writable(path: Path, setting: Setting = _PATH) -> None:
@@ -47,8 +75,9 @@ def check_writable(path: Path, setting: Setting = _PATH) -> None:
         It can't be written.
     """
     path = path.expanduser().absolute()
-    nearest = next(one for one in path.parents if one.exists())
+    nearest = next(one for one in path.parents if exists(one))
     try:
+        _partial(path).exists()  # asks the system whether it takes the name at all
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b".")
     except OSError as error:
@@ -63,7 +92,7 @@ def check_file(path: Path, setting: Setting = _PATH) -> None:
     TspromptError
         It is a folder, or can't be written.
     """
-    if path.expanduser().is_dir():
+    if is_folder(path.expanduser()):
         raise ConfigError(f"{path} is a folder; give the name of a file as ", setting)
     check_writable(path, setting)
 
@@ -77,7 +106,7 @@ def check_folder(path: Path, setting: Setting = _PATH) -> None:
         It is a file, or can't be written.
     """
     folder = path.expanduser()
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not is_folder(folder):
         raise ConfigError(f"{path} is a file; give a folder as ", setting)
     check_writable(folder / "file", setting)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.files import exists, is_folder
 from tsprompt.errors import ModelFileError, Setting
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ def check_target(path: Path, form: FolderFormat) -> None:
         Something else is there.
     """
     path = path.expanduser()
-    if not path.exists():
+    if not exists(path):
         return
-    files = {one.name for one in path.iterdir()} if path.is_dir() else None
+    files = {one.name for one in path.iterdir()} if is_folder(path) else None
     if files not in (set(), {form.header, form.tensors}):
         raise ModelFileError(f"{path} exists and is {form.none}; choose another ", Setting("path"))
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.files import is_folder
 from tsprompt.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def find_weights(source: str) -> Path:
         The weights are not to be had; the text says what to do.
     """
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if is_folder(folder):
         if not (folder / _WEIGHTS).is_file():
             raise BackboneError(
                 f"{source} holds no {_WEIGHTS}, the only kind of weights that is read; convert "

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsprompt.base.files import is_file, is_folder
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.errors import ModelFileError
 from tsprompt.report.packed import read_packed
@@ -46,10 +47,10 @@ def load_results(folder: Path) -> Results:
         There is no such folder or file, or no record in it.
     """
     folder = folder.expanduser()
-    if folder.is_file():
+    if is_file(folder):
         return _packed(folder)
-    home = folder / "records" if (folder / "records").is_dir() else folder
-    if not home.is_dir():
+    home = folder / "records" if is_folder(folder / "records") else folder
+    if not is_folder(home):
         raise ModelFileError(f"{folder} is no folder; give one that holds records of runs")
     read: list[tuple[Path, Record]] = []
     left_out = [

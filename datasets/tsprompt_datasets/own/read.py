@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tsprompt.base.files import exists, is_file, is_folder
 from tsprompt.data import Dataset, Split
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.own.case_folder import folder_hash
@@ -155,9 +156,9 @@ def is_path(text: str) -> bool:
     if text == STDIN or "/" in text or os.sep in text or text.startswith("~"):
         return True
     path = Path(text)
-    if path.is_dir():
+    if is_folder(path):
         return find_pair(path) is not None or has_own_data(path)
-    return path.is_file() or DataFile(path).suffix in (*ENDINGS, ".zip")
+    return is_file(path) or DataFile(path).suffix in (*ENDINGS, ".zip")
 
 
 def read_cases(
@@ -258,9 +259,9 @@ def _located(path: PathLike) -> _Where:
         file = standard_input()
         return _Where(file.path, file)
     whole = Path(path).expanduser().absolute()
-    if whole.is_dir():
+    if is_folder(whole):
         return _Where(whole, None)
-    if not whole.exists():
+    if not exists(whole):
         raise DatasetError(f"{path}: no such file or folder{_near_files(whole)}")
     return _Where(whole, DataFile(whole))
 

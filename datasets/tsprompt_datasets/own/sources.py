@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tsprompt.base.files import is_folder
 from tsprompt.errors import DatasetError
 from tsprompt_datasets.own.arrays import read_npz
 from tsprompt_datasets.own.case_folder import CASE_ENDINGS, case_files, read_folder
@@ -58,7 +59,7 @@ def find_pair(folder: Path) -> dict[str, Path] | None:
 
 def _parted(path: Path) -> tuple[str, str]:
     """A name without its endings, and these in lower case; `/` is that of a folder."""
-    if path.is_dir():
+    if is_folder(path):
         return path.name, "/"
     file = DataFile(path)
     ending = file.suffix + file.packed
