@@ -13,6 +13,10 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 LINK = re.compile(r"^\| \[([^\]]+)\]\(([^)]+)\)")
+PICTURE = re.compile(
+    r'<picture>.*?srcset="(.*?)".*?src="(.*?)" alt="(.*?)">.*?</picture>', re.DOTALL
+)
+"""A picture that has a dark twin. The site has a switch, which the browser's own choice ignores."""
 
 
 def on_config(config: Any) -> Any:
@@ -66,7 +70,7 @@ def notebook_as_page(file: Path) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Lead links to a notebook to the page that shows it; links out of docs/ become plain text."""
+    """Lead links to a notebook to the page that shows it; make plain text of links out of docs/."""
     folder = (DOCS / page.file.src_uri).parent
 
     def on_the_site(link: re.Match[str]) -> str:
@@ -74,4 +78,6 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         outside = "://" not in target and not (folder / target).resolve().is_relative_to(DOCS)
         return text if outside else f"[{text}]({page_of(target)})"
 
-    return re.sub(r"\[([^\]]+)\]\(([^)]+)\)", on_the_site, markdown)
+    markdown = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", on_the_site, markdown)
+    markdown = markdown.replace(" ± ", "\u00a0±\u00a0")  # a figure and its spread stay on one line
+    return PICTURE.sub(r"![\3](\1#only-dark)\n![\3](\2#only-light)", markdown)
