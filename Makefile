@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+<<<<<<< HEAD
 .PHONY: audit demo test test-fast test-extras lint docs picture site bench bench-small bench-prompting constraints clean
+=======
+.PHONY: demo test test-fast test-extras lint docs picture site release-check bench bench-small bench-prompting constraints clean
+>>>>>>> cc00429 (make release-check builds a release, and uses its wheel where there is no checkout)
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -54,6 +58,11 @@ picture: $(STAMP)
 # python -m http.server --directory site
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# What a release would be: sdist and wheel, and the wheel installed and
+# used where there is no checkout. It takes minutes, most of them to install torch.
+release-check: $(STAMP)
+	$(BIN)/python tests/release_check.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/prompt_search.py
