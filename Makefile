@@ -4,11 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-<<<<<<< HEAD
-.PHONY: audit demo test test-fast test-extras lint docs picture site bench bench-small bench-prompting constraints clean
-=======
-.PHONY: demo test test-fast test-extras lint docs picture site release-check bench bench-small bench-prompting constraints clean
->>>>>>> cc00429 (make release-check builds a release, and uses its wheel where there is no checkout)
+.PHONY: audit demo test test-fast test-extras lint docs picture site release-check bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
