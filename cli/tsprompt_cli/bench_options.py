@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt.base.spec import split_specs
+from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
-    from tsprompt.benchmark import Plan
+    from collections.abc import Iterable, Sequence
+
+    from tsprompt.benchmark import FileSet, Plan
     from tsprompt.benchmark.backends import Backend
 
 __all__ = ["Running", "Wanted", "read_plans"]
@@ -82,7 +86,7 @@ class Wanted:
         ),
     ] = "all"
 
-    def plan(self, sets: list[str], settings: dict[str, Any]) -> Plan:
+    def plan(self, sets: Sequence[str | FileSet], settings: dict[str, Any]) -> Plan:
         """The plan of these options.
 
         Raises
@@ -197,6 +201,8 @@ def read_plans(
     settings: dict[str, Any],
     results: Path,
     data_dir: Path | None,
+    *,
+    parting: Parting,
 ) -> list[Plan]:
     """A plan from a file or from flags; or, if nothing is asked, all that the folder remembers.
 
@@ -207,24 +213,44 @@ def read_plans(
     """
     from tsprompt.benchmark import ResultsFolder, read_plan
     from tsprompt.errors import ConfigError
-    from tsprompt_datasets import expand_names
 
-    flags = wanted != Wanted() or bool(settings)
+    flags = wanted != Wanted() or bool(settings) or bool(parting.said)
     file = next((one for one in asked if one.endswith(".toml")), None)
     if file is None and asked:
-        plans = [wanted.plan(expand_names(asked, data_dir), settings)]
+        if parting.cv is not None and wanted.resamples == Wanted().resamples:
+            wanted = dataclasses.replace(wanted, resamples=str(parting.cv))
+        plans = [wanted.plan(_sets(asked, data_dir, parting), settings)]
     elif flags or len(asked) > 1:
         raise ConfigError(
             "give a plan alone, or names of sets with flags" if file else "give the names of sets"
         )
     elif file:
         plan = read_plan(Path(file))
-        plans = [plan.on(expand_names(plan.sets, data_dir))]
+        plans = [plan.on(_sets(plan.sets, data_dir, parting))]
     else:
         plans = [plan for plan, _ in ResultsFolder(results).plans()]
     if not plans:
         raise ConfigError(f"{results} has no plan yet; give a plan or the names of sets")
     return plans
+
+
+def _sets(asked: Iterable[Any], data_dir: Path | None, parting: Parting) -> list[str | FileSet]:
+    """Names of sets, groups told out, and files read once: before the first run, not in it."""
+    from tsprompt.errors import ConfigError
+    from tsprompt_datasets import expand_names, file_set, file_set_of, is_path
+
+    found: list[str | FileSet] = []
+    for one in asked:
+        if isinstance(one, dict):
+            found.append(file_set_of(one))
+        elif not isinstance(one, str):
+            raise ConfigError(f"{one!r} is no name of a set and no path")
+        elif is_path(one):
+            found.append(file_set(one, parting.options(), parting.splits()))
+        else:
+            parting.refuse(one)
+            found += expand_names([one], data_dir)
+    return [one for i, one in enumerate(found) if one not in found[:i]]
 
 
 def _splits(text: str) -> tuple[int, ...]:

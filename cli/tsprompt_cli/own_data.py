@@ -99,6 +99,23 @@ class Reading:
         fields = dataclasses.fields(self)
         return [one.name for one in fields if getattr(self, one.name) is not None]
 
+    def refuse(self, name: str) -> None:
+        """See that nothing was said that has no meaning for a set of the archives.
+
+        Raises
+        ------
+        ConfigError
+            It was.
+        """
+        from tsprompt.errors import ConfigError, Setting
+
+        if self.said:
+            raise ConfigError(
+                Setting(self.said[0]),
+                f" is for files of one's own, and {name} is a set's name; give a path such as "
+                f"./{name}.csv",
+            )
+
 
 @dataclass(frozen=True)
 class Parting(Reading):
@@ -149,6 +166,12 @@ class Parting(Reading):
         test = None if self.test is None else str(self.test)
         return SplitOptions(test, self.test_size, self.cv, 0, seed)
 
+    @property
+    def parts(self) -> bool:
+        """Whether it is said how to part cases."""
+        given = (self.test, self.test_size, self.groups, self.cv)
+        return any(one is not None for one in given)
+
     def load(self, name: str, data_dir: Path | None, seed: int = 0) -> Loaded:
         """A data set from a path, or the archives' one of this name.
 
@@ -163,23 +186,6 @@ class Parting(Reading):
             return Loaded(name, own=read_own(name, self.options(), self.splits(seed)))
         self.refuse(name)
         return Loaded(name, archived=load_dataset(name, data_dir=data_dir))
-
-    def refuse(self, name: str) -> None:
-        """See that nothing was said that has no meaning for a set of the archives.
-
-        Raises
-        ------
-        ConfigError
-            It was.
-        """
-        from tsprompt.errors import ConfigError, Setting
-
-        if self.said:
-            raise ConfigError(
-                Setting(self.said[0]),
-                f" is for files of one's own, and {name} is a set's name; give a path such as "
-                f"./{name}.csv",
-            )
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,10 @@ class Loaded:
         """What files that are made of it are called."""
         if self.own is None:
             return self.asked
-        return safe_stem(self.dataset.name)
+        from tsprompt.base.names import for_file
+
+        name = self.dataset.name
+        return for_file(name.split(".")[0] or name)
 
     def understood(self) -> list[tuple[str, str]]:
         """What was understood, as lines for the screen."""
@@ -230,13 +239,9 @@ class Loaded:
         """What a model keeps of it, to read new cases in the same way."""
         if self.own is None:
             return {}
-        parting = dataclasses.asdict(self.own.parting)
-        return {"columns": self.own.columns, "parting": parting}
-
-
-def safe_stem(name: str) -> str:
-    """A file's name without its endings, of signs that any file system takes."""
-    import re
-
-    stem = name.split(".", maxsplit=1)[0] or name
-    return re.sub(r"[^\w-]+", "-", stem).strip("-") or "data"
+        return {
+            "columns": self.own.columns,
+            "features": list(self.dataset.features or ()),
+            "reading": self.own.options.as_dict(),
+            "parting": dataclasses.asdict(self.own.parting),
+        }

@@ -14,6 +14,7 @@ from tsprompt_datasets.groups import expand_names
 from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
+from tsprompt_datasets.own.file_sets import file_set, file_set_of
 from tsprompt_datasets.own.options import ReadOptions, SplitOptions
 from tsprompt_datasets.own.read import OwnData, is_path, read, read_cases, read_own
 from tsprompt_datasets.readers import SeriesFile
@@ -33,6 +34,8 @@ __all__ = [
     "expand_names",
     "fetch_dataset",
     "few_shot",
+    "file_set",
+    "file_set_of",
     "is_path",
     "list_datasets",
     "load_cell",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tsprompt.data import Dataset, Split
 from tsprompt.errors import ConfigError, notice
 from tsprompt_datasets.load import load_dataset
+from tsprompt_datasets.own.file_sets import load_file_set
 from tsprompt_datasets.resample import resample_dataset
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ def load_cell(cell: Cell, data_dir: str | None = None, *, download: bool = True)
     DatasetError
         The set can't be found or read.
     """
-    dataset = load_dataset(cell.dataset, data_dir=data_dir, download=download)
-    dataset = resample_dataset(dataset, cell.resample)
+    if cell.file is not None:
+        dataset = load_file_set(cell.file, cell.resample)
+    else:
+        dataset = load_dataset(cell.dataset, data_dir=data_dir, download=download)
+        dataset = resample_dataset(dataset, cell.resample)
     return dataset if cell.shots is None else few_shot(dataset, cell.shots, cell.seed)
 
 

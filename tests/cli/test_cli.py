@@ -481,7 +481,7 @@ def test_predict(model: Path, home: Path) -> None:
     from tsprompt.classifier import PromptClassifier
     from tsprompt_datasets import fetch_dataset, load_dataset
 
-    result = run("predict", str(model), "UnitTest")
+    result = run("predict", str(model), "UnitTest", "--format", "table")
     assert result.exit_code == 0
     assert "20 of 22 cases are shown" in result.stderr
     assert "p(2)" in result.stdout

@@ -298,7 +298,7 @@ def test_compare_writes_for_machines(options: list[str], tmp_path: Path) -> None
 
 def test_compare_resamples(options: list[str]) -> None:
     args = ("UnitTest", *options, "--strategies", "shared", "--no-ablations", "--seeds", "2")
-    records = json.loads(run(*args, "--resample", "--format", "json").stdout)["records"]
+    records = json.loads(run(*args, "--new-splits", "--format", "json").stdout)["records"]
     ridge = [record for record in records if record["kind"] == "baseline"]
     assert [record["resample"] for record in ridge] == [0, 1]
 

@@ -21,8 +21,8 @@ __all__ = [
 _PATH = Setting("path")
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text file through a neighbour that takes its place once it is complete.
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file, text as UTF-8, through a neighbour that takes its place once it is complete.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def write_whole(path: Path, text: str) -> Path:
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text, encoding="utf-8")
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

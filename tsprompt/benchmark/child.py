@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.benchmark.measure import Machine, noting, run_cell
-from tsprompt.benchmark.plan import Cell, Method
+from tsprompt.benchmark.plan import Cell, FileSet, Method
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import TspromptError, TspromptNotice
 
@@ -90,7 +90,9 @@ def _keep(record: Record, predictions: Any, results: Path, name: str) -> Record:
 
 def _parse(task: dict[str, Any]) -> tuple[Cell, Machine]:
     cell = task["cell"]
-    return Cell(**{**cell, "method": Method(**cell["method"])}), Machine(**task["machine"])
+    file = FileSet(**cell["file"]) if cell["file"] else None
+    made = Cell(**{**cell, "method": Method(**cell["method"]), "file": file})
+    return made, Machine(**task["machine"])
 
 
 def _limit_threads(threads: int) -> None:

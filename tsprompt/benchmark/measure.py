@@ -249,6 +249,8 @@ def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = Non
         "machine": dataclasses.asdict(machine),
         "version": __version__,
     }
+    if cell.file is not None:  # where it lies does not matter
+        matters["file"] = {"options": cell.file.options, "sha256": cell.file.sha256}
     digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.dataset}.{cell.method.name}").strip("-")
     return f"{words[:_LONGEST]}-seed{cell.seed}-{digest[:12]}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cell",
+    "FileSet",
     "Method",
     "MethodKind",
     "ablations_of",
@@ -63,6 +64,20 @@ def baseline(spec: str) -> Method:
 
 
 @dataclass(frozen=True)
+class FileSet:
+    """A data set of one's own: a path, and how it is read and parted."""
+
+    name: str
+    """What it is called in tables and folders."""
+    path: str
+    """Where it lies, from the root on."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What was said of its columns and its split; JSON."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """File name -> hash of the file's bytes: another content makes other runs."""
+
+
+@dataclass(frozen=True)
 class Cell:
     """One run: a method on a split of a set, with a seed."""
 
@@ -73,6 +88,8 @@ class Cell:
     """Which draw of train and test; 0 is the archive's own."""
     shots: int | None = None
     """Cases of train for each class, where train is cut down; 0: none has a label."""
+    file: FileSet | None = None
+    """Where the set is one's own; None: the archives' of this name."""
 
 
 _TWINS = {"no LM": "none", "random weights": "random", "shuffled weights": "shuffled"}
@@ -189,7 +206,7 @@ def _ablate(model: Method, name: str, **changes: str) -> Method:
 
 
 def plan_cells(
-    datasets: Sequence[str],
+    datasets: Sequence[str | FileSet],
     methods: Sequence[Method],
     seeds: int = 1,
     *,
@@ -201,9 +218,12 @@ def plan_cells(
     The k-th run of resample r has the seed r + k, so that the first runs pair splits with seeds, as
     the published results do. What no seed changes is run once for each split.
     """
+    distinct = [one for i, one in enumerate(datasets) if one not in datasets[:i]]
+    files = {one.name: one for one in distinct if isinstance(one, FileSet)}
+    names = [one.name if isinstance(one, FileSet) else one for one in distinct]
     return [
-        Cell(dataset, method, resample + run, resample, few)
-        for dataset in dict.fromkeys(datasets)
+        Cell(dataset, method, resample + run, resample, few, files.get(dataset))
+        for dataset in names
         for resample in resamples
         for few in shots
         for run in range(seeds)

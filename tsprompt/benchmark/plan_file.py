@@ -2,12 +2,15 @@
 
 ::
 
-    sets = ["ucr-small", "Coffee"]     # names, or groups of names
+    sets = ["ucr-small", "Coffee"]     # names, groups of names, or paths such as "mine/long.csv"
     seeds = 2                          # runs of each split
     resamples = 5                      # the splits 0 to 4; or a list such as [0, 3]
     shots = ["all", 5]                 # cases of train for each class
 
     methods = ["default", "minirocket"]    # recipes and baselines; or, to say what differs:
+
+    # A file of one's own can say more, as the flags of `tsprompt fit` do:
+    sets = [{ path = "mine/long.csv", label = "state", groups = "person", cv = 5 }]
 
     [methods.default]
     [methods."no LM"]
@@ -31,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.spec import name_in
-from tsprompt.benchmark.plan import Cell, Method, ablations_of, baseline, plan_cells
+from tsprompt.benchmark.plan import Cell, FileSet, Method, ablations_of, baseline, plan_cells
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes import RECIPES
 
@@ -42,7 +45,7 @@ __all__ = ["Plan", "named_methods", "read_plan"]
 class Plan:
     """Sets x methods x splits x seeds."""
 
-    sets: tuple[str, ...]
+    sets: tuple[str | FileSet, ...]
     methods: tuple[Method, ...]
     seeds: int = 1
     """Runs of each split."""
@@ -55,6 +58,9 @@ class Plan:
             raise ConfigError("the plan names no set; give names such as GunPoint, or ucr-small")
         if not self.methods:
             raise ConfigError("the plan names no method; give recipes or baselines")
+        sets = [one.name if isinstance(one, FileSet) else one for one in self.sets]
+        if same := next((one for one in sets if sets.count(one) > 1), None):
+            raise ConfigError(f"two sets of the plan are called {same!r}; give one another name")
         names = [method.name for method in self.methods]
         if twice := next((one for one in names if names.count(one) > 1), None):
             raise ConfigError(f"two methods of the plan are called {twice!r}")
@@ -81,10 +87,11 @@ class Plan:
     def from_dict(cls, found: dict[str, Any]) -> Plan:
         """What `as_dict` gave."""
         methods = tuple(Method(**one) for one in found["methods"])
-        rest = {key: tuple(found[key]) for key in ("sets", "resamples", "shots")}
-        return cls(methods=methods, seeds=found["seeds"], **rest)
+        sets = tuple(FileSet(**one) if isinstance(one, dict) else one for one in found["sets"])
+        rest = {key: tuple(found[key]) for key in ("resamples", "shots")}
+        return cls(sets, methods, found["seeds"], **rest)
 
-    def on(self, sets: Iterable[str]) -> Plan:
+    def on(self, sets: Iterable[str | FileSet]) -> Plan:
         """The same on other sets."""
         return dataclasses.replace(self, sets=tuple(sets))
 

@@ -11,6 +11,7 @@ from tsprompt_cli import completion
 from tsprompt_cli.bench_options import Running, Wanted, read_plans
 from tsprompt_cli.options import Choices, DataDir, Form, Machine, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +32,9 @@ def run(
     asked: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PLAN.toml | SET...]",
-            help="A plan, or names of sets: GunPoint, ucr-small, ucr112, uea26, multiverse, all. "
-            "With none, what the folder of results was asked for before.",
+            metavar="[PLAN.toml | DATA...]",
+            help="A plan, or files of your own, or names of sets: GunPoint, ucr-small, ucr112, "
+            "uea26, multiverse, all. With none, what the folder of results was asked for before.",
             autocompletion=completion.dataset_names,
             show_default=False,
         ),
@@ -46,6 +47,7 @@ def run(
     running: Running,
     choices: Choices,
     machine: Machine,
+    parting: Parting,
     data_dir: DataDir = None,
 ) -> None:
     """Run each method on each split of each set; what has a record is not run again.
@@ -57,10 +59,11 @@ def run(
     from tsprompt_datasets import fetch_dataset
 
     check_folder(results)
-    plans = read_plans(asked or [], wanted, choices.settings(), results, data_dir)
+    plans = read_plans(asked or [], wanted, choices.settings(), results, data_dir, parting=parting)
     check(method for plan in plans for method in plan.methods)
     place = running.place()
-    for name in dict.fromkeys(name for plan in plans for name in plan.sets):
+    names = [name for plan in plans for name in plan.sets if isinstance(name, str)]
+    for name in dict.fromkeys(names):
         fetch_dataset(name, data_dir=data_dir)
     job = Job(
         results=results.absolute(),

@@ -11,6 +11,7 @@ from tsprompt.base.spec import split_specs
 from tsprompt_cli import completion
 from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.own_data import Loaded, Parting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,8 @@ __all__ = ["compare"]
 Sets = Annotated[
     list[str],
     typer.Argument(
-        metavar="SET...",
-        help="The archive's names of data sets, such as GunPoint ItalyPowerDemand.",
+        metavar="DATA...",
+        help="Files or folders of your own, or the archive's names of data sets, such as GunPoint.",
         autocompletion=completion.dataset_names,
         show_default=False,
     ),
@@ -52,12 +53,13 @@ def compare(
     *,
     model: Model,
     machine: Machine,
+    parting: Parting,
     strategies: Strategies = "shared,per-step,autoencoder",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 1,
-    resample: Annotated[
+    new_splits: Annotated[
         bool,
         typer.Option(
-            "--resample", help="Seed k also draws the k-th split of train and test; 0 is given."
+            "--new-splits", help="Seed k also draws the k-th split of train and test; 0 is given."
         ),
     ] = False,
     ablations: Annotated[
@@ -82,14 +84,13 @@ def compare(
     from tsprompt.base.files import check_file, check_folder
     from tsprompt.benchmark import check, plan_cells, plan_methods
     from tsprompt.errors import Setting
-    from tsprompt_datasets import load_dataset
 
     form = chosen(form, output)
     if output is not None:
         check_file(output)
     if records is not None:
         check_folder(records, Setting("records"))
-    loaded = {name: load_dataset(name, data_dir=data_dir) for name in datasets}
+    loaded = _loaded(datasets, parting, data_dir)
     methods = plan_methods(
         split_specs(strategies),
         model.recipe,
@@ -98,12 +99,14 @@ def compare(
         ablations=ablations,
     )
     check(methods)
-    if resample:
-        cells = plan_cells(datasets, methods, resamples=range(seeds))
+    if parting.cv is not None:
+        cells = plan_cells(list(loaded), methods, seeds, resamples=range(parting.cv))
+    elif new_splits:
+        cells = plan_cells(list(loaded), methods, resamples=range(seeds))
     else:
-        cells = plan_cells(datasets, methods, seeds)
+        cells = plan_cells(list(loaded), methods, seeds)
     done = _run(cells, loaded, machine, records)
-    _print(done, form, output)
+    _print(done, form, output, "seed" if parting.cv is None else "part")
     failed = [record for record in done if not record.ok]
     for record in failed:
         say("Failed", f"{_name(record)}: {record.error}", "red")
@@ -111,16 +114,32 @@ def compare(
         raise typer.Exit(1)
 
 
+def _loaded(names: list[str], parting: Parting, data_dir: Path | None) -> dict[str, Loaded]:
+    """The sets by the names that tables show; two files of one name would be one row there."""
+    from tsprompt.errors import ConfigError
+
+    found: dict[str, Loaded] = {}
+    for name in dict.fromkeys(names):
+        one = parting.load(name, data_dir)
+        if one.dataset.name in found:
+            raise ConfigError(
+                f"two data sets are called {one.dataset.name}; give one of the files another name"
+            )
+        found[one.dataset.name] = one
+        if one.own is not None:
+            say("Read", "; ".join(one.own.understood), "cyan")
+    return found
+
+
 def _run(
-    cells: Sequence[Cell], loaded: dict[str, Dataset], machine: Machine, folder: Path | None
+    cells: Sequence[Cell], loaded: dict[str, Loaded], machine: Machine, folder: Path | None
 ) -> list[Record]:
     """All records; what Ctrl-C finds finished is kept where records are."""
     from tsprompt.benchmark import run_cells
     from tsprompt_cli.display.progress_bars import working
-    from tsprompt_datasets import resample_dataset
 
     def load(cell: Cell) -> Dataset:
-        return resample_dataset(loaded[cell.dataset], cell.resample)
+        return loaded[cell.dataset].drawn(cell.resample)
 
     done: list[Record] = []
     try:
@@ -145,20 +164,20 @@ def _outcome(record: Record) -> str:
     return f"accuracy {record.accuracy:.3f}" if record.ok else f"failed: {record.error}"
 
 
-def _legend(done: list[Record]) -> str:
+def _legend(done: list[Record], what: str) -> str:
     from tsprompt_cli.display.summaries import plural
 
-    seeds = plural(len({record.seed for record in done}), "seed")
-    means = f", means over {seeds} (± their standard deviation)" if seeds != "1 seed" else ""
+    seeds = plural(len({record.seed for record in done}), what)
+    means = "" if seeds == f"1 {what}" else f", means over {seeds} (± their standard deviation)"
     return f"[dim]All figures are of test{means}; tokens and seconds are per run.[/dim]"
 
 
-def _print(done: list[Record], form: Format, output: Path | None) -> None:
+def _print(done: list[Record], form: Format, output: Path | None, what: str) -> None:
     from tsprompt.report import comparison_tables, render, summarise
 
     summary = summarise(done)
     if form is Format.TABLE:
         spaced = [one for made in comparison_tables(summary) for one in (made, "")]
-        show(*spaced, _legend(done))
+        show(*spaced, _legend(done, what))
     else:
         emit(render(summary, form, records=[record.as_dict() for record in done]), output)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsprompt_cli.new_cases import as_known, scored_cases
 from tsprompt_cli.options import DataDir, Form, Machine, Saved, SetName, flat
 from tsprompt_cli.output import Format, chosen, emit, grid, show, table
+from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,28 +35,41 @@ def evaluate(
     dataset: SetName,
     *,
     machine: Machine,
-    part: Annotated[Part, typer.Option(help="Which part of the set to score.")] = Part.TEST,
+    parting: Parting,
+    part: Annotated[
+        Part,
+        typer.Option(
+            help="Which part of the set to score. Of a file that the model has not seen, all cases "
+            "are test."
+        ),
+    ] = Part.TEST,
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
     """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
+    from tsprompt.base.folder import read_header
     from tsprompt.benchmark.scores import check_known, confusion, score
+    from tsprompt.model.saving import MODEL
     from tsprompt_cli.commands.predict import predictions
-    from tsprompt_datasets import load_dataset
 
     form = chosen(form, None)
-    split = getattr(load_dataset(dataset, data_dir=data_dir), part)
+    details = read_header(model.expanduser(), MODEL).get("details", {})
     classifier = machine.load(model)
-    classes = [str(label) for label in classifier.classes_]
-    check_known(split.labels, classes)
-    predicted, chances = predictions(classifier, split.cases)
-    scores = score(split.labels, predicted, chances, classes)
-    matrix = confusion(split.labels, predicted, classes)
+    name, cases, held, said = scored_cases(
+        dataset, parting, data_dir, details, classifier.classes_, part=part.value
+    )
+    classes = [str(label) for label in classifier.classes_.tolist()]
+    truth = as_known(held, classifier.classes_)
+    check_known(truth, classes)
+    labels, chances = predictions(classifier, cases)
+    predicted = labels.astype(str)
+    scores = score(truth, predicted, chances, classes)
+    matrix = confusion(truth, predicted, classes)
     if form is Format.TABLE:
-        title = f"{dataset}, {part}, {len(split)} cases"
+        title = f"{name}, {said}, {len(cases)} cases"
         show(_scores(title, scores), "", _confusion(matrix, classes))
     else:
-        named = {"dataset": dataset, "part": part.value, "cases": len(split)}
+        named = {"dataset": dataset, "part": part.value, "cases": len(cases)}
         emit(_for_machines(named, scores, matrix, classes, form))
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli import completion
-from tsprompt_cli.options import DataDir, Form, Machine, Output, Saved, flat
-from tsprompt_cli.output import Format, chosen, emit, say, show, table
+from tsprompt_cli.display.predictions import PredictionsForm, chosen_form, print_predictions
+from tsprompt_cli.new_cases import NewCases, as_known, new_cases
+from tsprompt_cli.options import DataDir, Machine, Saved, flat
+from tsprompt_cli.output import say
+from tsprompt_cli.own_data import Reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,14 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["predict", "predictions"]
 
-_SHOWN = 20
-"""Cases in a table on the screen."""
-
 Input = Annotated[
     str,
     typer.Argument(
-        metavar="INPUT",
-        help="A .ts, .tsv, .arff or .npy file; or the name of a set, whose test part is taken.",
+        metavar="DATA",
+        help="A file or folder of your own, with labels or without; `-` for standard input; or the "
+        "archive's name of a set, whose test part is taken.",
         autocompletion=completion.dataset_names,
         show_default=False,
     ),
@@ -41,71 +42,81 @@ def predict(
     source: Input,
     *,
     machine: Machine,
-    output: Output = None,
+    reading: Reading,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to this file; its ending (.csv, .json, .jsonl, .parquet, .md) tells the "
+            "format unless --format does.",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
-    form: Form = None,
+    form: Annotated[
+        PredictionsForm | None,
+        typer.Option(
+            "--format",
+            help="What to print; by default a table on a terminal, and else all cases as CSV.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Say the label and the class probabilities of each case."""
-    from tsprompt.base.files import check_file
-    from tsprompt.report import render
+    """Say the label and the class probabilities of each case.
 
-    form = chosen(form, output)
+    The columns of a file are read as those that the model was fitted on. If it has labels, the
+    accuracy is said too.
+    """
+    from tsprompt.base.files import check_file
+    from tsprompt.base.folder import read_header
+    from tsprompt.model.saving import MODEL
+
+    form = chosen_form(form, output)
     if output is not None:
         check_file(output)
-    cases = _cases_of(source, data_dir)
     classifier = machine.load(model)
-    labels, chances = predictions(classifier, cases)
-    rows = _rows(labels, chances, classifier.classes_)
-    if form is not Format.TABLE:
-        emit(render(rows, form), output)
-        return
-    show(_table(rows.head(_SHOWN)))
-    if len(rows) > _SHOWN:
-        say("Note", f"{_SHOWN} of {len(rows)} cases are shown; --output FILE.csv writes them all")
+    details = read_header(model.expanduser(), MODEL).get("details", {})
+    cases = new_cases(source, reading, data_dir, details, classifier.classes_)
+    labels, chances = predictions(classifier, cases.cases)
+    rows = _rows(cases, labels, chances, classifier.classes_)
+    scores = _scores(cases, labels, classifier.classes_)
+    print_predictions(rows, form, output, **scores)
+    for name, figure in scores.items():
+        say(name.capitalize(), f"{figure:.4f} of {len(rows)} cases with labels", "green")
+    if cases.seen:
+        say("Note", f"the model was fitted on cases of {cases.name}: it knows some of them", "cyan")
 
 
 def predictions(
     classifier: PromptClassifier, cases: Cases
-) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]:
-    """The most probable label (B,), spelt as in files, and probabilities (B, C) of each case."""
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """The most probable label (B,), of the type it had in train, and probabilities (B, C)."""
     from tsprompt_cli.display.progress_bars import working
 
     with working("predicting") as work:
         work.start("predicting")
         chances = classifier.predict_proba(cases)
-    return classifier.classes_.astype(str)[chances.argmax(axis=1)], chances
+    return classifier.classes_[chances.argmax(axis=1)], chances
 
 
-def _cases_of(source: str, data_dir: Path | None) -> Cases:
-    """The cases of a file, or of a set's test part.
-
-    Raises
-    ------
-    DatasetError
-        There is no such file or set, or it is damaged.
-    """
-    from tsprompt_datasets import load_dataset, load_file
-    from tsprompt_datasets.readers import READERS
-
-    if Path(source).suffix.lower() in READERS:
-        return load_file(Path(source).expanduser()).cases
-    return load_dataset(source, data_dir=data_dir).test.cases
-
-
-def _rows(labels: Any, chances: Any, classes: Any) -> pd.DataFrame:
+def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> pd.DataFrame:
     import pandas as pd
 
-    columns = {f"p({label})": chances[:, i] for i, label in enumerate(classes)}
-    return pd.DataFrame({"case": range(1, len(labels) + 1), "label": labels, **columns})
+    columns: dict[str, Any] = {"case": range(1, len(labels) + 1)}
+    if cases.cases.ids is not None:
+        columns["id"] = list(cases.cases.ids)
+    columns["label"] = labels
+    if cases.labels is not None:
+        columns["true label"] = cases.labels
+    for i, label in enumerate(classes.tolist()):
+        columns[f"p({label})"] = chances[:, i]
+    return pd.DataFrame(columns)
 
 
-def _table(rows: pd.DataFrame) -> Any:
-    from tsprompt.base.names import for_terminal
-
-    heads = [str(name) for name in rows.columns]
-    made = table(*heads, right=("case", *heads[2:]))
-    for case, label, *chances in rows.itertuples(index=False):
-        largest = max(chances)
-        shown = [f"{one:.3f}" if one == largest else f"[dim]{one:.3f}[/dim]" for one in chances]
-        made.add_row(str(case), for_terminal(label, "bold"), *shown)
-    return made
+def _scores(cases: NewCases, labels: Any, classes: Any) -> dict[str, float]:
+    """The accuracy, where the cases have labels."""
+    if cases.labels is None:
+        return {}
+    return {"accuracy": float((as_known(cases.labels, classes) == labels.astype(str)).mean())}

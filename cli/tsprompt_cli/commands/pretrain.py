@@ -11,6 +11,7 @@ import typer
 from tsprompt_cli import completion
 from tsprompt_cli.options import Choices, DataDir, Form, Machine, Seed, Strategy, flat
 from tsprompt_cli.output import Format, chosen, grid, show, show_json
+from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
     from tsprompt.model.pretraining import Pretrained
@@ -23,8 +24,8 @@ def pretrain(
     sets: Annotated[
         list[str],
         typer.Argument(
-            metavar="SET...",
-            help="The archive's names of the data sets to train on.",
+            metavar="DATA...",
+            help="Files of your own, or the archive's names of the data sets to train on.",
             autocompletion=completion.dataset_names,
             show_default=False,
         ),
@@ -41,6 +42,7 @@ def pretrain(
     strategy: Strategy = None,
     model: Choices,
     machine: Machine,
+    parting: Parting,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -63,12 +65,11 @@ def pretrain(
     from tsprompt.model.pretraining import check_prompts_target
     from tsprompt.model.pretraining import pretrain as pretrain_
     from tsprompt_cli.display.progress_bars import working
-    from tsprompt_datasets import load_dataset
 
     folder = output or Path("models") / f"{method}-prompts"
     check_prompts_target(folder)
     check_writable(folder)
-    loaded = [load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(sets)]
+    loaded = [parting.load(name, data_dir, seed).dataset for name in dict.fromkeys(sets)]
     trains = {data.name: (data.train.cases, data.train.labels) for data in loaded}
     with working("pre-training") as work:
         work.start("pre-training")

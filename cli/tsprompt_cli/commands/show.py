@@ -63,7 +63,7 @@ def _settings(classifier: PromptClassifier) -> Any:
 
 def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> list[Any]:
     from tsprompt.model.layout import layout
-    from tsprompt_cli.display.summaries import layout_line, plural, reading_line
+    from tsprompt_cli.display.summaries import layout_line, reading_line
 
     sizes, costs = layout(classifier.fitted_), classifier.costs_
     labels = ", ".join(str(label) for label in classifier.classes_)
@@ -71,11 +71,20 @@ def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> 
     return [
         ("layout", layout_line(sizes, details.get("timesteps"))),
         ("reading", reading_line(sizes)),
-        ("input", plural(classifier.n_features_in_, "feature")),
+        ("input", _input(classifier, details)),
         ("classes", f"{sizes.classes}: {labels}"),
         ("parameters", f"{trained:,} trained of {total:,}"),
         ("files", f"{size / 1e6:.1f} MB"),
     ]
+
+
+def _input(classifier: PromptClassifier, details: dict[str, Any]) -> str:
+    """How many features, and what they are called if that is known."""
+    from tsprompt_cli.display.summaries import plural
+    from tsprompt_cli.new_cases import Remembered
+
+    said, names = plural(classifier.n_features_in_, "feature"), Remembered(details).features
+    return f"{said}: {', '.join(names)}" if len(names) == classifier.n_features_in_ else said
 
 
 def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tsprompt.base.names import visible
 from tsprompt.errors import DatasetError, Piece, Setting, near_names
 
 __all__ = [
@@ -106,7 +107,7 @@ def kind_of(sample: Iterable[str], decimal: str = ".") -> Kind:
 
 def shown(text: object, width: int = 40) -> str:
     """A value of a file in a message: short, with control characters made visible."""
-    said = str(text)
+    said = visible(text)
     return repr(said if len(said) <= width else said[: width - 3] + "...")
 
 

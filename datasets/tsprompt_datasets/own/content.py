@@ -28,6 +28,8 @@ class Content:
     """How the file was read, in words."""
     columns: dict[str, Any] = field(default_factory=dict)
     """Options that read another file of this kind in the same way."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """File name -> hash of the file's bytes."""
 
     def __len__(self) -> int:
         return len(self.cases)

@@ -94,6 +94,11 @@ class SplitOptions:
             )
         if self.cv is not None and self.cv < 2:
             raise ConfigError(Setting("cv"), f" is {self.cv}; give 2 parts or more")
+        if self.cv is not None and not 0 <= self.fold < self.cv:
+            raise ConfigError(
+                f"part {self.fold + 1} of a cross-validation into {self.cv} was asked for; there "
+                f"are {self.cv}"
+            )
         if self.test is not None:
             object.__setattr__(self, "test", str(Path(self.test).expanduser()))
 

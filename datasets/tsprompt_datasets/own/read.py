@@ -15,6 +15,8 @@ import numpy as np
 from tsprompt.base.files import exists, is_file, is_folder
 from tsprompt.data import Dataset, Split
 from tsprompt.errors import DatasetError, Setting
+from tsprompt_datasets.load import load_dataset
+from tsprompt_datasets.locate import DatasetEntry, entry_at
 from tsprompt_datasets.own.case_folder import folder_hash
 from tsprompt_datasets.own.columns import shown
 from tsprompt_datasets.own.content import Content, counted
@@ -48,6 +50,7 @@ class OwnData:
     """Two lines or so: what was read, and how test came about."""
     columns: dict[str, Any]
     """Options that read new cases in the same way."""
+    options: ReadOptions = _DEFAULT
     content: Content | None = None
     """All cases, where train and test are drawn from them."""
     parting: SplitOptions = _ALONE
@@ -156,7 +159,7 @@ def is_path(text: str) -> bool:
     if text == STDIN or "/" in text or os.sep in text or text.startswith("~"):
         return True
     path = Path(text)
-    if is_folder(path):
+    if is_folder(path):  # or has a set's name by chance
         return find_pair(path) is not None or has_own_data(path)
     return is_file(path) or DataFile(path).suffix in (*ENDINGS, ".zip")
 
@@ -178,8 +181,15 @@ def read_cases(
     DatasetError
         As `read`, but labels need not be there.
     """
-    parts, _ = _parts(_located(path), options, like)
-    return parts["all"] if "all" in parts else parts["test"]
+    where = _located(path)
+    if where.archive is not None:
+        dataset = load_dataset(where.path)
+        held = dataset.test
+        said = (f"archive set: the {counted(len(held), 'case')} of test",)
+        return Content(held.cases, held.labels, None, said, sha256=dataset.sha256)
+    parts, hashes = _parts(where, options, like)
+    content = parts["all"] if "all" in parts else parts["test"]
+    return dataclasses.replace(content, sha256=hashes)
 
 
 def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> OwnData:
@@ -191,30 +201,29 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
         The file can't be read, can be understood in several ways, or is unfit to learn from.
     """
     where = _located(path)
+    if where.archive is not None:
+        _refuse_apart(where, options, parting)
+        dataset = load_dataset(where.path)
+        said = (
+            f"archive set: train and test as they come, {counted(len(dataset.test), 'test case')}"
+        )
+        return OwnData(dataset, (said,), {}, options)
     parting = _with_sibling(where, options, parting)
     parts, hashes = _parts(where, options, None)
-    drawn = parting.test_size is not None or parting.cv is not None or options.groups is not None
     if parting.test is not None:
         train = _only(where, parts)
         there = _located(parting.test)
         tests, more = _parts(there, dataclasses.replace(options, groups=None), train.columns)
-        return _pair(where, train, _only(there, tests), hashes | more, f"test: {there.name}")
+        own = _pair(where, train, _only(there, tests), hashes | more, f"test: {there.name}")
+        return dataclasses.replace(own, options=options)
     if "all" not in parts:
-        if drawn:
-            raise DatasetError(
-                f"{where.name}: holds train and test apart; leave out ",
-                Setting("test_size"),
-                ", ",
-                Setting("cv"),
-                " and ",
-                Setting("groups"),
-                ", or give one file",
-            )
-        return _pair(where, parts["train"], parts["test"], hashes, "test: as it comes")
+        _refuse_apart(where, options, parting)
+        own = _pair(where, parts["train"], parts["test"], hashes, "test: as it comes")
+        return dataclasses.replace(own, options=options)
     content = parts["all"]
     _check_classes(where.name, content)
     dataset, said = _drawn(where.name, content, parting, hashes)
-    return OwnData(dataset, (*_summed(content), said), content.columns, content, parting)
+    return OwnData(dataset, (*_summed(content), said), content.columns, options, content, parting)
 
 
 def _drawn(
@@ -225,6 +234,20 @@ def _drawn(
     train, test, said = split(name, content, parting)
     learn, score = (Split(content.cases.take(at), labels[at]) for at in (train, test))
     return Dataset(name, learn, score, "file", hashes), said
+
+
+def _refuse_apart(where: _Where, options: ReadOptions, parting: SplitOptions) -> None:
+    drawn = (parting.test, parting.test_size, parting.cv, options.groups)
+    if any(one is not None for one in drawn):
+        raise DatasetError(
+            f"{where.name}: holds train and test apart; leave out ",
+            Setting("test_size"),
+            ", ",
+            Setting("cv"),
+            " and ",
+            Setting("groups"),
+            ", or give one file",
+        )
 
 
 def _with_sibling(where: _Where, options: ReadOptions, parting: SplitOptions) -> SplitOptions:
@@ -247,6 +270,8 @@ class _Where:
 
     path: Path
     file: DataFile | None
+    archive: DatasetEntry | None = None
+    """The set of an archive's layout that the folder or .zip holds."""
 
     @property
     def name(self) -> str:
@@ -259,6 +284,8 @@ def _located(path: PathLike) -> _Where:
         file = standard_input()
         return _Where(file.path, file)
     whole = Path(path).expanduser().absolute()
+    if (entry := entry_at(whole)) is not None:
+        return _Where(whole, None, entry)
     if is_folder(whole):
         return _Where(whole, None)
     if not exists(whole):

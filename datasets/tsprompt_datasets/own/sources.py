@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from tsprompt.base.files import is_folder
 from tsprompt.errors import DatasetError
+from tsprompt_datasets.load import load_file
 from tsprompt_datasets.own.arrays import read_npz
 from tsprompt_datasets.own.case_folder import CASE_ENDINGS, case_files, read_folder
 from tsprompt_datasets.own.columnar_table import COLUMNAR, ColumnarTable
@@ -16,10 +18,11 @@ from tsprompt_datasets.own.data_file import DataFile
 from tsprompt_datasets.own.like import same_columns
 from tsprompt_datasets.own.long import read_long
 from tsprompt_datasets.own.options import ReadOptions
+from tsprompt_datasets.own.plain_lines import read_plain
 from tsprompt_datasets.own.roles import Table, find_roles
 from tsprompt_datasets.own.text_table import TextTable, is_series_line
 from tsprompt_datasets.own.wide import read_wide
-from tsprompt_datasets.readers import READERS
+from tsprompt_datasets.readers import PLAIN, READERS
 
 __all__ = [
     "ENDINGS",
@@ -77,7 +80,7 @@ def sibling(path: Path) -> Path | None:
 
 
 def content_of_file(
-    file: DataFile, options: ReadOptions, like: dict[str, object] | None = None
+    file: DataFile, options: ReadOptions, like: dict[str, Any] | None = None
 ) -> dict[str, Content]:
     """What a file holds: `all` its cases, or those of `train` and `test`, where it says which.
 
@@ -94,9 +97,9 @@ def content_of_file(
     file.check()
     if file.suffix == ".npz":
         return read_npz(file)
-    if file.suffix in READERS and not (file.suffix in _TABLES and _is_table(file)):
-        return {"all": _archive_format(file)}
-    if file.suffix not in _TABLES:
+    if file.suffix in (*READERS, *PLAIN) and not (file.suffix in PLAIN and _is_table(file)):
+        return {"all": _archive_format(file, options, (like or {}).get("classes"))}
+    if file.suffix not in (*_TABLES, *PLAIN):
         raise DatasetError(
             f"{file.path}: can't tell the format by the ending {file.suffix or '(none)'!r}; give "
             f"one of: {', '.join(ENDINGS)}, or a folder of files"
@@ -110,7 +113,7 @@ def content_of_file(
     else:
         header = options.header
         if header is None and like:
-            header = like.get("header")  # type: ignore[assignment]
+            header = like.get("header")
         table = TextTable(file, header)
     if like:
         options = same_columns(table, options, like)
@@ -124,15 +127,14 @@ def _is_table(file: DataFile) -> bool:
     return not is_series_line(file)
 
 
-def _archive_format(file: DataFile) -> Content:
-    from tsprompt_datasets.load import load_file
-
-    if file.packed:
-        raise DatasetError(f"{file.name}: unpack it first; only tables are read as they are packed")
-    held = load_file(file.path)
+def _archive_format(file: DataFile, options: ReadOptions, classes: list[str] | None) -> Content:
+    if file.suffix in PLAIN:
+        held = read_plain(file, options.label, classes)
+    else:
+        held = load_file(file.path)
     labels = "no labels" if held.labels is None else "labels"
     said = (
-        f"{file.suffix[1:]}: {counted(len(held.cases), 'case')}, "
+        f"{file.suffix[1:] or 'plain lines'}: {counted(len(held.cases), 'case')}, "
         f"{counted(held.cases.n_features, 'feature')}, {labels}"
     )
     return Content(held.cases, held.labels, None, (said,))
