@@ -388,9 +388,15 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         device: str = "auto",
         dtype: str | None = None,
         batch_tokens: int | None = None,
+        digest: str | None = None,
     ) -> PromptClassifier:
-        """Read a model that `save` wrote; None uses what it was fitted with."""
-        saved = load(Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens)
+        """Read a model that `save` wrote; None uses what it was fitted with.
+
+        With a `digest`, as `tsprompt show` prints it, another model than that one is refused.
+        """
+        saved = load(
+            Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens, digest=digest
+        )
         classifier = cls(**saved.choices)
         classifier.fitted_ = saved.fitted
         return classifier

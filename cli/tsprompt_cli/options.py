@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choices",
     "DataDir",
+    "Digest",
     "Form",
     "Machine",
     "Model",
@@ -64,6 +65,14 @@ SetName = Annotated[
 ]
 Saved = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A folder that fit wrote.", show_default=False)
+]
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256",
+        help="Refuse any model but the one with this digest, as `tsprompt show` prints it.",
+        show_default=False,
+    ),
 ]
 DataDir = Annotated[
     Path | None,
@@ -281,13 +290,18 @@ class Machine:
 
         return LibraryMachine(**dataclasses.asdict(self))
 
-    def load(self, model: Path) -> PromptClassifier:
-        """A saved model, on this machine; `auto` is the dtype that it was fitted with."""
+    def load(self, model: Path, digest: str | None = None) -> PromptClassifier:
+        """A saved model, on this machine; `auto` is the dtype that it was fitted with. With a
+        digest, that very model."""
         from tsprompt.classifier import PromptClassifier
 
         dtype = None if self.dtype == "auto" else self.dtype
         return PromptClassifier.load(
-            model, device=self.device, dtype=dtype, batch_tokens=self.batch_tokens
+            model,
+            device=self.device,
+            dtype=dtype,
+            batch_tokens=self.batch_tokens,
+            digest=digest,
         )
 
 

@@ -401,7 +401,7 @@ def test_a_full_disk_keeps_what_was_there(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save", full)
     assert "untouched" in refused("fit", "UnitTest", *cheap, "--seed", "1", "-o", "kept")
     assert (home / "kept/model.json").read_bytes() == before
     assert [one.name for one in home.iterdir()] == ["kept"]

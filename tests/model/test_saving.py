@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from tsprompt import PromptClassifier
-from tsprompt.base.folder import read_header
+from tsprompt.base.folder import digest_of, read_header
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 from tsprompt.model.saving import FORMAT, MODEL
 from tsprompt.readouts.pooled import Pooled
@@ -45,8 +44,10 @@ def load(path: Path) -> PromptClassifier:
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the header as one who means to: the digest is made good."""
     header = json.loads((path / "model.json").read_text())
     change(header)
+    header["digest"] = digest_of(header)
     (path / "model.json").write_text(json.dumps(header))
 
 
@@ -221,92 +222,40 @@ def test_a_relative_path_is_one_from_here(
         fitted.save(".")
 
 
-FAILURES = [
-    (KeyboardInterrupt(), KeyboardInterrupt),
-    (OSError(errno.ENOSPC, "No space left on device"), ModelFileError),
-    (OSError(errno.EROFS, "Read-only file system"), ModelFileError),
-    (PermissionError(errno.EACCES, "Permission denied"), ModelFileError),
-]
-PLACES = {
-    "save_file": "safetensors.torch.save_file",
-    **{
-        name: f"tsprompt.base.folder.{name}"
-        for name in ("_sha256", "json.dumps", "_put_in_place", "Path.mkdir", "Path.rename")
-    },
-}
-
-
-@pytest.mark.parametrize(("raised", "seen"), FAILURES)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("raised", "seen"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (OSError(errno.ENOSPC, "No space left on device"), ModelFileError),
+        (OSError(errno.EROFS, "Read-only file system"), ModelFileError),
+    ],
+)
+@pytest.mark.parametrize("place", ["safetensors.torch.save", "os.fsync"])
 def test_a_write_that_fails_leaves_the_old_model_and_nothing_else(
-    saved_over: Callable[[str, BaseException], BaseException],
-    place: str,
-    raised: BaseException,
-    seen: type[BaseException],
-) -> None:
-    error = saved_over(place, raised)
-    assert type(error) is seen
-    if seen is ModelFileError:
-        assert "what was there is untouched" in str(error)
-        assert str(raised.args[1]) in str(error)
-
-
-@pytest.fixture
-def saved_over(
-    saved: Path, fitted: PromptClassifier, other: PromptClassifier, separable: Any
-) -> Iterator[Callable[[str, BaseException], BaseException]]:
-    """Save another model over one, fail at a place, and see afterwards that the first is there."""
-
-    def save(place: str, raised: BaseException) -> BaseException:
-        def fail(*args: object, **kwargs: object) -> None:
-            raise raised
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(PLACES[place], fail)
-            with pytest.raises((ModelFileError, KeyboardInterrupt)) as caught:
-                other.save(saved)
-        return caught.value
-
-    yield save
-    assert [one.name for one in saved.parent.iterdir()] == ["model"]
-    assert same(saved, fitted, separable.X_test)
-
-
-def test_a_swap_that_fails_halfway_puts_the_old_model_back(
+    *,
     saved: Path,
     fitted: PromptClassifier,
     other: PromptClassifier,
     separable: Any,
     monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    raised: BaseException,
+    seen: type[BaseException],
 ) -> None:
-    original, calls = Path.rename, []
+    """Every other call that may fail is tried in tests/base/test_folder.py."""
 
-    def second_fails(self: Path, target: Path) -> Path:
-        calls.append(target)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return original(self, target)
+    def fail(*args: object, **kwargs: object) -> None:
+        raise raised
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", second_fails)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(place, fail)
+        with pytest.raises(seen) as caught:
             other.save(saved)
-    assert len(calls) == 3
-    assert [one.name for one in saved.parent.iterdir()] == ["model"]
+    if seen is ModelFileError:
+        assert "what was there is untouched" in str(caught.value)
+        assert str(raised.args[1]) in str(caught.value)
+    assert sorted(one.name for one in saved.iterdir()) == ["model.json", "model.safetensors"]
     assert same(saved, fitted, separable.X_test)
-
-
-def test_a_first_write_that_fails_leaves_nothing(
-    fitted: PromptClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: object) -> None:
-        (tmp_path / f".model.partial-{os.getpid()}" / "model.safetensors").write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("safetensors.torch.save_file", fail)
-    with pytest.raises(KeyboardInterrupt):
-        fitted.save(tmp_path / "model")
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- what cannot be read ---
@@ -318,14 +267,14 @@ def test_a_truncated_file_is_refused(saved: Path, file: str, kept: float) -> Non
     content = (saved / file).read_bytes()
     end = int(kept * len(content)) if 0 < kept < 1 else int(kept)
     (saved / file).write_bytes(content[:end])
-    with pytest.raises(ModelFileError, match=f"{file} is (damaged or truncated|truncated or)"):
+    with pytest.raises(ModelFileError, match=f"{file} is (damaged or|truncated or)"):
         load(saved)
 
 
 @pytest.mark.parametrize("file", ["model.json", "model.safetensors"])
 def test_a_missing_file_is_refused(saved: Path, file: str) -> None:
     (saved / file).unlink()
-    with pytest.raises(ModelFileError, match=r"missing|can't be read"):
+    with pytest.raises(ModelFileError, match="missing"):
         load(saved)
 
 
@@ -353,7 +302,7 @@ def test_tensors_of_another_model_are_refused(
         load(saved)
 
 
-@pytest.mark.parametrize("version", [FORMAT + 1, 0, "1", None])
+@pytest.mark.parametrize("version", [FORMAT + 1, 2, 0, "1", None, True])
 def test_another_format_is_refused(saved: Path, version: Any) -> None:
     edit(saved, lambda header: header.update(format=version))
     with pytest.raises(ModelFileError, match=rf"has format {version}, .* reads format {FORMAT}"):

@@ -342,6 +342,9 @@ class Nearest(Head):
 
     without_cases = "nearest"
 
+    class State(Head.State):
+        n_classes_: int
+
     @property
     def needs_cases(self) -> bool:
         return False

@@ -79,7 +79,7 @@ def cached() -> list[str]:
 
     try:
         repos = scan_cache_dir().repos
-    except CacheNotFound:
+    except (CacheNotFound, OSError):  # there is none, or nobody may read it
         return []
     return sorted(repo.repo_id for repo in repos if repo.repo_type == "model")
 

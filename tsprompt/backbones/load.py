@@ -6,6 +6,7 @@ import copyreg
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any
 
@@ -22,10 +23,26 @@ __all__ = [
     "input_of",
     "load_backbone",
     "native_bfloat16",
+    "nothing_fetched",
     "pick_device",
     "pick_dtype",
     "total_layers",
 ]
+
+
+_fetches: ContextVar[bool] = ContextVar("fetches", default=True)
+"""Whether what is not on this machine may be downloaded."""
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """While the block runs, backbones come from this machine alone: a saved file that names one is
+    no reason to ask the network for it."""
+    before = _fetches.set(False)
+    try:
+        yield
+    finally:
+        _fetches.reset(before)
 
 
 def load_backbone(
@@ -137,6 +154,12 @@ def _describe(base: str) -> tuple[str, Any, Any]:
     folder = BUNDLED[base].path() if base in BUNDLED else local_folder(base)
     source = str(folder or base)
     local = folder is not None or base in cached()
+    if not local and not _fetches.get():
+        raise BackboneError(
+            f"the backbone {base!r} is neither bundled, nor a folder, nor cached on this machine, "
+            "and what a file names is not downloaded; fetch it yourself, as by hf download "
+            f"{base}. Here there are: {', '.join(available())}"
+        )
     if not local:
         _ask_hub(base)
     with _quiet_transformers():
@@ -208,6 +231,7 @@ def _build(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                local_files_only=not _fetches.get(),
             )
         except Exception as error:  # whatever a damaged or partial download makes the loader raise
             raise _absent(base, local_folder(source) is not None, error) from None

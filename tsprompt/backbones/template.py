@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Annotated, NotRequired, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from tsprompt.backbones.vocabulary import Words
+from tsprompt.base.state import Index, numbers
 from tsprompt.data import IntArray
 
 __all__ = ["FRAME", "Embeds", "Prompt", "Template", "evenly"]
@@ -64,6 +66,15 @@ class Prompt:
     """`shared` only: how many of the P slots and the mask, taken in order, precede the data."""
     mask: int = 0
     """`shared` only: how many prompt slots precede the mask."""
+
+    class State(TypedDict):
+        """What fitting has learned."""
+
+        ids: NotRequired[Annotated[Tensor, numbers("int64", "P", least=0, below="V")]]
+        vectors: NotRequired[Annotated[Tensor, numbers("float32", "P", "D")]]
+        deep: NotRequired[Annotated[Tensor, numbers("float32", "N", "two", "deep", "D")]]
+        before: Index
+        mask: Index
 
     def __len__(self) -> int:
         filled = self.vectors if self.ids is None else self.ids

@@ -2,6 +2,12 @@
 
 What a header means is the business of those who write it: fitted classifiers, and prompts that
 others start from. Nothing is ever pickled.
+
+A folder is replaced in one step. The new tensors are written beside the old ones, under a name made
+of their hash; then the new header takes the place of the old one, and this commits: it names the
+hash of its tensors. Only then do the tensors take their own name. Whoever reads looks for them
+under both names, so that whenever a writer dies, the old pair or the new one is there. What a dead
+writer has left behind is put in order by the next one.
 """
 
 from __future__ import annotations
@@ -9,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FolderFormat",
+    "check_digest",
     "check_target",
-    "pack",
+    "digest_of",
+    "read_folder",
     "read_header",
-    "read_tensors",
-    "unpack",
     "write_folder",
 ]
+
+_ATTEMPTS = 10
+"""How often a folder is read anew that others replace at the same time."""
+_DIGITS = 64
+"""Of a SHA-256 in hexadecimal."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ class FolderFormat:
     a: str = "the model"
     none: str = "no saved model"
     none_there: str = "no model"
+    undigested: tuple[int, ...] = ()
+    """Older formats that are read too: their headers have no digest."""
 
 
 def write_folder(
@@ -56,22 +70,16 @@ def write_folder(
         `path` holds something else than this kind of thing, or can't be written.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = path.expanduser()
     check_target(path, form)
     place = path.resolve()
-    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
     try:
-        try:
-            partial.mkdir(parents=True)
-            save_file(tensors, partial / form.tensors)
-            header["tensors_sha256"] = _sha256(partial / form.tensors)
-            text = json.dumps(header, indent=1, allow_nan=True)
-            (partial / form.header).write_text(text, encoding="utf-8")
-            _put_in_place(partial, place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        weights = save(tensors)
+        text = _text(header, weights)
+        with _folder(place):
+            _Writer(place, form).replace(text, weights)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{form.a} can't be written to {path} ({error}); what was there is untouched: "
@@ -81,6 +89,129 @@ def write_folder(
     return path
 
 
+def _text(header: dict[str, Any], weights: bytes) -> str:
+    """The header's file: with the hash of the tensors, and a digest of all that it says."""
+    whole = {**header, "tensors_sha256": hashlib.sha256(weights).hexdigest()}
+    # The digest is of what a reader will find: JSON has no tuples, and no keys but text.
+    whole["digest"] = digest_of(json.loads(json.dumps(whole)))
+    return json.dumps(whole, indent=1)
+
+
+def digest_of(header: dict[str, Any]) -> str:
+    """SHA-256 over all that a header says, the hash of its tensors included, in hexadecimal."""
+    said = {key: value for key, value in header.items() if key != "digest"}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+@contextmanager
+def _folder(place: Path) -> Iterator[None]:
+    """The folder, there and locked against other writers; one that was made here goes again, if
+    nothing comes to be in it."""
+    made = not place.exists()
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(place):
+            yield
+    finally:
+        if made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """While the block runs, no other writer is at work in the folder. The lock is the folder's own,
+    without a file, and ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows can't lock a folder: two writers at once are then told apart
+        yield  # by nothing, and the last one wins
+        return
+    number = os.open(place, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+class _Writer:
+    """Replaces what a folder holds, and puts in order what a dead writer has left."""
+
+    def __init__(self, place: Path, form: FolderFormat) -> None:
+        self.place, self.form = place, form
+        self.header, self.tensors = place / form.header, place / form.tensors
+
+    def replace(self, text: str, weights: bytes) -> None:
+        """Write the new pair; the old one stays until the new header takes its place."""
+        self._settle()
+        pending = _pending(self.tensors, hashlib.sha256(weights).hexdigest())
+        try:
+            # Under a name of its own until it is whole: a name made of a hash tells no lie.
+            whole = self._write(self.tensors, weights)
+            whole.replace(pending)
+            whole = self._write(self.header, text.encode("utf-8"))
+            self._keep()
+            whole.replace(self.header)
+        except BaseException:
+            self._sweep()
+            raise
+        # It is committed: whatever fails from here on is put right by the next writer.
+        with suppress(OSError):
+            self._keep()
+            pending.replace(self.tensors)
+            self._keep()
+
+    def _settle(self) -> None:
+        """Give tensors that a dead writer had committed their name; remove what it had not."""
+        try:
+            expected = json.loads(self.header.read_text(encoding="utf-8"))["tensors_sha256"]
+            pending = _pending(self.tensors, expected)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pending = None  # nothing there, or damaged: it is about to be replaced
+        if pending is not None and pending.is_file():
+            pending.replace(self.tensors)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for one in self.place.iterdir():
+            if _is_left(one.name, self.form):
+                one.unlink(missing_ok=True)
+
+    def _write(self, target: Path, content: bytes) -> Path:
+        """A neighbour of the target, whole and on the disk, as its umask has it."""
+        partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return partial
+
+    def _keep(self) -> None:
+        """Have the names in the folder on the disk as well."""
+        if os.name == "nt":
+            return  # a folder can't be opened there
+        number = os.open(self.place, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _pending(tensors: Path, sha256: str) -> Path:
+    """Where tensors of this hash lie until they have their own name."""
+    if len(sha256) != _DIGITS or not sha256.isalnum():
+        raise ValueError("no SHA-256")
+    return tensors.with_name(f".{tensors.name}.{sha256}")
+
+
+def _is_left(name: str, form: FolderFormat) -> bool:
+    """Whether a file is what a writer leaves when it dies."""
+    return name.startswith((f".{form.header}.", f".{form.tensors}."))
+
+
 def check_target(path: Path, form: FolderFormat) -> None:
     """See that a folder of this form may take this place: it is free, or holds nothing, or just
     such a folder's files.
@@ -88,28 +219,19 @@ def check_target(path: Path, form: FolderFormat) -> None:
     Raises
     ------
     ModelFileError
-        Something else is there.
+        Something else is there, or it can't be looked at.
     """
     path = path.expanduser()
-    if not exists(path):
-        return
-    files = {one.name for one in path.iterdir()} if is_folder(path) else None
-    if files not in (set(), {form.header, form.tensors}):
-        raise ModelFileError(f"{path} exists and is {form.none}; choose another ", Setting("path"))
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    if not path.exists():
-        partial.rename(path)
-        return
-    old = path.with_name(f".{path.name}.old-{os.getpid()}")
-    path.rename(old)
     try:
-        partial.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        if not exists(path):
+            return
+        files = {one.name for one in path.iterdir()} if is_folder(path) else None
+    except OSError as error:
+        raise ModelFileError(f"{path} can't be read: {error}") from None
+    left = {name for name in files or () if _is_left(name, form)}
+    known = [set(), {form.header, form.tensors}, *([{form.header}] if left else [])]
+    if files is None or files - left not in known:
+        raise ModelFileError(f"{path} exists and is {form.none}; choose another ", Setting("path"))
 
 
 def read_header(path: Path, form: FolderFormat) -> dict[str, Any]:
@@ -118,10 +240,12 @@ def read_header(path: Path, form: FolderFormat) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        There is none, it is truncated, or of a newer format.
+        There is none, it is damaged, or of another format.
     """
+    file = path / form.header
+    damaged = ModelFileError(f"{file} is damaged or truncated; {form.command} again")
     try:
-        header = json.loads((path / form.header).read_text(encoding="utf-8"))
+        header = json.loads(file.read_text(encoding="utf-8"))
         version = header["format"]
     except FileNotFoundError:
         raise ModelFileError(
@@ -130,67 +254,84 @@ def read_header(path: Path, form: FolderFormat) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise ModelFileError(f"{path} can't be read: {error}") from None
-    except (ValueError, KeyError, TypeError):
-        raise ModelFileError(
-            f"{path / form.header} is damaged or truncated; {form.command} again"
-        ) from None
-    if version != form.format:
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    if type(version) is not int or version not in (form.format, *form.undigested):
         raise ModelFileError(
             f"{path} has format {version}, this tsprompt reads format {form.format}; "
             "install the tsprompt that wrote it, or a newer one"
         )
+    if version == form.format and header.get("digest") != digest_of(header):
+        raise ModelFileError(
+            f"{file} is damaged or was changed: what it says has another digest than it was "
+            f"written with; copy it again, or {form.command} again"
+        )
     return dict(header)
 
 
-def read_tensors(path: Path, header: dict[str, Any], form: FolderFormat) -> dict[str, Tensor]:
-    """The tensors that belong to a header.
+def read_folder(path: Path, form: FolderFormat) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """A folder's header and the tensors that belong to it.
 
     Raises
     ------
     ModelFileError
-        They are not there, or not as they were written.
+        There is none, it is damaged, or of another format.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     file = path / form.tensors
+    header = read_header(path, form)
+    for _ in range(_ATTEMPTS):
+        weights = _weights(file, header.get("tensors_sha256"))
+        if weights is not None:
+            break
+        # Another process may just have replaced both: then the header has changed as well.
+        last, header = header, read_header(path, form)
+        if last == header:
+            raise ModelFileError(
+                f"{file} is truncated or damaged; copy it again or {form.command} again"
+            )
     try:
-        if _sha256(file) != header.get("tensors_sha256"):
-            raise ModelFileError(f"{file} is truncated or damaged; copy it again or fit again")
-        return dict(load_file(file))
-    except (OSError, SafetensorError) as error:
+        return header, dict(load(weights or b""))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{file} can't be read: {error}") from None
 
 
-def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Replace the tensors and arrays in a tree by their names."""
-    import numpy as np
-    import torch
-
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        kind = "array" if isinstance(value, np.ndarray) else "tensor"
-        tensors[name] = torch.as_tensor(value).detach().cpu().contiguous().clone()
-        return {kind: name}
-    if isinstance(value, dict):
-        return {"dict": {key: pack(one, f"{name}/{key}", tensors) for key, one in value.items()}}
-    if isinstance(value, (list, tuple)):
-        return [pack(one, f"{name}/{i}", tensors) for i, one in enumerate(value)]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Put the tensors back."""
-    if isinstance(value, list):
-        return [unpack(one, tensors) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        return tensors[value["tensor"]]
-    if "array" in value:
-        return tensors[value["array"]].numpy()
-    return {key: unpack(one, tensors) for key, one in value["dict"].items()}
+def _weights(file: Path, sha256: Any) -> bytes | None:
+    """The bytes with this hash; None if there are others only."""
+    try:
+        pending = _pending(file, sha256)
+    except (TypeError, ValueError):
+        return None
+    found = None
+    # Between the first look and the second a writer may have given them their name.
+    for place in (file, pending, file):
+        try:
+            content = place.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ModelFileError(f"{place} can't be read: {error}") from None
+        found = place
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
+    if found is None:
+        raise ModelFileError(f"{file} is missing; copy it again")
+    return None
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def check_digest(path: Path, header: dict[str, Any], wanted: str) -> None:
+    """See that a header has the digest that somebody wrote down.
+
+    Raises
+    ------
+    ModelFileError
+        It has another.
+    """
+    found = digest_of(header)
+    if found != wanted.strip().lower():
+        raise ModelFileError(
+            f"{path} has the digest {found}, and {wanted!r} was asked for: it is another model, or "
+            "was changed since; take it from where that digest was written down"
+        )

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from tsprompt.base.spec import spell_spec
 from tsprompt.errors import ConfigError, Piece
@@ -20,7 +21,8 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
 
     Subclasses are dataclasses. Their fields are the options; whatever `fit` learns is kept in
     attributes whose names end in ``_`` and hold tensors, numbers, strings, or lists and dicts of
-    these. So one pair of methods saves and restores every part.
+    these. So one pair of methods saves and restores every part, and what its `State` declares is
+    checked wherever a saved model is read.
 
     What must know the language model gets to know it by ``meet(backbone, ...)``, also after
     `restore`; what it keeps of it, not to be saved, is in attributes whose names start with
@@ -32,6 +34,9 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     """Options of its kind that have no meaning for it: lists leave them out."""
     quick: ClassVar[dict[str, Any]] = {}
     """Options that make it quick on data of a few cases and a tiny model, for tests."""
+
+    class State(TypedDict):
+        """What fitting has learned, declared: see `tsprompt.base.state`."""
 
     def __new__(cls, *values: Any, **options: Any) -> Self:
         """See that numbers are numbers, before their range is looked at.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.state import Count
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head, Lesson
 
@@ -27,6 +28,11 @@ class Augment(Combination):
 
     Paraphrased prompts: Jiang et al. (2020); the average over them: Liu et al. (2023).
     """
+
+    class State(Combination.State):
+        """What fitting has learned."""
+
+        count_: Count
 
     def draw_of(self, member: int) -> int:
         """The first draw, for all."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
+from tsprompt.base.state import Figure
 from tsprompt.data import Cases
 from tsprompt.heads import Head, Lesson
 from tsprompt.heads.lesson import Labels
@@ -144,6 +145,13 @@ class Combination(Part):
 
     validation_loss_ = float("nan")
     validation_accuracy_ = float("nan")
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        heads_: list[Any]
+        validation_loss_: Figure
+        validation_accuracy_: Figure
 
     def __post_init__(self) -> None:
         self.heads_: list[Head] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import derive
+from tsprompt.base.state import Between
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases
 from tsprompt.errors import Setting
@@ -41,6 +42,11 @@ class Compose(Combination):
     """`one-vs-rest`: one for each class, probabilities normalised; `hierarchy`: the nodes of a
     binary tree of the classes, probabilities multiplied on the way down. The tree comes from
     clustering the class means of train (average linkage)."""
+
+    class State(Combination.State):
+        """What fitting has learned."""
+
+        groups_: list[list[Annotated[int, Between(int, least=-1, most=1)]]]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tsprompt.base.state import Count, Index
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases, FloatArray
 from tsprompt.heads import Head
@@ -32,6 +33,12 @@ class Decompose(Combination):
     """
 
     keeps_channels: ClassVar[bool] = False
+
+    class State(Combination.State):
+        """What fitting has learned."""
+
+        windows_: Count
+        channels_: list[list[Index]]
 
     def draw_of(self, member: int) -> int:
         """The first draw, for all: but each is fitted to what its member sees."""

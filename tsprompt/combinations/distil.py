@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
+from tsprompt.base.state import Index
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.errors import Setting
 from tsprompt.heads import Head
@@ -55,6 +56,11 @@ class Distil(Combination):
     """Share of the other patterns that label for one."""
     folds: int = 4
     """Parts of train that are labelled in turn where there are no unlabelled cases."""
+
+    class State(Combination.State):
+        """What fitting has learned."""
+
+        sizes_: list[Index]
 
     def __post_init__(self) -> None:
         super().__post_init__()

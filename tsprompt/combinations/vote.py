@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tsprompt.base.part import require_one_of
 from tsprompt.base.seeds import derive
+from tsprompt.base.state import Figures
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head
 
@@ -24,6 +25,11 @@ class Vote(Combination):
     how: str = "mean"
     """`mean` of the probabilities; `weighted`: each head by its validation accuracy (Jiang et al.
     2020); `majority`: each head has one vote, and the mean decides between classes with as many."""
+
+    class State(Combination.State):
+        """What fitting has learned."""
+
+        weights_: Figures
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import find_word, find_words, named_or_drawn
-from tsprompt.base.part import require, require_one_of, several
+from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
+from tsprompt.base.state import numbers
 from tsprompt.combinations import Combination
 from tsprompt.contexts.base import Context, contexts, needs_mask
 from tsprompt.data import Cases, IntArray
@@ -60,6 +61,11 @@ class Colours(Context):
     """How many segments of time; a case with fewer steps has fewer."""
     words: tuple[str, ...] | None = None
     """Their words, in order; None: colours, those that are words of the vocabulary."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        ids_: Annotated[Tensor, numbers("int64", "Q", least=0, below="V")]
 
     def __post_init__(self) -> None:
         self.words = None if self.words is None else several(self.words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, NotRequired
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import FRAME
 from tsprompt.backbones.vocabulary import find_words, named_or_drawn
-from tsprompt.base.part import require, require_one_of, several
+from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
+from tsprompt.base.state import Between, Count, Seed, numbers
 from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts, needs_mask
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, InputError, Setting
@@ -71,6 +72,19 @@ class Demonstrations(Context):
 
     behind_ = 0
     """Whether the word stands behind a demonstration, instead of in the mask's place."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        behind_: NotRequired[Annotated[int, Between(int, least=0, most=1)]]
+        ids_: Annotated[Tensor, numbers("int64", "C", least=0, below="V")]
+        shown_: Count
+        index_: Annotated[Tensor, numbers("int64", "n", least=0)]
+        labels_: Annotated[Tensor, numbers("int64", "n", least=0, below="C")]
+        lengths_: Annotated[Tensor, numbers("int64", "n", least=1)]
+        values_: Annotated[Tensor, numbers("float32", "T", "F")]
+        order_: Annotated[Tensor, numbers("int64", "O", least=0, below="O")]
+        seed_: Seed
 
     def __post_init__(self) -> None:
         self.words = None if self.words is None else several(self.words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NotRequired, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
+from tsprompt.base.state import Figure
 from tsprompt.heads.lesson import Labels, Lesson
 
 __all__ = [
@@ -54,6 +55,13 @@ class Head(Part):
     """Whether it can learn from probabilities instead of labels."""
     without_cases: ClassVar[str | None] = None
     """The spec under which it needs no training case, where there is one."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        developed_: NotRequired[bool]
+        validation_loss_: Figure
+        validation_accuracy_: Figure
 
     @property
     def needs_cases(self) -> bool:

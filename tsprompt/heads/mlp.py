@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch.nn import functional
 from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
+from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads
 from tsprompt.heads.lesson import Lesson
 
@@ -44,6 +45,14 @@ class MLP(HoldsOut, Head):
     """Cases in a step."""
     validation: float = 0.25
     """Share of train that is held out."""
+
+    class State(Head.State):
+        """What fitting has learned."""
+
+        mean_: Annotated[Tensor, numbers("float32", "R")]
+        unit_: Annotated[Tensor, numbers("float32", "R", above=0)]
+        epochs_run_: Index
+        weights_: dict[str, Annotated[Tensor, numbers("float32")]]
 
     def __post_init__(self) -> None:
         require(self.hidden >= 1, "mlp: hidden must be 1 or more")

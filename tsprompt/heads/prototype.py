@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
+from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, heads, standardiser
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Labels, Lesson
@@ -53,6 +54,12 @@ class Prototype(EarlyStopping, Head):
     """Cases in a step."""
     validation: float = 0.25
     """Share of train that is held out."""
+
+    class State(Head.State):
+        """What fitting has learned."""
+
+        epochs_run_: Index
+        weights_: dict[str, Annotated[Tensor, numbers("float32")]]
 
     def __post_init__(self) -> None:
         counts = (self.size, self.epochs, self.patience, self.batch)

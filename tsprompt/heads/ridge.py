@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, NotRequired
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch import Tensor
 from tsprompt import progress
 from tsprompt.base.part import require, several
 from tsprompt.base.seeds import generator
+from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.errors import notice
 from tsprompt.heads.base import NO_VALIDATION, Head, heads, standardiser
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
@@ -59,6 +60,18 @@ class Ridge(Head):
     """How many penalties are tried."""
     weights: tuple[float, ...] = (0.0, 0.3, 1.0)
     """Weights tried for the inner products of the optional features; 0 leaves them out."""
+
+    class State(Head.State):
+        """What fitting has learned."""
+
+        mean_: Annotated[Tensor, numbers("float32", "R")]
+        unit_: Annotated[Tensor, numbers("float32", "R", above=0)]
+        bias_: Annotated[Tensor, numbers("float64", "K")]
+        weights_: Annotated[Tensor, numbers("float32", "R", "K")]
+        optional_weight_: NotRequired[NonNegative]
+        penalty_: Positive
+        temperature_: Positive
+        validation_kind_: NotRequired[str]
 
     def __post_init__(self) -> None:
         self.weights = several(self.weights)

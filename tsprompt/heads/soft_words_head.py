@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
+from tsprompt.base.state import Index, Positive, numbers
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads
 from tsprompt.heads.early_stopping import EarlyStopping
@@ -50,6 +51,15 @@ class SoftWords(EarlyStopping, WordHead):
     """Cases in a step."""
     validation: float = 0.25
     """Share of train that is held out."""
+
+    class State(WordHead.State):
+        """What fitting has learned."""
+
+        label_vectors_: Annotated[Tensor, numbers("float32", "K", "E")]
+        centre_: Annotated[Tensor, numbers("float32", "E")]
+        scale_: Positive
+        words_: list[str]
+        epochs_run_: Index
 
     def __post_init__(self) -> None:
         super().__post_init__()

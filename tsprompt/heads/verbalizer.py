@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from tsprompt.backbones.base import Words
 from tsprompt.backbones.word_scores import SCORERS, WordScorer, word_scorer
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator
+from tsprompt.base.state import Index, numbers
 from tsprompt.errors import BackboneError
 from tsprompt.heads.base import NO_VALIDATION, Head
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
@@ -46,6 +47,11 @@ class WordHead(Head):
     scores: str = "model"
     """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
     embeddings times what it says, for models that have no such head."""
+
+    class State(Head.State):
+        """What fitting has learned."""
+
+        voice_hash_: str
 
     def __post_init__(self) -> None:
         require_one_of(self, "scores", tuple(SCORERS))
@@ -252,6 +258,17 @@ class Verbalizer(WordHead):
 
     weighs: ClassVar[bool] = False
     """Whether the words of a class get learned weights."""
+
+    class State(WordHead.State):
+        """What fitting has learned."""
+
+        ids_: list[list[Index]]
+        words_: list[list[str]]
+        prior_: Annotated[Tensor, numbers("float64", "M")]
+        weights_: Annotated[Tensor, numbers("float64", "M")]
+        scale_: Annotated[Tensor, numbers("float64", "K", above=0)]
+        bias_: Annotated[Tensor, numbers("float64", "K")]
+        folds_: Index
 
     def evidence(self, said: Tensor) -> Tensor:
         """(B, ...) what the words are chosen by, of what is said (B, E), case by case."""

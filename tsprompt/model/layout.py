@@ -13,7 +13,7 @@ from tsprompt.data import Cases
 from tsprompt.model.fitted import Fitted
 from tsprompt.reading.reader import Reading
 
-__all__ = ["Layout", "Slot", "describe", "layout", "slots"]
+__all__ = ["Layout", "Slot", "describe", "layout", "slots", "width_of"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def layout(fitted: Fitted) -> Layout:
         latent=_latent(fitted),
         steps=first.tokenizer.max_steps_,
         patch=first.tokenizer.patch_,
-        width=_width(fitted, first),
+        width=width_of(fitted, first),
         prompt_tokens=len(first.prompt),
         layer_tokens=0 if first.prompt.deep is None else first.prompt.deep.shape[2],
         positions=len(_pairs(fitted, first)),
@@ -123,7 +123,7 @@ def _latent(fitted: Fitted) -> int | None:
     return None if length == 1 else length
 
 
-def _width(fitted: Fitted, reading: Reading) -> int:
+def width_of(fitted: Fitted, reading: Reading) -> int:
     """W. The strategy and the combination may give the tokenizer other features than train's."""
     seen = fitted.design.combination.view(_prepared(fitted), reading.member)
     return reading.tokenizer.width(seen.n_features)
@@ -153,7 +153,7 @@ def _template(fitted: Fitted, reading: Reading, prompt: Prompt) -> Template:
     reader = fitted.reader
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
     used = reader.strategy.slots(reader.length, steps) if len(prompt) else 0
-    return reader.template(steps, _width(fitted, reading), used, prompt)
+    return reader.template(steps, width_of(fitted, reading), used, prompt)
 
 
 def _prompt_words(fitted: Fitted, reading: Reading) -> list[str]:
@@ -170,7 +170,7 @@ def _prompt_words(fitted: Fitted, reading: Reading) -> list[str]:
 def _features(fitted: Fitted, reading: Reading) -> int:
     """R of one reading: the readout is asked with zeros."""
     reader = fitted.reader
-    tokens = reading.tokenizer.max_steps_ * _width(fitted, reading)
+    tokens = reading.tokenizer.max_steps_ * width_of(fitted, reading)
     layers, size = len(reading.layers), reader.backbone.state_size
     if reader.scope == "step":
         tokens = reading.tokenizer.max_steps_

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.folder import check_target, pack, write_folder
+from tsprompt.base.folder import check_target, write_folder
+from tsprompt.base.packing import pack
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.data import Cases, as_cases, label_array

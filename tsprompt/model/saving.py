@@ -3,46 +3,56 @@
 `model.json` holds the settings, the classes, the figures of the fit, and every part's state with
 its tensors replaced by their names; `model.safetensors` holds the tensors. Of the language model's
 weights only those are copied that were trained: the others' hash is kept, and another model is
-refused.
+refused. A digest over the JSON, which holds the hash of the tensors, is over everything.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt import progress
+from tsprompt.backbones import Backbone
+from tsprompt.backbones.load import nothing_fetched, pick_device, pick_dtype
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.folder import (
-    FolderFormat,
-    pack,
-    read_header,
-    read_tensors,
-    unpack,
-    write_folder,
-)
+from tsprompt.base.folder import FolderFormat, check_digest, write_folder
 from tsprompt.base.kinds import SETTINGS
+from tsprompt.base.packing import pack, unpack
+from tsprompt.base.state import check_state
 from tsprompt.contexts import contexts
-from tsprompt.data import Expected, labels_from_json, labels_to_json
-from tsprompt.errors import ModelFileError
+from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
+from tsprompt.errors import InputError, ModelFileError, TspromptNotice
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.layout import width_of
 from tsprompt.model.opening import identity_of, reopen_backbone
+from tsprompt.model.schema import ModelHeader, check_part, read, refusing_damage
 from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers
 
 __all__ = ["FORMAT", "MODEL", "Saved", "load", "save"]
 
-FORMAT = 3
+FORMAT = 4
 """Raised when a reader of the old format could not read the new one."""
 
-MODEL = FolderFormat("model.json", "model.safetensors", FORMAT, "fit")
+_LONGEST_LABEL = 1 << 20
+"""Bytes that a label may take in an array, where each takes as much as the longest."""
+_TRIED = 64
+"""Timesteps of the case that a model is tried out with, at the most."""
+
+MODEL = FolderFormat("model.json", "model.safetensors", FORMAT, "fit", undigested=(3,))
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,24 @@ def save(fitted: Fitted, path: Path, choices: dict[str, Any], details: dict[str,
     """
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, **_describe(fitted, choices, tensors), "details": details}
+    _check_kept(fitted, header, tensors)
     return write_folder(path, MODEL, header, tensors)
+
+
+def _check_kept(fitted: Fitted, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """See that what is written can be read again.
+
+    Raises
+    ------
+    ModelFileError
+        It can't.
+    """
+    try:
+        state = unpack(json.loads(json.dumps(header))["state"], "", dict(tensors))
+        known = fitted.n_features, len(fitted.classes)
+        _check_state(fitted.design, fitted.reader.backbone, *known, state)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the model can't be kept in a file: {error}") from None
 
 
 def _describe(
@@ -149,36 +176,48 @@ def load(
     device: str = "auto",
     dtype: str | None = None,
     batch_tokens: int | None = None,
+    digest: str | None = None,
 ) -> Saved:
     """Read what `save` wrote.
+
+    All of it is checked here: what is given back predicts.
+
+    Parameters
+    ----------
+    digest
+        What `tsprompt show` printed of the model that is meant; another one is refused.
 
     Raises
     ------
     ModelFileError
-        There is no model, it is truncated or damaged, or of a newer format.
+        There is no model, it is truncated or damaged, of a newer format, or of another digest.
     BackboneError
-        The language model is absent, or its weights are not those of the fit.
+        The language model is not on this machine, or its weights are not those of the fit.
+    ConfigError
+        The device or the dtype that was asked for is not available.
     """
     path = path.expanduser()
-    header = read_header(path, MODEL)
-    tensors = read_tensors(path, header, MODEL)
-    try:
+    pick_dtype(dtype or "auto", pick_device(device))
+    header, state = read(path, MODEL, ModelHeader)
+    if digest is not None:
+        check_digest(path, header, digest)
+    machine = {
+        "device": device,
+        "dtype": dtype or header["backbone"]["dtype"],
+        "batch_tokens": batch_tokens or header["batch_tokens"],
+    }
+    choices = {
+        "recipe": header["recipe"],
+        **header["settings"],
+        **machine,
+        "random_state": header["random_state"],
+        "axes": header.get("axes", "BTF"),
+    }
+    with refusing_damage(path, MODEL):
         _check_plugins(path, header.get("plugins", []))
-        machine = {
-            "device": device,
-            "dtype": dtype or header["backbone"]["dtype"],
-            "batch_tokens": batch_tokens or header["batch_tokens"],
-        }
-        choices = {
-            "recipe": header["recipe"],
-            **header["settings"],
-            **machine,
-            "random_state": header["random_state"],
-            "axes": header.get("axes", "BTF"),
-        }
-        return Saved(_rebuild(header, tensors, machine), choices)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ModelFileError(f"{path / MODEL.header} is damaged ({error!r}); fit again") from None
+        fitted = _rebuild(header, state, machine)
+        _try_out(fitted)
+    return Saved(fitted, choices)
 
 
 def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
@@ -193,40 +232,29 @@ def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
             )
 
 
-def _rebuild(header: dict[str, Any], tensors: dict[str, Tensor], machine: dict[str, Any]) -> Fitted:
-    state = unpack(header["state"], tensors)
+def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, Any]) -> Fitted:
     if unknown := header["settings"].keys() - {one.name for one in dataclasses.fields(Design)}:
-        raise KeyError(*sorted(unknown))
+        raise ValueError(f"settings: {min(unknown)} is unknown")
     parts = Design.build(header["settings"])
-    backbone = reopen_backbone(
-        parts,
-        header["seed"],
-        header["backbone"],
-        device=machine["device"],
-        dtype=machine["dtype"],
-    )
+    with nothing_fetched():
+        backbone = reopen_backbone(
+            parts,
+            header["seed"],
+            {"seed": 0, **header["backbone"]},
+            device=machine["device"],
+            dtype=machine["dtype"],
+        )
+    classes, expected = _classes(header), _expected(header)
+    _check_state(parts, backbone, expected.n_features, len(classes), state)
     backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):
         getattr(parts, name).restore(state[name])
-    classes = labels_from_json(header["classes"], header["classes_dtype"])
     names = [str(one) for one in classes]
     parts.head.meet(backbone, classes=names)
     parts.combination.rebuild(state["combination"], parts.head)
     readings: list[Reading] = []
     for one in state["readings"]:
-        if isinstance(one["tokenizer"], int):
-            tokenizer = readings[one["tokenizer"]].tokenizer
-        else:
-            tokenizer = tokenizers.build(parts.tokenizer)
-            tokenizer.restore(one["tokenizer"])
-        readout = dataclasses.replace(parts.readout)
-        readout.restore(one["readout"])
-        prompt = Prompt(**{"ids": None, **one["prompt"]})
-        context = contexts.build(parts.context)
-        context.restore(one["context"])
-        readout.meet(backbone, words=context.word_ids)
-        layers, member = tuple(one["layers"]), one.get("member", 0)
-        readings.append(Reading(tokenizer, prompt, readout, layers, member, context))
+        readings.append(_reading(one, parts, backbone, readings))
     return Fitted(
         design=parts,
         reader=make_reader(parts, backbone, machine["batch_tokens"]),
@@ -245,4 +273,122 @@ def _expected(header: dict[str, Any]) -> Expected:
     """What series must look like; models of earlier releases kept the number of features alone."""
     kept = header.get("expected", {"n_features": header["n_features"]})
     names = {name: kept.get(name) and tuple(kept[name]) for name in ("features", "times")}
-    return Expected(**{**kept, **names})
+    expected = Expected(**{**kept, **names})
+    if expected.n_features != header["n_features"]:
+        raise ValueError("expected: n_features is another than the model's")
+    if expected.features and len(expected.features) != expected.n_features:
+        raise ValueError("expected: there is not one name for each feature")
+    return expected
+
+
+def _classes(header: dict[str, Any]) -> npt.NDArray[Any]:
+    """The labels, if they are spelled as their type says."""
+    values, dtype = header["classes"], header["classes_dtype"]
+    if dtype not in ("date", "datetime") and np.dtype(dtype).itemsize > _LONGEST_LABEL:
+        raise ValueError(f"classes_dtype: {dtype} takes too much memory")
+    classes = label_array(labels_from_json(values, dtype), argument="classes")
+    if repr(labels_to_json(classes)) != repr((values, dtype)):
+        raise ValueError("classes: they are not of their type")
+    if len(np.unique(classes)) != len(values):
+        raise ValueError("classes: some are there twice")
+    return classes
+
+
+def _check_state(
+    parts: Design, backbone: Backbone, n_features: int, n_classes: int, state: dict[str, Any]
+) -> None:
+    """See that what every part has learned is as the part declares, and fits its options.
+
+    Raises
+    ------
+    ValueError
+        Something does not; the text says what, and where.
+    """
+    sizes = {"C": n_classes, "D": backbone.hidden_size, "V": len(backbone.word_vectors)}
+    raw = {**sizes, "F": n_features}
+    check_part(parts.preprocessing, state["preprocessing"], "preprocessing", raw)
+    for name in ("strategy", "tuner", "combination"):
+        check_part(getattr(parts, name), state[name], name, sizes)
+    for number, one in enumerate(state["combination"]["heads_"]):
+        check_part(parts.head, one, f"head {number + 1}", sizes)
+    _check_weights(backbone.trained, state.get("backbone", {}))
+    for number, one in enumerate(state["readings"]):
+        place = f"prompt {number + 1}"
+        if isinstance(one["tokenizer"], dict):
+            check_part(parts.tokenizer, one["tokenizer"], f"{place}, tokenizer", sizes)
+        elif not _is_shared(one["tokenizer"], state["readings"][:number]):
+            raise ValueError(f"{place}, tokenizer: there is none to share")
+        check_part(parts.readout, one["readout"], f"{place}, readout", sizes)
+        check_part(parts.context, one["context"], f"{place}, context", sizes)
+        check_state(Prompt.State, one["prompt"], dict(sizes))
+        if max(one["layers"]) > backbone.depth:
+            raise ValueError(f"{place}, layers: the language model has {backbone.depth}")
+
+
+def _is_shared(tokenizer: int, before: list[dict[str, Any]]) -> bool:
+    """Whether that is the number of a reading with a tokenizer of its own."""
+    return tokenizer < len(before) and isinstance(before[tokenizer]["tokenizer"], dict)
+
+
+def _check_weights(trained: Mapping[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """See that weights of the language model that were trained are all there, and alike."""
+    if trained.keys() != saved.keys():
+        raise ValueError("backbone: weights that were trained are missing, or unknown")
+    for name, own in trained.items():
+        if own.shape != saved[name].shape:
+            raise ValueError(f"backbone, {name}: has the shape {tuple(saved[name].shape)}")
+
+
+def _reading(
+    state: dict[str, Any], parts: Design, backbone: Backbone, before: list[Reading]
+) -> Reading:
+    if isinstance(state["tokenizer"], int):
+        tokenizer = before[state["tokenizer"]].tokenizer
+    else:
+        tokenizer = tokenizers.build(parts.tokenizer)
+        tokenizer.restore(state["tokenizer"])
+    readout = dataclasses.replace(parts.readout)
+    readout.restore(state["readout"])
+    prompt = Prompt(**{"ids": None, **state["prompt"]})
+    context = contexts.build(parts.context)
+    context.restore(state["context"])
+    readout.meet(backbone, words=context.word_ids)
+    layers, member = tuple(state["layers"]), state.get("member", 0)
+    return Reading(tokenizer, prompt, readout, layers, member, context)
+
+
+def _try_out(fitted: Fitted) -> None:
+    """Predict one short case: shapes that don't fit together show here, and not later.
+
+    Raises
+    ------
+    ValueError
+        What comes out are no probabilities of the classes.
+    """
+    for reading in fitted.readings:
+        width = width_of(fitted, reading)
+        room = fitted.reader.room(width, copy.copy(reading.context))
+        if room is not None and reading.tokenizer.max_steps_ > room:
+            raise ValueError(
+                f"there is no room for {reading.tokenizer.max_steps_} steps beside the prompt"
+            )
+    reader = fitted.reader
+    before = reader.tokens_run, reader.seconds
+    with warnings.catch_warnings(), progress.listen(lambda *_: None):
+        warnings.simplefilter("ignore", TspromptNotice)
+        try:
+            chances = fitted.probabilities(_short_case(fitted))
+        except InputError:
+            return  # zeros may be no values of this kind of data
+        finally:
+            reader.tokens_run, reader.seconds = before
+    if chances.shape != (1, len(fitted.classes)) or not np.isfinite(chances).all():
+        raise ValueError("what it predicts are no probabilities of its classes")
+
+
+def _short_case(fitted: Fitted) -> Cases:
+    """One case of zeros, of a few steps."""
+    tokenizer = fitted.readings[0].tokenizer
+    longest = fitted.expected.longest or tokenizer.patch_ * tokenizer.max_steps_
+    timesteps = min(longest, _TRIED)
+    return Cases(np.zeros((1, timesteps, fitted.n_features), np.float32))

@@ -21,14 +21,15 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt, Template
-from tsprompt.base.folder import FolderFormat, read_header, read_tensors, unpack
+from tsprompt.base.folder import FolderFormat, read_header
 from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.base.spec import differing, name_in, split_texts
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, ModelFileError, Setting
+from tsprompt.errors import ConfigError, ModelFileError, Setting, TspromptError
 from tsprompt.model.design import Design
 from tsprompt.model.saving import MODEL
+from tsprompt.model.schema import ModelHeader, PromptsHeader, read
 from tsprompt.preprocessings.resample import resample
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts.mask import Mask
@@ -49,11 +50,12 @@ __all__ = [
 PROMPTS = FolderFormat(
     "prompts.json",
     "prompts.safetensors",
-    1,
+    2,
     "pretrain",
     "the prompts",
     "no folder of prompts",
     "no prompts",
+    undigested=(1,),
 )
 """What `tsprompt pretrain` writes."""
 
@@ -164,11 +166,12 @@ def _form(path: Path) -> FolderFormat:
 def _read(name: str) -> list[Source]:
     path = Path(name).expanduser()
     form = _form(path)
-    header = read_header(path, form)
+    header, state = read(path, form, PromptsHeader if form is PROMPTS else ModelHeader)
     try:
-        state = unpack(header["state"], read_tensors(path, header, form))
         return _of_prompts(name, header, state) if form is PROMPTS else [_of(name, header, state)]
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        if isinstance(error, TspromptError):
+            raise
         raise ModelFileError(
             f"{path / form.header} is damaged ({error!r}); {form.command} again"
         ) from None

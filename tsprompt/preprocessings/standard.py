@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from tsprompt.base.part import require, require_one_of
+from tsprompt.base.part import Part, require, require_one_of
+from tsprompt.base.state import numbers
 from tsprompt.data import Cases, FloatArray, IntArray, Values
 from tsprompt.errors import InputError, notice
 from tsprompt.preprocessings.base import Preprocessing, preprocessings
@@ -33,6 +34,12 @@ class Standard(Preprocessing):
     by its own; `none`."""
     length: int | None = None
     """Resample every case to this many timesteps by linear interpolation; None keeps its own."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        mean_: Annotated[np.ndarray, numbers("float64|float32", "F", array=True)]
+        scale_: Annotated[np.ndarray, numbers("float64|float32", "F", array=True, above=0)]
 
     def __post_init__(self) -> None:
         require_one_of(self, "missing", ("interpolate", "mean", "error"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NotRequired
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require, several
 from tsprompt.base.registry import Registry
+from tsprompt.base.state import Index
 
 __all__ = ["Readout", "readouts"]
 
@@ -35,6 +36,11 @@ class Readout(Part):
 
     reads_words: ClassVar[bool] = False
     """Whether it needs a context that brings words."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        n_optional_: NotRequired[Index]
 
     @property
     def reads_answer(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, NotRequired
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from tsprompt.base.part import require, several
 from tsprompt.base.sorting import sort_rows
+from tsprompt.base.state import numbers
 from tsprompt.readouts.base import Readout, readouts
 
 __all__ = ["Pooled"]
@@ -37,6 +39,12 @@ class Pooled(Readout):
     """Quantiles for `proportion`."""
     segments: int = 4
     """Parts for `segments`."""
+
+    class State(Readout.State):
+        """What fitting has learned."""
+
+        quantiles_: NotRequired[Annotated[Tensor, numbers("float32", "Q", "N", "H")]]
+        sharpness_: NotRequired[Annotated[Tensor, numbers("float32", "N", "H", above=0)]]
 
     def __post_init__(self) -> None:
         super().__post_init__()

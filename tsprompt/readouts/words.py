@@ -31,6 +31,11 @@ class WordScores(Readout):
     """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
     embeddings times what it says, for models that have no such head."""
 
+    class State(Readout.State):
+        """What fitting has learned."""
+
+        voice_hash_: str
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_one_of(self, "scores", tuple(SCORERS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from tsprompt import progress
 from tsprompt.base.best import Best
-from tsprompt.base.part import require, require_one_of
+from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.seeds import generator, seeded_torch
+from tsprompt.base.state import Between, Count, Figure, numbers
 from tsprompt.data import Cases, FloatArray
 from tsprompt.preprocessings.resample import resample
 from tsprompt.strategies.base import strategies
@@ -55,6 +56,17 @@ class AutoEncoder(Shared):
     """Step size of NAdam."""
     validation: float = 0.2
     """Share of train that is held out."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        timesteps_: Annotated[int, Between(int, least=1, most=_LONGEST)]
+        n_features_: Annotated[int, Between(int, least=1, most=1 << 20)]
+        latent_: Count
+        weights_: dict[str, Annotated[Tensor, numbers("float32")]]
+        mean_: Annotated[Tensor, numbers("float32", "Z")]
+        spread_: Annotated[Tensor, numbers("float32", "Z", above=0)]
+        errors_: dict[str, Figure]
 
     def __post_init__(self) -> None:
         require_one_of(self, "network", tuple(_NETWORKS))
@@ -116,9 +128,9 @@ class AutoEncoder(Shared):
 
     def _encode(self, values: Tensor) -> Tensor:
         """(B, latent) of values (B, T', F)."""
-        with seeded_torch(0):  # its random start is overwritten: leave the caller's numbers alone
+        with torch.device("meta"):  # without a random start, nor memory for it
             model = self._module()
-        model.load_state_dict(self.weights_)
+        model.load_state_dict(self.weights_, assign=True)
         model.eval()
         with torch.no_grad():
             return torch.cat([model.encode(part) for part in values.split(256)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, NotRequired
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
+from tsprompt.base.state import Count, NonNegative, Pair, numbers
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, Piece, Setting
 
@@ -53,6 +54,13 @@ class Tokenizer(Part):
 
     steps: int | None = None
     """The most steps of a series; None takes as many as the language model can read."""
+
+    class State(Part.State):
+        """What fitting has learned."""
+
+        draw_: NotRequired[Pair]
+        patch_: Count
+        max_steps_: Count
 
     def __post_init__(self) -> None:
         require(self.steps is None or self.steps >= 1, f"{self.name}: steps must be 1 or more")
@@ -152,6 +160,14 @@ class Embedder(Tokenizer):
     sphere: bool = True
     """Whether all embeddings are equally long."""
 
+    class State(Tokenizer.State):
+        """What fitting has learned."""
+
+        center_: Annotated[Tensor, numbers("float32", "D")]
+        gain_: Annotated[Tensor, numbers("float32", "D")]
+        direction_: NotRequired[Annotated[Tensor, numbers("float32", "D")]]
+        radius_: NotRequired[NonNegative]
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.scale > 0, f"{self.name}: scale must be positive")
@@ -208,6 +224,7 @@ def _narrow(makes: str) -> list[Piece]:
 
 def pool_mean(values: Tensor, patch: int) -> Tensor:
     """Means (b, S, F) over patches of values (b, T, F); the last patch may be shorter."""
+    patch = min(patch, values.shape[1])
     if patch == 1:
         return values
     pooled = functional.avg_pool1d(

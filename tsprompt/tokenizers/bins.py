@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tsprompt.base.part import require, require_one_of
+from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, pool_mean, tokenizers
@@ -37,6 +38,12 @@ class Bins(Tokenizer):
     words: str = "numbers"
     """What bin i is to the language model: the word of the number i (`numbers`), vocabulary entry
     i whatever it is (`index`, as in the original experiments), or a random word (`random`)."""
+
+    class State(Tokenizer.State):
+        """What fitting has learned."""
+
+        edges_: Annotated[Tensor, numbers("float32", "F", "E")]
+        ids_: Annotated[Tensor, numbers("int64", "bins", least=0, below="V")]
 
     def __post_init__(self) -> None:
         super().__post_init__()

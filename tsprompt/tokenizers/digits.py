@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tsprompt.base.part import require
+from tsprompt.base.state import Positive, numbers
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, pool_mean, tokenizers
@@ -36,6 +37,12 @@ class Digits(Tokenizer):
 
     digits: int = 2
     """Digits of a value."""
+
+    class State(Tokenizer.State):
+        """What fitting has learned."""
+
+        unit_: Positive
+        ids_: Annotated[Tensor, numbers("int64", "characters", least=0, below="V")]
 
     def __post_init__(self) -> None:
         super().__post_init__()

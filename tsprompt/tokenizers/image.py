@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tsprompt.base.part import require, require_one_of
+from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
 
@@ -45,6 +46,12 @@ class Image(Tokenizer):
     colours: str = "stack"
     """`stack`: features take turns at the colours of the picture (red, green, blue), and a single
     one takes all; `overlay`: every feature is drawn in all colours, over the others."""
+
+    class State(Tokenizer.State):
+        """What fitting has learned."""
+
+        low_: Annotated[Tensor, numbers("float32", "F")]
+        range_: Annotated[Tensor, numbers("float32", "F", least=0)]
 
     def __post_init__(self) -> None:
         require(self.steps is None, "image: steps can't be set, they are the patches of the ViT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.sorting import sort_rows
+from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
 
@@ -56,6 +58,16 @@ class Kernels(Embedder):
     level: float = 1.0
     """Share of the kernels that have a random mean, in units of the share of train's variance that
     lies between series."""
+
+    class State(Embedder.State):
+        """What fitting has learned."""
+
+        difference_: bool
+        weights_: Annotated[Tensor, numbers("float32", "D", "F", "L")]
+        dilations_: Annotated[Tensor, numbers("int64", "D", least=1, below=1 << 23)]
+        smoothed_: Annotated[Tensor, numbers("bool", "D")]
+        thresholds_: Annotated[Tensor, numbers("float32", "D")]
+        edges_: Annotated[Tensor, numbers("float32", "D", "E")]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,6 +190,7 @@ class Kernels(Embedder):
     def _responses(self, values: Tensor, patch: int) -> Tensor:
         """Robust, pooled responses (b, S, D) of values (b, T, F), not yet scaled."""
         done = []
+        patch = min(patch, values.shape[1])
         for chunk in self._chunks(values):
             pooled = []
             for group, response in self._convolve(chunk):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
 
@@ -23,6 +25,11 @@ class Patches(Embedder):
     The map is Gaussian and not trained. Its output is standardised on train, brought to `scale` and
     put on the sphere. A last, shorter patch is continued with its last value.
     """
+
+    class State(Embedder.State):
+        """What fitting has learned."""
+
+        projection_: Annotated[Tensor, numbers("float32", "P", "D")]
 
     def _fit(
         self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int

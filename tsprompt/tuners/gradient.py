@@ -10,8 +10,9 @@ import torch
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
-from tsprompt.base.part import require, require_one_of
+from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.seeds import derive, seeded_torch
+from tsprompt.base.state import Figures, Index
 from tsprompt.errors import notice
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
@@ -49,6 +50,13 @@ class Gradient(TrainingTuner):
     checkpoint: bool = False
     """Keep only what enters each layer, and run the layer again for its gradients: less memory,
     more time, the same gradients."""
+
+    class State(Part.State, total=False):
+        """What fitting has learned."""
+
+        gradients_: Figures
+        model_gradients_: Figures
+        epochs_run_: Index
 
     def __post_init__(self) -> None:
         super().__post_init__()

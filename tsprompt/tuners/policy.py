@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.best import Best
-from tsprompt.base.part import require
+from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, generator, seeded_torch
+from tsprompt.base.state import Figure, Figures
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
 __all__ = ["Policy", "Writer"]
@@ -52,6 +53,12 @@ class Policy(Tuner):
     """Step size of Adam."""
     hidden: int = 64
     """Units of the network."""
+
+    class State(Part.State, total=False):
+        """What fitting has learned."""
+
+        means_: Figures
+        rewards_: dict[str, Figure]
 
     def __post_init__(self) -> None:
         require(min(self.rounds, self.hidden) >= 1, "policy: rounds and hidden must be 1 or more")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
+from tsprompt.base.state import Figure
 from tsprompt.tuners.base import Found, Problem
 from tsprompt.tuners.gradient import Gradient
 
@@ -32,6 +33,11 @@ class PretrainingTuner(Gradient):
     """The most passes over each set in pre-training."""
     pretraining_patience: int = 5
     """Epochs without improvement after which pre-training ends."""
+
+    class State(Gradient.State, total=False):
+        """What fitting has learned."""
+
+        pretraining_: dict[str, Figure]
 
     def __post_init__(self) -> None:
         super().__post_init__()

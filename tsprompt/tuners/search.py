@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tsprompt.base.best import Best
-from tsprompt.base.part import require
+from tsprompt.base.part import Part, require
+from tsprompt.base.state import Figures
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
 
 __all__ = ["Search"]
@@ -33,6 +34,11 @@ class Search(Tuner):
     """How often it begins anew after that, with the draws that are left."""
     keep: int = 1
     """The best prompts that are kept; their features are put side by side."""
+
+    class State(Part.State, total=False):
+        """What fitting has learned."""
+
+        losses_: Figures
 
     def __post_init__(self) -> None:
         require(self.draws >= 1, "search: draws must be 1 or more")

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
-from tsprompt.base.part import require
+from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, seeded_torch
+from tsprompt.base.state import Figures
 from tsprompt.prompts.values import ValuesModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
@@ -55,6 +56,12 @@ class Surrogate(TrainingTuner):
     """Units of the surrogate."""
     surrogate_steps: int = 100
     """Steps of the surrogate after each run of the language model."""
+
+    class State(Part.State, total=False):
+        """What fitting has learned."""
+
+        gradients_: Figures
+        errors_: Figures
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.best import Best
-from tsprompt.base.part import require
+from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, seeded_torch
+from tsprompt.base.state import Figures
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import MaskTrainer, TrainFeatures, TrainingTuner, say_unlearned
@@ -53,6 +54,12 @@ class Trigger(TrainingTuner):
     """Train cases on which a swap is judged."""
     coach_steps: int = 100
     """Steps by which each prompt's coach learns."""
+
+    class State(Part.State, total=False):
+        """What fitting has learned."""
+
+        losses_: Figures
+        tried_: list[Figures]
 
     def __post_init__(self) -> None:
         super().__post_init__()

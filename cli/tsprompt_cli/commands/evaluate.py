@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli.new_cases import as_known, scored_cases
-from tsprompt_cli.options import DataDir, Form, Machine, Saved, SetName, flat
+from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat
 from tsprompt_cli.output import Format, chosen, emit, grid, show, table
 from tsprompt_cli.own_data import Parting
 
@@ -43,6 +43,7 @@ def evaluate(
             "are test."
         ),
     ] = Part.TEST,
+    digest: Digest = None,
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
@@ -54,7 +55,7 @@ def evaluate(
 
     form = chosen(form, None)
     details = read_header(model.expanduser(), MODEL).get("details", {})
-    classifier = machine.load(model)
+    classifier = machine.load(model, digest)
     name, cases, held, said = scored_cases(
         dataset, parting, data_dir, details, classifier.classes_, part=part.value
     )

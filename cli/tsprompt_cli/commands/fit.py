@@ -86,7 +86,7 @@ def fit(
     loaded = parting.load(dataset, data_dir, seed)
     folder = output or Path("models") / for_file(f"{loaded.stem}-{name}")
     check_target(folder, MODEL)
-    check_writable(folder)
+    check_writable(folder / MODEL.header)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     session = _Session(loaded, method, machine, seed, spoken=spoken, shots=shots)

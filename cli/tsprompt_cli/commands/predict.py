@@ -10,7 +10,7 @@ import typer
 from tsprompt_cli import completion
 from tsprompt_cli.display.predictions import PredictionsForm, chosen_form, print_predictions
 from tsprompt_cli.new_cases import NewCases, as_known, new_cases
-from tsprompt_cli.options import DataDir, Machine, Saved, flat
+from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 
@@ -54,6 +54,7 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    digest: Digest = None,
     data_dir: DataDir = None,
     form: Annotated[
         PredictionsForm | None,
@@ -76,7 +77,7 @@ def predict(
     form = chosen_form(form, output)
     if output is not None:
         check_file(output)
-    classifier = machine.load(model)
+    classifier = machine.load(model, digest)
     details = read_header(model.expanduser(), MODEL).get("details", {})
     cases = new_cases(source, reading, data_dir, details, classifier.classes_)
     labels, chances = predictions(classifier, cases.cases)

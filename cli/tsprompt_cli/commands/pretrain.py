@@ -64,11 +64,12 @@ def pretrain(
     from tsprompt.base.files import check_writable
     from tsprompt.model.pretraining import check_prompts_target
     from tsprompt.model.pretraining import pretrain as pretrain_
+    from tsprompt.model.warm_start import PROMPTS
     from tsprompt_cli.display.progress_bars import working
 
     folder = output or Path("models") / f"{method}-prompts"
     check_prompts_target(folder)
-    check_writable(folder)
+    check_writable(folder / PROMPTS.header)
     loaded = [parting.load(name, data_dir, seed).dataset for name in dict.fromkeys(sets)]
     trains = {data.name: (data.train.cases, data.train.labels) for data in loaded}
     with working("pre-training") as work:

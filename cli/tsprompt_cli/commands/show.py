@@ -24,21 +24,22 @@ def show(
     form: Form = None,
 ) -> None:
     """Show a saved model: its template with the prompt's words, its sizes, its scores."""
-    from tsprompt.base.folder import read_header
+    from tsprompt.base.folder import digest_of, read_header
     from tsprompt.model.layout import describe
     from tsprompt.model.saving import MODEL
 
     classifier = Machine().load(model)
-    details = read_header(model.expanduser(), MODEL).get("details", {})
+    header = read_header(model.expanduser(), MODEL)
+    details, digest = header.get("details", {}), digest_of(header)
     size = sum(file.stat().st_size for file in model.expanduser().iterdir())
     if chosen(form, None) is not Format.TABLE:
         about = describe(classifier.fitted_, classifier.recipe)
-        show_json({**about, "details": details, "bytes": size})
+        show_json({**about, "details": details, "bytes": size, "digest": digest})
         return
     print_all(
         _settings(classifier),
         "",
-        grid(_sizes(classifier, details, size)),
+        grid([*_sizes(classifier, details, size), ("digest", digest)]),
         "",
         grid(_templates(classifier, full)),
         "",
