@@ -1,4 +1,4 @@
-"""The former place of what writes models: see `tsprompt.base.folder` and `tsprompt.model.saving`."""
+"""The former place of `tsprompt.base.folder`, and of what describes a saved model."""
 
 from tsprompt.base.folder import write_folder
 from tsprompt.model.saving import MODEL
