@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: audit demo test test-fast test-extras lint docs picture site release-check bench bench-small bench-prompting constraints clean
+.PHONY: audit demo test test-fast test-extras fuzz lint docs picture site release-check bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -31,6 +31,10 @@ test-extra-%: .venv-extras/%/.installed
 	.venv-extras/$*/bin/python -m pip install --quiet --constraint .venv-extras/$*/constraints.txt --editable ".[$*,test]"
 	touch $@
 .PRECIOUS: .venv-extras/%/.installed
+
+# 100,000 damaged files of every format; the figures go to the docs.
+fuzz: $(STAMP)
+	$(BIN)/python benchmarks/fuzz.py --tried 100000 --seed 0 --output docs/results/fuzzing.md
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -270,6 +270,7 @@ def test_lines_may_end_in_either_way() -> None:
         ([[0.1, 0.1, 0.1], [0.3, 0.3, 0.3]], np.float32),
         ([[1e9 + 0.1] * 3, [1e9 + 0.3] * 3], np.float64),
         ([[np.nan] * 3, [5.0] * 3], np.float32),
+        ([[1e39] * 3, [1e39] * 3], np.float64),
     ],
 )
 def test_values_keep_64_bits_where_32_lose_something(values: list[list[float]], kept: type) -> None:

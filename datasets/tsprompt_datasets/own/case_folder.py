@@ -161,7 +161,7 @@ class _Reader:
         order = np.argsort(times, kind="stable")
         times, series = times[order], series[order]
         if wanted is not None:
-            self.said = (f"time `{time}`, resampled by {self.options.resample}",)
+            self.said = (f"time {quoted(time)}, resampled by {self.options.resample}",)
             return resampled(times, series, wanted)
         self._check_times(table.place, time, times, order, clock=clock)
         return series
@@ -189,7 +189,7 @@ class _Reader:
                 Setting("resample", "100"),
                 row=None if off is None else int(order[off]),
             )
-        self.said = (f"time `{name}`, a step of {step_text(self._step, clock)}",)
+        self.said = (f"time {quoted(name)}, a step of {step_text(self._step, clock)}",)
 
     def _time(self, table: Table) -> str | None:
         if self.options.time is not None:
@@ -281,7 +281,7 @@ def _from_table(
             f"no case has a label in {quoted(label)}; write them, or give ",
             Setting("label", NO_LABEL),
         )
-    return labels, groups, f"label `{label}` of {path.name}"
+    return labels, groups, f"label {quoted(label)} of {path.name}"
 
 
 def _stem(name: str) -> str:

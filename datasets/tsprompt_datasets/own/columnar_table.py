@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tsprompt.errors import Setting
-from tsprompt_datasets.own.columns import Column, Kind, Place, listed, quoted
+from tsprompt_datasets.own.columns import Column, Kind, Place, listed, quoted, shown
 from tsprompt_datasets.own.data_file import DataFile
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ColumnarTable:
         except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
-            said = str(error).partition("\n")[0][:160]
+            said = shown(str(error).partition("\n")[0], 160)[1:-1]
             raise self.place.error(
                 f"is no {what} file that can be read ({said}); write it anew, or correct its ending"
             ) from None

@@ -111,7 +111,7 @@ def shown(text: object, width: int = 40) -> str:
     return repr(said if len(said) <= width else said[: width - 3] + "...")
 
 
-def quoted(name: str) -> str:
+def quoted(name: object) -> str:
     """A column's name in a message."""
     return f"`{shown(name)[1:-1]}`"
 

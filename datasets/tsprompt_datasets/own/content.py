@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tsprompt.data import Cases
 from tsprompt.errors import DatasetError, Setting
+from tsprompt_datasets.own.columns import quoted
 
 __all__ = ["Content", "counted", "named_columns"]
 
@@ -66,5 +67,5 @@ def counted(number: int, noun: str) -> str:
 
 def named_columns(names: list[str] | tuple[str, ...]) -> str:
     """`a`, `b` and 3 more."""
-    said = ", ".join(f"`{name}`" for name in names[:4])
+    said = ", ".join(f"{quoted(name)}" for name in names[:4])
     return said + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -135,7 +135,7 @@ def _put_in_order(
             if wanted.steps
             else f"steps of {step_text(wanted.seconds or 0.0, clock=True)}"
         )
-        return times, (f"{how} `{roles.time}`, resampled to {even}",)
+        return times, (f"{how} {quoted(roles.time)}, resampled to {even}",)
     step, off = check_even(times, ~changes)
     if off is not None:
         assert step is not None
@@ -151,7 +151,7 @@ def _put_in_order(
             row=rows.row(off),
         )
     steps = "" if step is None else f", a step of {step_text(step, clock)}"
-    return times, (f"{how} `{roles.time}`{steps}",)
+    return times, (f"{how} {quoted(roles.time)}{steps}",)
 
 
 def _refuse_return(rows: _Rows, changes: npt.NDArray[np.bool_]) -> None:
@@ -203,11 +203,11 @@ def _candidate(rows: _Rows, starts: IntArray) -> tuple[str | None, str]:
         change = _first_change(codes, starts)
         if change is not None:
             where = f"{rows.place.locate(rows.row(change))} of case {rows.case(change)}"
-            said.append(f", left out `{name}` (changes in {where})")
+            said.append(f", left out {quoted(name)} (changes in {where})")
         elif len(held) > 1:
             found.append(name)
         else:
-            said.append(f", left out `{name}` (the same in all rows)")
+            said.append(f", left out {quoted(name)} (the same in all rows)")
     if len(found) > 1:
         raise rows.place.error(
             f"{listed(found)}: which of them is the label? Give ", *either("label", found)
@@ -244,10 +244,10 @@ def _constant(
 
 def _summary(cases: Cases, roles: Roles, label: str | None, labels: Any) -> str:
     features = named_columns(roles.values)
-    said = f"label `{label}`" if label and labels is not None else "no label"
+    said = f"label {quoted(label)}" if label and labels is not None else "no label"
     out = f", left out {named_columns(roles.left_out)}" if roles.left_out else ""
     return (
-        f"long: {counted(len(cases), 'case')} by `{roles.id}`, "
+        f"long: {counted(len(cases), 'case')} by {quoted(roles.id)}, "
         f"{counted(len(roles.values), 'feature')} {features}, {said}{out}"
     )
 

@@ -177,8 +177,8 @@ class _Finder:
             return "wide"
         if time is not None and len(self.left) + len(values) <= _FEW_COLUMNS:
             raise self.place.error(
-                f"could be long (a row for each timestep, for `{time}` looks like the time) or "
-                "wide (a row for each case): give ",
+                f"could be long (a row for each timestep, for {quoted(time)} looks like the time) "
+                "or wide (a row for each case): give ",
                 Setting("id", "COLUMN"),
                 " for long, or ",
                 Setting("layout", "wide"),

@@ -133,8 +133,8 @@ def _nested(
 
 
 def _summary(cases: Cases, features: list[str], roles: Roles, labels: Any) -> str:
-    said = f"label `{roles.label}`" if roles.label and labels is not None else "no label"
-    by = f" by `{roles.id}`" if roles.id else ""
+    said = f"label {quoted(roles.label)}" if roles.label and labels is not None else "no label"
+    by = f" by {quoted(roles.id)}" if roles.id else ""
     out = f", left out {named_columns(roles.left_out)}" if roles.left_out else ""
     lengths = cases.lengths
     span = f"{lengths.min()}" if cases.equal_length else f"{lengths.min()} to {lengths.max()}"

@@ -130,7 +130,7 @@ def _fits(series: Sequence[Values]) -> bool:
         bottom, top = (f.reduceat(values, starts, axis=0) for f in (np.fmin, np.fmax))
         error = np.fmax.reduceat(moved, starts, axis=0)
         span = top - bottom
-        if ((error > _ROUNDING * span) & (span > 0)).any():
+        if (np.isinf(error) | (error > _ROUNDING * span) & (span > 0)).any():
             return False
         low, high = np.fmin(low, np.fmin.reduce(bottom)), np.fmax(high, np.fmax.reduce(top))
         worst = np.fmax(worst, np.fmax.reduce(error))
