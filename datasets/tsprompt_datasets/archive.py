@@ -26,7 +26,7 @@ from tsprompt_datasets.locate import (
     sktime_folder,
 )
 from tsprompt_datasets.mirrors import MIRRORS, SECONDS, Mirror
-from tsprompt_datasets.readers.lines import listed, shown
+from tsprompt_datasets.readers.lines import brief, listed
 
 __all__ = ["archive_names", "check_download", "download_dataset"]
 
@@ -140,7 +140,7 @@ def _fetch(mirror: Mirror, name: str, staging: Path) -> str:
         return _one_line(error)
     except (ValueError, KeyError, TypeError, DatasetError) as error:
         # A hash that differs, an answer of another form, a .zip that is damaged.
-        return shown(_one_line(error), 200)[1:-1]
+        return brief(_one_line(error))
     return ""
 
 

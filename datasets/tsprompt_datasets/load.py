@@ -14,6 +14,7 @@ from tsprompt_datasets.archive import archive_names, check_download, download_da
 from tsprompt_datasets.cache import read_entry, write_entry
 from tsprompt_datasets.locate import DatasetEntry, bundled, entry_at, find, list_datasets
 from tsprompt_datasets.readers import PLAIN, READERS, SeriesFile
+from tsprompt_datasets.readers.lines import brief
 from tsprompt_datasets.readers.ucr import first_column
 from tsprompt_datasets.stored import PACKED, StoredFile
 
@@ -147,7 +148,7 @@ def _split(file: StoredFile, hashes: dict[str, str]) -> Split:
     content, hashes[file.name] = _read(file)
     if content.labels is None:
         raise DatasetError(
-            f"{file.name}: has no labels, which a data set needs; give those that do"
+            f"{brief(file.name)}: has no labels, which a data set needs; give those that do"
         )
     return Split(content.cases, content.labels)
 

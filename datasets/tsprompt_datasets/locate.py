@@ -14,7 +14,7 @@ from tsprompt.base.files import is_file, is_folder
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.cache import cache_folder
 from tsprompt_datasets.readers import ARCHIVE_FORMATS
-from tsprompt_datasets.readers.lines import listed
+from tsprompt_datasets.readers.lines import brief, listed
 from tsprompt_datasets.readers.ts import is_regression
 from tsprompt_datasets.stored import StoredFile, zip_members
 
@@ -246,7 +246,7 @@ def _check_halves(name: str, folder: Path) -> None:
         absent = {"train": "TEST", "test": "TRAIN"}[next(iter(parts))]
         wanted = re.sub("_(train|test)", f"_{absent}", there.name, flags=re.IGNORECASE)
         raise DatasetError(
-            f"{folder} holds {there.name} but not {wanted}; a data set needs both: "
+            f"{folder} holds {brief(there.name)} but not {brief(wanted)}; a data set needs both: "
             "fetch the other one too"
         )
 

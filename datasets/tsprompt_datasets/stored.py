@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tsprompt.errors import DatasetError
-from tsprompt_datasets.readers.lines import shown
+from tsprompt_datasets.readers.lines import brief
 
 __all__ = ["PACKED", "StoredFile", "zip_members"]
 
@@ -110,7 +110,7 @@ class StoredFile:
         data = read(most + 1)
         if len(data) > most:
             raise DatasetError(
-                f"{self.name}: unpacks to more than {_RATIO} times its size of {size:,} bytes, as "
+                f"{brief(self.name)}: unpacks to more than {_RATIO} times its size of {size:,} bytes, as "
                 "no data do; unpack it yourself if you trust it"
             )
         return data
@@ -118,7 +118,7 @@ class StoredFile:
     def _broken(self, reason: str) -> DatasetError:
         where = f" in {self.path.name}" if self.member else ""
         return DatasetError(
-            f"{self.name}{where}: can't be unpacked ({shown(reason, 100)[1:-1]}); the file is "
+            f"{brief(self.name)}{where}: can't be unpacked ({brief(reason)}); the file is "
             "truncated or corrupt: fetch it again"
         )
 
@@ -153,7 +153,7 @@ def zip_members(path: Path) -> list[StoredFile]:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except Exception as error:
-        reason = shown(str(getattr(error, "strerror", None) or error), 100)[1:-1]
+        reason = brief(str(getattr(error, "strerror", None) or error))
         raise DatasetError(f"{path}: can't be read as a .zip ({reason}); check it") from None
     if len(infos) > _MOST_MEMBERS:
         raise DatasetError(f"{path}: holds {len(infos):,} files, more than any data set; check it")

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tsprompt.base.names import visible
 from tsprompt.errors import DatasetError
 
-__all__ = ["Place", "listed", "shown", "text_lines"]
+__all__ = ["Place", "brief", "listed", "shown", "text_lines"]
 
 _LISTED = 12
 """Names in a message at the most."""
@@ -22,11 +23,16 @@ def shown(text: str, width: int = 40) -> str:
     return repr(text if len(text) <= width else text[: width - 3] + "...")
 
 
+def brief(name: str, width: int = 200) -> str:
+    """A name, or what a library says, without quotes."""
+    return visible(name if len(name) <= width else name[: width - 3] + "...")
+
+
 def listed(names: Iterable[str]) -> str:
     """A dozen of these names, as messages list them, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(shown(name)[1:-1] for name in names[:_LISTED]) + more
+    return ", ".join(brief(name, 40) for name in names[:_LISTED]) + more
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Place:
 
     def error(self, what: str) -> DatasetError:
         """The error that says what is wrong here; `what` also says what to do."""
-        return DatasetError(f"{shown(self.name, 200)[1:-1]}, line {self.line}: {what}")
+        return DatasetError(f"{brief(self.name)}, line {self.line}: {what}")
 
     def corrupt(self, what: str) -> DatasetError:
         """The error for content that only a damaged file has."""

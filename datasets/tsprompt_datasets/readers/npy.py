@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tsprompt.data import Cases
 from tsprompt.errors import DatasetError
 from tsprompt_datasets.readers.collector import SeriesFile
-from tsprompt_datasets.readers.lines import shown
+from tsprompt_datasets.readers.lines import brief, shown
 
 __all__ = ["array_of", "read"]
 
@@ -83,4 +83,4 @@ def array_of(name: str, data: bytes) -> npt.NDArray[Any]:
 
 
 def _error(name: str, what: str) -> DatasetError:
-    return DatasetError(f"{shown(name, 200)[1:-1]}: {what}")
+    return DatasetError(f"{brief(name)}: {what}")

@@ -16,7 +16,7 @@ import numpy as np
 
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.readers.collector import Collector, SeriesFile
-from tsprompt_datasets.readers.lines import Place, shown, text_lines
+from tsprompt_datasets.readers.lines import Place, brief, text_lines
 from tsprompt_datasets.readers.numbers import numbers, strip_padding
 
 __all__ = ["first_column", "read", "read_tsv"]
@@ -90,7 +90,7 @@ def first_column(
         return "first"
     expected = "" if timesteps is None else f" (series of {timesteps} timesteps are expected)"
     raise DatasetError(
-        f"{shown(name, 200)[1:-1]}: has {columns} columns of numbers{expected}, and the first "
+        f"{brief(name)}: has {columns} columns of numbers{expected}, and the first "
         "could be the label or the first value; say which: ",
         Setting("label", "first"),
         " or ",
