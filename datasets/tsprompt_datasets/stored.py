@@ -110,8 +110,8 @@ class StoredFile:
         data = read(most + 1)
         if len(data) > most:
             raise DatasetError(
-                f"{brief(self.name)}: unpacks to more than {_RATIO} times its size of {size:,} bytes, as "
-                "no data do; unpack it yourself if you trust it"
+                f"{brief(self.name)}: unpacks to more than {_RATIO} times its size of {size:,} "
+                "bytes, as no data do; unpack it yourself if you trust it"
             )
         return data
 
