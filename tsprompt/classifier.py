@@ -27,6 +27,7 @@ from tsprompt.heads.lesson import hold_out
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.memory import Shape, check_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.opening import open_backbone
 from tsprompt.model.saving import load, save
@@ -249,6 +250,8 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
         backbone = open_backbone(parts, seed, device=self.device, dtype=self.dtype)
+        reader = make_reader(parts, backbone, self.batch_tokens)
+        check_fit(parts, reader, layers, _shape(parts, data))
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
         prepared = _prepare(parts, data, seed)
@@ -260,7 +263,6 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
             seed=derive(seed, "context"),
             spoken=parts.head.class_words,
         )
-        reader = make_reader(parts, backbone, self.batch_tokens)
         vector = None
         if parts.prompt.of_vectors:
             # No label is read: all of train says what the task is.
@@ -447,6 +449,13 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _shape(parts: Design, data: TrainingData) -> Shape:
+    """B of all cases that are read, the longest T that they are brought to, and F."""
+    count = len(data.cases) + (0 if data.unlabelled is None else len(data.unlabelled))
+    longest = parts.preprocessing.length or int(data.cases.lengths.max())
+    return count, longest, data.cases.n_features
 
 
 def _prepare(parts: Design, data: TrainingData, seed: int) -> TrainingData:

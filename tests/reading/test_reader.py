@@ -222,7 +222,7 @@ def test_the_size_of_batches_changes_nothing(
 def test_tokens_may_come_in_chunks(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = Cases(series(9, 8))
     expected = learn(*make(backbone, cases), cases)
-    for limit in ("_CHUNK_BYTES", "_KEPT_BYTES"):
+    for limit in ("_CHUNK_BYTES", "KEPT_BYTES"):
         monkeypatch.setattr(f"tsprompt.reading.reader.{limit}", 300)
         torch.testing.assert_close(learn(*make(backbone, cases), cases), expected)
     monkeypatch.setattr("tsprompt.reading.reader._GATHER_CASES", 2)

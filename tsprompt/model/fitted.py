@@ -13,6 +13,7 @@ from torch import Tensor
 from tsprompt.data import Cases, Expected
 from tsprompt.errors import Setting, notice
 from tsprompt.model.design import Design
+from tsprompt.model.memory import check_predict
 from tsprompt.model.views import Columns, Views
 from tsprompt.reading.reader import Reader, Reading
 
@@ -57,6 +58,9 @@ class Fitted:
         cases = self.expected.aligned(cases)
         self.expected.tell(cases)
         parts = self.design
+        longest = parts.preprocessing.length or int(cases.lengths.max())
+        layers = self.readings[0].layers
+        check_predict(parts, self.reader, layers, (len(cases), longest, cases.n_features))
         if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
             notice(
                 f"series are resampled to the {parts.preprocessing.length} timesteps of train: ",

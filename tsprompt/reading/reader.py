@@ -26,11 +26,11 @@ from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
 
-__all__ = ["Reader", "Reading", "Said"]
+__all__ = ["KEPT_BYTES", "Reader", "Reading", "Said"]
 
 _READOUT_CASES = 128
 """Train cases, drawn at random, on which a readout learns its quantiles."""
-_KEPT_BYTES = 1 << 30
+KEPT_BYTES = 1 << 30
 """Tokens are kept for the next prompt while they take less than this."""
 _CHUNK_BYTES = 1 << 27
 """Tokens made at once."""
@@ -134,9 +134,9 @@ class Reader:
         size = 0
         for index, tokens in self.tokenise(tokenizer, cases):
             size += tokens.nbytes
-            chunks = [*chunks, (index, tokens)] if size < _KEPT_BYTES else []
+            chunks = [*chunks, (index, tokens)] if size < KEPT_BYTES else []
             yield index, tokens
-        self._kept = (tokenizer, cases, chunks) if size < _KEPT_BYTES else None
+        self._kept = (tokenizer, cases, chunks) if size < KEPT_BYTES else None
 
     def forget(self) -> None:
         """Let go of the tokens that were kept for a next prompt."""

@@ -1,0 +1,252 @@
+"""Memory is asked about first: what a fit or a prediction needs, and what there is.
+
+The need is what comes on top of the language model and of the series as they were handed in. It is
+made of what grows with the number of cases; `benchmarks/memory.py` compares it with what processes
+really took.
+
+| letter | counts |
+|---|---|
+| B | cases |
+| S | steps of a case |
+| W | tokens of a step |
+| R | features that one reading makes of a case |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from tsprompt.errors import ConfigError, Piece, Setting
+from tsprompt.model.design import Design
+from tsprompt.reading.reader import KEPT_BYTES, Reader
+
+__all__ = ["Need", "Shape", "available", "check_fit", "check_predict", "need_of"]
+
+Shape = tuple[int, int, int]
+"""B, the longest T, and F."""
+
+_FLOAT = 4
+_WORK = 224 << 20
+"""What a pass takes however few cases there are: pieces of series and tokens, a batch in each
+layer, and the allocator's reserve."""
+_SOLVED_CASES = 4_000
+"""Cases whose inner products the ridge head holds at the most."""
+_SOLVED_TABLES = 6
+"""Tables (n, n) of float64 that solving takes at once."""
+_COLUMNS = 2_048
+"""Features that a head standardises at once."""
+_LEAST = 1 << 29
+"""Where less than this is needed, nothing is asked: 512 MiB."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one fit or prediction is made of, as far as memory goes."""
+
+    cases: int
+    """B."""
+    values: int
+    """Numbers of the longest series, T * F."""
+    token_bytes: int
+    """All tokens of a case under one prompt."""
+    width: int
+    """R."""
+    readings: int
+    """How many of them there are."""
+    ridge: bool
+    """Whether the head solves for inner products of cases."""
+    fits: bool
+    """Whether tokens of all cases are held at once, and a head is fitted."""
+    step_bytes: int = 0
+    """What is kept of each case's steps, where the model reads them alone."""
+
+    @property
+    def bytes(self) -> int:
+        """The peak, in bytes."""
+        one = self.cases * self.width * _FLOAT
+        prepared = 2 * self.cases * self.values * _FLOAT
+        joined = one * self.readings
+        # A reading's features: row by row, joined, in the order of cases.
+        reading = 3 * one + self.cases * self.step_bytes
+        if self.fits:
+            tokens = self.cases * self.token_bytes
+            # Those of the prompt before are let go when those of this one are complete.
+            reading += tokens + (min(tokens, KEPT_BYTES) if self.readings > 1 else 0)
+        return prepared + joined + max(reading, self._head) + _WORK
+
+    @property
+    def _head(self) -> int:
+        if not self.fits:
+            return 0
+        columns = self.readings * self.width
+        if not self.ridge:
+            return 2 * self.cases * columns * _FLOAT
+        solved = min(self.cases, _SOLVED_CASES)
+        part = 2 * self.cases * min(columns, _COLUMNS) * _FLOAT
+        return _SOLVED_TABLES * solved**2 * 8 + part
+
+
+def check_fit(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> None:
+    """See that a fit on cases of this shape can be held.
+
+    Raises
+    ------
+    ConfigError
+        It can't; the text says what it needs, what there is, and what would fit.
+    """
+    need = need_of(design, reader, layers, shape, fits=True)
+    _refuse(need, "this fit", _smaller_fits(need, shape))
+
+
+def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> None:
+    """See that a prediction of cases of this shape can be held.
+
+    Raises
+    ------
+    ConfigError
+        It can't; the text says what it needs, what there is, and how many cases would fit.
+    """
+    need = need_of(design, reader, layers, shape, fits=False)
+    _refuse(need, "this prediction", iter(()))
+
+
+def need_of(
+    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape, *, fits: bool
+) -> Need:
+    """What reading cases of this shape takes."""
+    count, timesteps, features = shape
+    backbone, tokenizer = reader.backbone, design.tokenizer
+    width = tokenizer.width(features)
+    steps = _steps(design, reader, timesteps, width)
+    cost = 8 if tokenizer.discrete else _FLOAT * backbone.hidden_size
+    alone = reader.scope == "step"
+    state = backbone.state_size
+    return Need(
+        cases=count,
+        values=timesteps * features,
+        # On an accelerator tokens stay there.
+        token_bytes=steps * width * cost if backbone.device.type == "cpu" else 0,
+        width=_width(design, len(layers), steps if alone else steps * width, state),
+        readings=design.n_prompts * design.tuner.n_found,
+        ridge=design.head.name == "ridge",
+        fits=fits,
+        step_bytes=steps * len(layers) * state * _FLOAT if alone else 0,
+    )
+
+
+def _steps(design: Design, reader: Reader, timesteps: int, width: int) -> int:
+    """S, as the tokenizer will cut a series."""
+    room = design.strategy.max_steps(reader.backbone.positions, reader.length, width)
+    limits = [design.tokenizer.steps, room if reader.scope == "series" else None, timesteps]
+    limit = max(1, min(one for one in limits if one is not None))
+    return math.ceil(timesteps / math.ceil(timesteps / limit))
+
+
+def _width(design: Design, layers: int, tokens: int, state: int) -> int:
+    """R, by what the readout makes of nothing."""
+    if design.readout.reads_words:
+        return layers * state
+    readout = dataclasses.replace(design.readout)
+    data = torch.zeros(2, layers, tokens, state)
+    mask = data if design.scope == "step" else data[:, :, :1]
+    readout.fit(data.transpose(1, 2).flatten(0, 1))
+    return int(readout.pool(data, mask).shape[1])
+
+
+def _smaller_fits(need: Need, shape: Shape) -> Iterator[tuple[Need, tuple[Piece, ...]]]:
+    """Other choices, the most alike first, and how they are spelled."""
+    for prompts in range(need.readings - 1, 0, -1):
+        smaller = dataclasses.replace(need, readings=prompts)
+        yield smaller, (Setting("n_prompts", prompts),)
+    mask = dataclasses.replace(need, width=max(1, need.width // 12), readings=1)
+    yield mask, (Setting("n_prompts", 1), " with ", Setting("readout", "mask"))
+
+
+def _refuse(need: Need, what: str, smaller: Iterator[tuple[Need, tuple[Piece, ...]]]) -> None:
+    if need.bytes < _LEAST:
+        return
+    there = available()
+    if need.bytes <= there:
+        return
+    text: list[Piece] = [
+        f"{what} needs about {_size(need.bytes)} of memory, and {_size(there)} are free: "
+        f"{need.cases:,} cases with {need.readings * need.width:,} features each"
+    ]
+    fitting = next(((one, how) for one, how in smaller if one.bytes <= there), None)
+    if fitting:
+        text += ["; it would fit with ", *fitting[1], f" (about {_size(fitting[0].bytes)})"]
+    count = _most_cases(need, there)
+    if count and need.fits:
+        text.append(f"; of the cases, about {count:,} would fit")
+    elif count:
+        text.append(f"; predict about {count:,} cases at a time")
+    elif not fitting:
+        text.append("; free some memory")
+    raise ConfigError(*text)
+
+
+def _most_cases(need: Need, there: int) -> int:
+    """How many cases would fit, in round numbers."""
+    low, high = 0, need.cases
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = dataclasses.replace(need, cases=middle).bytes <= there
+        low, high = (middle, high) if fits else (low, middle)
+    digits = 10 ** max(0, len(str(low)) - 2)
+    return low // digits * digits
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+
+
+def available(root: Path = Path("/")) -> int:
+    """Bytes that may still be taken: of the machine, and of the control groups of this process."""
+    import psutil  # type: ignore[import-untyped]
+
+    return min([int(psutil.virtual_memory().available), *_control_groups(root)])
+
+
+def _control_groups(root: Path) -> Iterator[int]:
+    """What is left in each control group of memory above this process, of version 1 or 2."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, own = (*line.split(":", 2), "", "")[:3]
+        if "memory" in controllers.split(","):
+            base, files = root / "sys/fs/cgroup/memory", ("limit_in_bytes", "usage_in_bytes")
+        elif not controllers:
+            base, files = root / "sys/fs/cgroup", ("max", "current")
+        else:
+            continue
+        folder = base / own.lstrip("/")
+        # In a container the groups above are not to be seen, and its own is the mounted one.
+        for place in [folder, *folder.parents]:
+            left = _left(place, *files)
+            if left is not None:
+                yield left
+            if place == base:
+                break
+
+
+def _left(folder: Path, limit: str, usage: str) -> int | None:
+    try:
+        most = (folder / f"memory.{limit}").read_text(encoding="ascii").strip()
+        used = int((folder / f"memory.{usage}").read_text(encoding="ascii"))
+        stat = (folder / "memory.stat").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    if most == "max":
+        return None
+    # Files that were read and can be dropped count as used, and are not.
+    figures = dict(zip(stat[::2], stat[1::2], strict=False))
+    dropped = int(figures.get("total_inactive_file", figures.get("inactive_file", 0)))
+    return max(0, int(most) - used + dropped)
