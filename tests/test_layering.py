@@ -108,6 +108,14 @@ def tops(module: str, *, lazy: bool) -> set[str]:
     return {one.partition(".")[0] for one in imports(module, lazy=lazy)}
 
 
+def test_the_contracts_of_pyproject_hold() -> None:
+    """As in `make lint`, for whoever runs the tests alone."""
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    asked = [sys.executable, "-c", command, "--no-cache", "--no-logo"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # --- what is loaded, and what is opened ---
 
 
