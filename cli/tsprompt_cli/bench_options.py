@@ -17,8 +17,9 @@ from tsprompt_cli.own_data import Parting
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tsprompt.benchmark import FileSet, Plan
+    from tsprompt.benchmark import Plan
     from tsprompt.benchmark.backends import Backend
+    from tsprompt.data import FileSet
 
 __all__ = ["Running", "Wanted", "read_plans"]
 

@@ -15,7 +15,7 @@ from tsprompt.benchmark.measure import (
     run_cell,
     run_cells,
 )
-from tsprompt.benchmark.plan import Cell, FileSet, Method, baseline, plan_cells, plan_methods, twins
+from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_methods, twins
 from tsprompt.benchmark.plan_file import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.results import ResultsFolder
@@ -24,7 +24,6 @@ from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_pr
 
 __all__ = [
     "Cell",
-    "FileSet",
     "Job",
     "Machine",
     "Method",

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.benchmark.measure import Machine, noting, run_cell
-from tsprompt.benchmark.plan import Cell, FileSet, Method
+from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record
+from tsprompt.data import FileSet
 from tsprompt.errors import TspromptError, TspromptNotice
 
 __all__ = ["perform", "task_of", "warm"]

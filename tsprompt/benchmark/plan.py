@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tsprompt.base.spec import options_in
+from tsprompt.data import FileSet
 from tsprompt.errors import ConfigError, near_names, notice
 from tsprompt.recipes import resolve
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cell",
-    "FileSet",
     "Method",
     "MethodKind",
     "ablations_of",
@@ -61,20 +61,6 @@ def baseline(spec: str) -> Method:
     options = options_in(part.spec())
     title = f"{part.title} ({options})" if options else part.title
     return Method(title, "baseline", settings={"baseline": part.spec()}, seeded=part.seeded)
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """A data set of one's own: a path, and how it is read and parted."""
-
-    name: str
-    """What it is called in tables and folders."""
-    path: str
-    """Where it lies, from the root on."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """What was said of its columns and its split; JSON."""
-    sha256: dict[str, str] = field(default_factory=dict)
-    """File name -> hash of the file's bytes: another content makes other runs."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.spec import name_in
-from tsprompt.benchmark.plan import Cell, FileSet, Method, ablations_of, baseline, plan_cells
+from tsprompt.benchmark.plan import Cell, Method, ablations_of, baseline, plan_cells
+from tsprompt.data import FileSet
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes import RECIPES
 

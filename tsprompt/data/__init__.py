@@ -9,12 +9,14 @@ from tsprompt.data.accept import as_cases, by_position
 from tsprompt.data.cases import Cases, FloatArray, IntArray, Values
 from tsprompt.data.dataset import Dataset, Split
 from tsprompt.data.expected import Expected, tell_of_train
+from tsprompt.data.file_set import FileSet
 from tsprompt.data.labels import label_array, labels_from_json, labels_to_json
 
 __all__ = [
     "Cases",
     "Dataset",
     "Expected",
+    "FileSet",
     "FloatArray",
     "IntArray",
     "Split",

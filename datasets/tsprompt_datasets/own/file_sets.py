@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tsprompt.base.names import for_file
-from tsprompt.data import Dataset
+from tsprompt.data import Dataset, FileSet
 from tsprompt.errors import ConfigError, DatasetError, near_names
 from tsprompt_datasets.own.data_file import STDIN
 from tsprompt_datasets.own.options import ReadOptions, SplitOptions
 from tsprompt_datasets.own.read import read_own
-
-if TYPE_CHECKING:
-    from tsprompt.benchmark import FileSet
 
 __all__ = ["file_set", "file_set_of", "load_file_set"]
 
@@ -31,8 +28,6 @@ def file_set(path: str, options: ReadOptions, parting: SplitOptions, name: str =
     ConfigError
         It is standard input, which can be read once only.
     """
-    from tsprompt.benchmark import FileSet
-
     if path == STDIN:
         raise ConfigError("a benchmark reads its data once for each run; write them to a file")
     whole = str(Path(path).expanduser().absolute())
