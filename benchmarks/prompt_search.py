@@ -26,9 +26,9 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.data import Split
 from tsprompt.errors import TspromptNotice
-from tsprompt.heads.base import standardiser
 from tsprompt.heads.lesson import hold_out
 from tsprompt.heads.mlp import MLP, Perceptron
+from tsprompt.heads.weighing import standardiser
 from tsprompt.preprocessings import Preprocessing
 from tsprompt.preprocessings.standard import Standard
 from tsprompt.prompts.hard import Hard

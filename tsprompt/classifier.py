@@ -67,6 +67,10 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), one or
         several, also as a text joined by `+`: training starts from the prompt whose task is nearest
         to this one, see `tsprompt.model.warm_start`.
+    class_weight
+        How much a case of each class counts in training: `balanced`, so that all classes count
+        alike however few cases they have, or a dict of weights by label, 1 where it names none;
+        None: all cases count alike. See `tsprompt.model.weights`.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     dtype
@@ -124,6 +128,7 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         context: str | Context | None = None,
         backbone: str | None = None,
         prompt_from: str | Path | Sequence[str | Path] | None = None,
+        class_weight: str | dict[Any, float] | None = None,
         device: str = "auto",
         dtype: str = "auto",
         batch_tokens: int | None = None,
@@ -146,6 +151,7 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         self.context = context
         self.backbone = backbone
         self.prompt_from = prompt_from
+        self.class_weight = class_weight
         self.device = device
         self.dtype = dtype
         self.batch_tokens = batch_tokens
@@ -154,7 +160,13 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
         self.axes = axes
 
     def fit(
-        self, X: Any, y: Any, *, unlabelled: Any = None, development: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        unlabelled: Any = None,
+        development: Any = None,
     ) -> PromptClassifier:
         """Learn from train.
 
@@ -166,6 +178,10 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
             case. NaN, inf and what is masked count as missing.
         y
             (B,) labels: whole numbers, texts, booleans or dates. They come back as they came.
+        sample_weight
+            (B,) how much each case counts where heads and prompts are trained, beside
+            `class_weight`: 2 is as if it were written twice, 0 as if it were left out. Weights that
+            are all alike are none. Scales, tokenizers and readouts take each case once.
         unlabelled
             Further cases (U, T, F) without labels, for a combination that has a use for them
             (`distil`). Scales and tokenizers are learned from X alone.
@@ -192,7 +208,15 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
                 "leave them out, or use ",
                 Setting("combination", "distil"),
             )
-        data = TrainingData.of(X, y, unlabelled, development, axes=self.axes)
+        data = TrainingData.of(
+            X,
+            y,
+            unlabelled,
+            development,
+            axes=self.axes,
+            sample_weight=sample_weight,
+            class_weight=parts.class_weight,
+        )
         self._check_counts(data, parts)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
         return self._fit_on(parts, data)

@@ -197,6 +197,17 @@ class Choices:
         ),
     ] = None
 
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="balanced",
+            help="How much the cases of each class count in training: balanced makes all classes "
+            "count alike, however few cases they have.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+
     def settings(self, **more: Any) -> dict[str, Any]:
         """The choices that were made, but for the recipe."""
         from tsprompt.base.spec import join_texts

@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
-from tsprompt.heads.base import standardiser
 from tsprompt.heads.lesson import Lesson, hold_out
 from tsprompt.heads.mlp import MLP, Perceptron
 from tsprompt.heads.ridge import Ridge, _leave_one_out
+from tsprompt.heads.weighing import standardiser
 
 ALONE = [name for name in heads if not heads[name].reads_mask]
 """Heads that need no language model to be tested; test_verbalizers.py has the others."""

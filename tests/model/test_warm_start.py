@@ -570,7 +570,7 @@ def test_tasks_count_alike_whatever_their_size(choices: dict[str, Any]) -> None:
     assert len(rounds) == 4  # of 30 cases of the larger; the smaller's come again
     assert all(len(losses) == 2 for losses in rounds)
     for lesson in lessons:
-        assert lesson.trainer.weights[lesson.trainer.learn].mean() == pytest.approx(1, abs=1e-5)
+        assert lesson.trainer.nearness[lesson.trainer.learn].mean() == pytest.approx(1, abs=1e-5)
 
 
 def test_entropy_holds_back_sure_answers(choices: dict[str, Any]) -> None:

@@ -42,7 +42,10 @@ class Augment(Combination):
         """Fit one head on the rows of all readings."""
         self.count_ = len(evidence.blocks)
         cases = np.arange(len(evidence.labels))
-        extra = None
+        extra, weights = None, evidence.weights
+        if weights is not None:
+            behind = np.tile(weights[len(cases) :], self.count_)
+            weights = np.concatenate([np.tile(weights[: len(cases)], self.count_), behind])
         if evidence.development is not None:
             features, labels = evidence.development
             extra = self._stacked(features), np.tile(labels, self.count_)
@@ -54,6 +57,7 @@ class Augment(Combination):
             optional=evidence.optional[evidence.blocks[0]],
             development=extra,
             groups=np.tile(cases, self.count_),
+            weights=weights,
             unlabelled=None if evidence.unlabelled is None else self._stacked(evidence.unlabelled),
         )
         self._keep([head.fresh().fit(lesson)])

@@ -17,6 +17,7 @@ from tsprompt.base.state import Figure
 from tsprompt.data import Cases
 from tsprompt.heads import Head, Lesson
 from tsprompt.heads.lesson import Labels
+from tsprompt.heads.weighing import Weights
 
 __all__ = ["Combination", "Evidence", "Task", "combinations"]
 
@@ -67,6 +68,9 @@ class Evidence:
     """(U, R) features of cases without a label; zero-shot, there are no others."""
     development: tuple[Tensor, Labels] | None = None
     """Features (V, R) and class numbers (V,) of cases that only validation may ask."""
+    weights: Weights | None = None
+    """(B + V,) how much each case counts, those of the development sample behind train; None: all
+    alike."""
 
     @property
     def blocks(self) -> list[slice]:
@@ -106,8 +110,28 @@ class Evidence:
             seed=seed,
             optional=self.optional[columns],
             development=self._validating(columns, task),
+            weights=self._weights(chosen, task),
             unlabelled=None if self.unlabelled is None else self.unlabelled[:, columns],
         )
+
+    def class_weights(self) -> Weights | None:
+        """(C,) how much a case of each class counts on average; 1 where train has none of it."""
+        if self.weights is None:
+            return None
+        counts = np.bincount(self.labels, minlength=self.n_classes)
+        own = self.weights[: len(self.labels)]
+        sums = np.bincount(self.labels, weights=own, minlength=self.n_classes)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+
+    def _weights(self, rows: Labels, task: Task) -> Weights | None:
+        """Those of some cases of train, and of the development sample as the task has it."""
+        if self.weights is None:
+            return None
+        count = len(self.labels)
+        behind = self.weights[count:]
+        if self.development is not None:
+            behind = behind[task.labels(self.development[1]) >= 0]
+        return np.concatenate([self.weights[:count][rows], behind])
 
     def _validating(self, columns: slice, task: Task | None = None) -> tuple[Tensor, Labels] | None:
         """The development sample as one head sees it: these columns, and the cases of its task."""

@@ -16,8 +16,9 @@ from tsprompt.base.seeds import derive, generator
 from tsprompt.base.state import Index
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.errors import Setting
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Lesson
 from tsprompt.heads.lesson import Labels
+from tsprompt.heads.weighing import Weights
 
 __all__ = ["Distil"]
 
@@ -97,10 +98,12 @@ class Distil(Combination):
             patterns = _Patterns(self, evidence, head, pool, seed)
             targets = np.concatenate([true, patterns.teach(np.arange(len(true)))])
             self.sizes_ = patterns.sizes
-            lesson = dataclasses.replace(
+            of_classes = evidence.class_weights()
+            lesson = _with_more(
                 lesson,
-                features=torch.cat([lesson.features, pool]),
-                labels=np.concatenate([lesson.labels, np.full(len(pool), -1, dtype=np.intp)]),
+                pool,
+                np.full(len(pool), -1, dtype=np.intp),
+                None if of_classes is None else targets[len(true) :] @ of_classes,
             )
         lesson = dataclasses.replace(lesson, chances=targets, unlabelled=None)
         self._keep([head.fresh().fit(lesson)])
@@ -185,11 +188,9 @@ class _Patterns:
         if taught is not None:
             cases, labels = taught
             added = self.pool[torch.from_numpy(cases), block].to(lesson.features)
-            lesson = dataclasses.replace(
-                lesson,
-                features=torch.cat([lesson.features, added]),
-                labels=np.concatenate([lesson.labels, labels]),
-            )
+            of_classes = evidence.class_weights()
+            counted = None if of_classes is None else of_classes[labels]
+            lesson = _with_more(lesson, added, labels, counted)
         return self.head.fresh().fit(lesson)
 
     def _say(self, heads: list[Head]) -> list[Chances]:
@@ -208,6 +209,21 @@ class _Patterns:
         count = max(1, round(self.options.share * len(others)))
         rng = generator(self.seed, "teachers", pattern, generation)
         return sorted(int(one) for one in rng.choice(others, size=count, replace=False))
+
+
+def _with_more(lesson: Lesson, features: Tensor, labels: Labels, counted: Weights | None) -> Lesson:
+    """The lesson with further rows (n, R) in train, each of which counts as a case of its class
+    does."""
+    weights = lesson.weights
+    if weights is not None and counted is not None:
+        count = len(lesson.labels)
+        weights = np.concatenate([weights[:count], counted, weights[count:]])
+    return dataclasses.replace(
+        lesson,
+        features=torch.cat([lesson.features, features]),
+        labels=np.concatenate([lesson.labels, labels]),
+        weights=weights,
+    )
 
 
 def _joined(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads
-from tsprompt.heads.lesson import Labels
-from tsprompt.heads.verbalizer import Verbalizer, minimise, spread_of
+from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.verbalizer import Verbalizer, minimise
+from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of, spread_of
 
 __all__ = ["AutoWords"]
 
@@ -42,9 +42,10 @@ class AutoWords(Verbalizer):
         require_one_of(self, "choice", ("classifier", "likelihood"))
         require(self.words >= 1, "auto-words: words must be 1 or more")
 
-    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
+    def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
         """The whole words that speak most clearly for each class."""
-        if labels is None:
+        n_classes = lesson.n_classes
+        if not len(lesson.labels):
             raise ConfigError("auto-words: words can't be chosen without labels; use label-words")
         candidates = torch.tensor(self.vocabulary.plain)
         require(
@@ -53,15 +54,15 @@ class AutoWords(Verbalizer):
             f"{n_classes} classes of {self.words}; ask for fewer words",
         )
         rate = {"classifier": self._by_classifier, "likelihood": self._by_likelihood}[self.choice]
-        clear = rate(evidence, torch.from_numpy(labels), n_classes, candidates)
+        clear = rate(evidence, lesson, candidates)
         return _best(clear, candidates.tolist(), self.words)
 
-    def _by_classifier(
-        self, said: Tensor, labels: Tensor, n_classes: int, candidates: Tensor
-    ) -> Tensor:
+    def _by_classifier(self, said: Tensor, lesson: Lesson, candidates: Tensor) -> Tensor:
         """(C, V') how far a classifier of the mask takes each word for a class."""
-        centre = said.to(torch.float64).mean(dim=0)
-        unit = spread_of(said.to(torch.float64))
+        labels, n_classes = torch.from_numpy(lesson.labels), lesson.n_classes
+        weights = as_tensor(lesson.train_weights)
+        centre = mean_of(said.to(torch.float64), weights)
+        unit = spread_of(said.to(torch.float64), weights)
         x = (said - centre) / unit
         size = x.shape[1]
 
@@ -69,23 +70,28 @@ class AutoWords(Verbalizer):
             return theta[:-n_classes].unflatten(0, (size, n_classes)), theta[-n_classes:]
 
         def loss(theta: Tensor) -> Tensor:
-            weights, bias = split(theta)
-            errors = functional.cross_entropy(x @ weights + bias, labels, reduction="sum")
-            return errors + 0.5 * weights.square().sum()
+            slopes, bias = split(theta)
+            errors = cross_entropy(x @ slopes + bias, labels, weights, total=True)
+            return errors + 0.5 * slopes.square().sum()
 
         start = torch.zeros((size + 1) * n_classes, dtype=torch.float64)
-        weights, bias = split(minimise(loss, start))
+        slopes, bias = split(minimise(loss, start))
         vectors = self.met_scorer.vectors[candidates.to(self.met_scorer.vectors.device)].cpu()
-        return _margins((vectors - centre) / unit @ weights + bias).T
+        return _margins((vectors - centre) / unit @ slopes + bias).T
 
-    def _by_likelihood(
-        self, said: Tensor, labels: Tensor, n_classes: int, candidates: Tensor
-    ) -> Tensor:
+    def _by_likelihood(self, said: Tensor, lesson: Lesson, candidates: Tensor) -> Tensor:
         """(C, V') ratios of likelihood, log q / (1 - q), of the class's cases to the others'."""
-        counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
+        labels, n_classes = torch.from_numpy(lesson.labels), lesson.n_classes
+        weights = as_tensor(lesson.train_weights)
+        counts = torch.bincount(labels, weights, minlength=n_classes)
+        least = 1 if weights is None else float(weights.min())
+        counts = counts.clamp(min=least)
         # Each case of a class counts 1, those of the others as much together (Schick et al., 3.2).
-        signs = -(counts / (len(labels) - counts).clamp(min=1)).repeat(len(labels), 1)
+        whole = len(labels) if weights is None else float(weights.sum())
+        signs = -(counts / (whole - counts).clamp(min=least)).repeat(len(labels), 1)
         signs[torch.arange(len(labels)), labels] = 1.0
+        if weights is not None:
+            signs = signs * weights[:, None]
         total = torch.zeros(n_classes, len(candidates), dtype=torch.float64)
         for rows, sign in zip(said.split(_ROWS), signs.split(_ROWS), strict=True):
             scores = self.met_scorer.scores(rows).cpu().to(torch.float64)

@@ -16,6 +16,7 @@ from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Figure
 from tsprompt.heads.lesson import Labels, Lesson
+from tsprompt.heads.weighing import relative, standardiser
 
 __all__ = [
     "NO_VALIDATION",
@@ -23,7 +24,6 @@ __all__ = [
     "HoldsOut",
     "Perceptron",
     "heads",
-    "standardiser",
 ]
 
 heads: Registry[Head] = Registry("head")
@@ -37,7 +37,8 @@ class Head(Part):
     """Maps features (B, R) to class probabilities (B, C).
 
     After `fit`, `validation_loss_` (mean negative log-likelihood) and `validation_accuracy_` tell
-    how well it does on train cases that it had not learned from. Selection uses nothing else.
+    how well it does on train cases that it had not learned from. Selection uses nothing else. The
+    loss weighs the cases as training does; the accuracy counts each once.
     """
 
     validation_loss_ = float("nan")
@@ -114,7 +115,8 @@ class Head(Part):
         hidden
             Units of a perceptron, where the head has no module of its own.
         """
-        return Coach(*standardiser(lesson.features), hidden, lesson.n_classes)
+        scale = standardiser(lesson.features, relative(lesson.train_weights))
+        return Coach(*scale, hidden, lesson.n_classes)
 
     def fit(self, lesson: Lesson) -> Self:
         """Learn from train.
@@ -147,13 +149,6 @@ class Head(Part):
     @abstractmethod
     def validation_kind(self) -> str:
         """How the validation figures were come by, in a few words."""
-
-    def _learn_scale(self, features: Tensor) -> Tensor:
-        self.mean_, self.unit_ = standardiser(features)
-        return self._scaled(features)
-
-    def _scaled(self, features: Tensor) -> Tensor:
-        return (features - self.mean_.to(features.device)) / self.unit_.to(features.device)
 
     def state(self) -> dict[str, Any]:
         """Also the validation figures."""
@@ -213,10 +208,3 @@ class Coach(nn.Module):
         """Scores (b, C) of features (b, R)."""
         out: Tensor = self.perceptron((features - self.mean) / self.unit)
         return out
-
-
-def standardiser(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (R,) of features (B, R); 1 where a feature never changes."""
-    mean = features.mean(dim=0)
-    spread = features.std(dim=0, correction=0)
-    return mean, spread.where(spread > 1e-6 * (1 + mean.abs()), spread.new_ones(()))

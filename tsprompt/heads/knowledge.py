@@ -13,8 +13,9 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.heads.base import heads
-from tsprompt.heads.lesson import Labels
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
+from tsprompt.heads.weighing import relative
 
 __all__ = ["Knowledge"]
 
@@ -66,10 +67,14 @@ class Knowledge(Verbalizer):
             parts.append(scores.log_softmax(dim=1)[:, ids])
         return torch.cat(parts)
 
-    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
+    def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
         """Those of the expanded words that stand the test; a class's own words always stay."""
         chances = evidence.split([len(own) for own in self.met_ids], dim=1)
-        expected = evidence.logsumexp(dim=0)
+        weights = relative(lesson.train_weights)
+        if weights is None:
+            expected = evidence.logsumexp(dim=0)
+        else:
+            expected = (evidence + weights.log()[:, None]).logsumexp(dim=0)
         edge = expected.quantile(1 - self.keep)
         chosen, start = [], 0
         own_words = [
@@ -79,7 +84,7 @@ class Knowledge(Verbalizer):
         for number, (ids, part) in enumerate(zip(self.met_ids, chances, strict=True)):
             stays = expected[start : start + len(ids)] >= edge
             if self.denoise:
-                stays &= relevance(part.exp(), torch.stack(own_words), number) >= 1
+                stays &= relevance(part.exp(), torch.stack(own_words), number, weights) >= 1
             stays[: len(self.met_seeds[number])] = True
             chosen.append([one for one, stay in zip(ids, stays.tolist(), strict=True) if stay])
             start += len(ids)
@@ -112,7 +117,7 @@ def expand(
     return expanded
 
 
-def relevance(words: Tensor, own: Tensor, number: int) -> Tensor:
+def relevance(words: Tensor, own: Tensor, number: int, weights: Tensor | None = None) -> Tensor:
     """(M,) how much more the words of class `number` go with its name than with other names.
 
     Parameters
@@ -121,11 +126,15 @@ def relevance(words: Tensor, own: Tensor, number: int) -> Tensor:
         (B, M) chances of the words in each case.
     own
         (C, B) chances of the classes' own words in each case.
+    weights
+        (B,) how much each case counts; None: all alike.
 
     The likeness of two words is the cosine of their chances over the cases; the relevance is that
     with the own class over the mean of those with the others (Hu et al. 2022, equation 8). Words
     that only share what all words have in common have 1.
     """
+    if weights is not None:
+        words, own = words * weights.sqrt()[:, None], own * weights.sqrt()
     alike = functional.normalize(words.T, dim=1) @ functional.normalize(own, dim=1).T
     others = alike.sum(dim=1) - alike[:, number]
     return alike[:, number] * (len(own) - 1) / others.clamp(min=1e-12)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.heads.base import heads
-from tsprompt.heads.lesson import Labels
+from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
 
 __all__ = ["LabelWords"]
@@ -47,7 +47,7 @@ class LabelWords(Verbalizer):
         """The first word of each class."""
         return [own[0] for own in self.met_ids]
 
-    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
+    def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
         """Those that are given."""
         return self.met_ids
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tsprompt.base.seeds import generator
 from tsprompt.errors import InputError
+from tsprompt.heads.weighing import Weights
 
 __all__ = ["Labels", "Lesson", "hold_out", "seen_elsewhere"]
 
@@ -50,6 +51,32 @@ class Lesson:
     chances: npt.NDArray[np.float64] | None = None
     """(B, C) probabilities to learn from in the labels' place, for a head that `takes_soft`.
     Validation asks the cases whose label is known, and no others."""
+    weights: Weights | None = None
+    """(B + V,) how much each case counts, above 0, those of the development sample behind train;
+    None: all alike. To count 2 is to be written twice."""
+
+    @property
+    def train_weights(self) -> Weights | None:
+        """(B,) of train."""
+        return None if self.weights is None else self.weights[: len(self.labels)]
+
+    @property
+    def development_weights(self) -> Weights | None:
+        """(V,) of the development sample."""
+        return None if self.weights is None else self.weights[len(self.labels) :]
+
+    def of_rows(self, rows: Labels) -> Lesson:
+        """The same with some rows of train alone, and without a development sample."""
+        there = torch.from_numpy(rows).to(self.features.device)
+        return dataclasses.replace(
+            self,
+            features=self.features[there],
+            labels=self.labels[rows],
+            development=None,
+            groups=None if self.groups is None else self.groups[rows],
+            chances=None if self.chances is None else self.chances[rows],
+            weights=None if self.weights is None else self.weights[rows],
+        )
 
     def divided(self, share: float) -> tuple[Lesson, Labels, Labels]:
         """The lesson with all cases that are looked at, and which of its rows are to be learned

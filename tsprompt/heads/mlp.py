@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tsprompt.base.best import Best
 from tsprompt.base.part import require
@@ -18,8 +17,12 @@ from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads
 from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.weighing import cross_entropy, relative, standardiser
 
 __all__ = ["MLP"]
+
+Weighed = tuple[Tensor, Tensor, Tensor | None]
+"""Features (b, R), class numbers (b,), and weights (b,), if there are any."""
 
 
 @heads.register("mlp")
@@ -67,33 +70,38 @@ class MLP(HoldsOut, Head):
     def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
         whole, learn, validate = self.held_out(lesson)
-        self._learn_scale(whole.features[torch.from_numpy(learn)].cpu())
+        weights, held = (relative(whole.weights, part) for part in (learn, validate))
+        own = whole.features[torch.from_numpy(learn)].cpu()
+        self.mean_, self.unit_ = standardiser(own, weights)
         x, y = self._scaled(whole.features.cpu()), torch.from_numpy(whole.labels)
         with seeded_torch(lesson.seed):
             model = self.module(x.shape[1], lesson.n_classes)
-            self._train(model, (x[learn], y[learn]), (x[validate], y[validate]))
+            self._train(model, (x[learn], y[learn], weights), (x[validate], y[validate], held))
 
-    def _train(
-        self, model: Perceptron, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]
-    ) -> None:
+    def _train(self, model: Perceptron, train: Weighed, held: Weighed) -> None:
+        x, y, weights = train
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
         best = Best(model.state_dict(), self.patience)
         self.epochs_run_ = 0
         while self.epochs_run_ < self.epochs and not best.exhausted:
-            for part in torch.randperm(len(train[0])).split(self.batch):
+            for part in torch.randperm(len(x)).split(self.batch):
                 optimiser.zero_grad()
-                functional.cross_entropy(model(train[0][part]), train[1][part]).backward()
+                own = None if weights is None else weights[part]
+                cross_entropy(model(x[part]), y[part], own).backward()
                 optimiser.step()
             self.epochs_run_ += 1
             with torch.no_grad():
                 scores = model(held[0])
-                loss = float(functional.cross_entropy(scores, held[1]))
+                loss = float(cross_entropy(scores, *held[1:]))
             if best.offer(loss):
                 best.kept = copy.deepcopy(model.state_dict())
                 hits = scores.argmax(dim=1) == held[1]
                 self.validation_accuracy_ = float(hits.float().mean())
         self.validation_loss_ = best.loss
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.kept.items()}
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return (features - self.mean_.to(features.device)) / self.unit_.to(features.device)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the network's scores."""

@@ -16,9 +16,10 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
-from tsprompt.heads.base import Head, heads, standardiser
+from tsprompt.heads.base import Head, heads
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Labels, Lesson
+from tsprompt.heads.weighing import cross_entropy, mean_of, relative, standardiser
 
 __all__ = ["Prototype", "contrast"]
 
@@ -81,11 +82,13 @@ class Prototype(EarlyStopping, Head):
         )
         return features.unflatten(1, (-1, self.met_size))
 
-    def module(self, features: Tensor, labels: Labels, n_classes: int) -> Prototypes:
+    def module(
+        self, features: Tensor, labels: Labels, n_classes: int, weights: Tensor | None = None
+    ) -> Prototypes:
         """Map and prototypes before any training, for features (B, R) to learn from."""
         vectors = self._vectors(features).cpu()
         model = Prototypes(vectors, self.size, n_classes, self.temperature)
-        model.start(vectors, torch.from_numpy(labels))
+        model.start(vectors, torch.from_numpy(labels), weights)
         return model
 
     def _fit(self, lesson: Lesson) -> None:
@@ -93,14 +96,15 @@ class Prototype(EarlyStopping, Head):
         whole, learn, validate = self.held_out(lesson)
         features = whole.features.cpu()
         truth, x = torch.from_numpy(whole.labels), self._vectors(features)
+        weights, held = (relative(whole.weights, part) for part in (learn, validate))
         with seeded_torch(lesson.seed):
-            model = self.module(features[learn], whole.labels[learn], lesson.n_classes)
+            model = self.module(features[learn], whole.labels[learn], lesson.n_classes, weights)
             best = self._descend(
                 model,
                 model.loss,
                 lambda: copy.deepcopy(model.state_dict()),
-                (x[learn], truth[learn]),
-                (x[validate], truth[validate]),
+                (x[learn], truth[learn], weights),
+                (x[validate], truth[validate], held),
             )
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
 
@@ -116,7 +120,8 @@ class Prototype(EarlyStopping, Head):
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Its own map and prototypes, to be trained with the prompt by the cosines."""
-        model = self.module(lesson.features, lesson.labels, lesson.n_classes)
+        weights = relative(lesson.train_weights)
+        model = self.module(lesson.features, lesson.labels, lesson.n_classes, weights)
         return PrototypeCoach(self, model)
 
     @property
@@ -134,6 +139,7 @@ class Prototypes(nn.Module):
 
     def __init__(self, vectors: Tensor, size: int, n_classes: int, temperature: float) -> None:
         super().__init__()
+        # About a weighted mean a heavy class would lie at nought, where vectors have no direction.
         mean, unit = standardiser(vectors.flatten(0, 1))
         self.register_buffer("mean", mean)
         self.register_buffer("unit", unit)
@@ -141,12 +147,14 @@ class Prototypes(nn.Module):
         self.project = nn.Linear(vectors.shape[2], size, bias=False)
         self.prototypes = nn.Parameter(torch.randn(n_classes, size))
 
-    def start(self, vectors: Tensor, labels: Tensor) -> None:
+    def start(self, vectors: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
         """Put each prototype at the mean of its class."""
         with torch.no_grad():
             mapped = self.map(vectors).mean(dim=1)
             for number in labels.unique().tolist():
-                self.prototypes[number] = mapped[labels == number].mean(dim=0)
+                own = labels == number
+                counted = None if weights is None else weights[own]
+                self.prototypes[number] = mean_of(mapped[own], counted)
 
     def map(self, vectors: Tensor) -> Tensor:
         """(b, K, size), of length 1."""
@@ -158,28 +166,32 @@ class Prototypes(nn.Module):
         own = functional.normalize(self.prototypes, dim=1)
         return (self.map(vectors) @ own.T).mean(dim=1) / self.temperature
 
-    def loss(self, vectors: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, vectors: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         """Both contrasts (Cui et al. 2022, equations 5 and 6)."""
         mapped = self.map(vectors)
         alike = torch.einsum("ike,jke->ij", mapped, mapped) / mapped.shape[1]
-        to_prototypes = functional.cross_entropy(self(vectors), labels)
-        return contrast(alike / self.temperature, labels) + to_prototypes
+        to_prototypes = cross_entropy(self(vectors), labels, weights)
+        return contrast(alike / self.temperature, labels, weights) + to_prototypes
 
 
-def contrast(alike: Tensor, labels: Tensor) -> Tensor:
+def contrast(alike: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Instance to instance: how unlike cases (b,) of one class are, against all other cases.
 
     Parameters
     ----------
     alike
         (b, b) likeness of the cases; that of a case with itself is not looked at.
+    weights
+        (b,) how much each case counts as the one that is compared; None: all alike.
     """
     itself = torch.eye(len(labels), dtype=torch.bool, device=alike.device)
     chances = alike.masked_fill(itself, float("-inf")).log_softmax(dim=1)
     pairs = (labels[:, None] == labels) & ~itself
     if not pairs.any():
         return alike.sum() * 0
-    return -chances[pairs].mean()
+    if weights is None:
+        return -chances[pairs].mean()
+    return -mean_of(chances[pairs], weights.to(chances)[:, None].expand_as(chances)[pairs])
 
 
 class PrototypeCoach(nn.Module):

@@ -17,8 +17,9 @@ from tsprompt.base.part import require, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.errors import notice
-from tsprompt.heads.base import NO_VALIDATION, Head, heads, standardiser
+from tsprompt.heads.base import NO_VALIDATION, Head, heads
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
+from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
 __all__ = ["Ridge"]
 
@@ -85,30 +86,27 @@ class Ridge(Head):
         label is known.
         """
         features, labels, optional = lesson.features.cpu(), lesson.labels, lesson.optional
-        targets = _targets(lesson)
-        self.mean_, self.unit_ = standardiser(features)
-        self.bias_ = targets.mean(dim=0)
+        targets, counted = _targets(lesson), as_tensor(lesson.train_weights)
+        self.mean_, self.unit_ = standardiser(features, counted)
+        self.bias_ = mean_of(targets, counted)
         order = self._order(lesson)
         some = order[:_EXACT_CASES].sort().values
         gram, extra = self._products(features, some, optional)
-        groups = None if lesson.groups is None else lesson.groups[some.numpy()]
+        asked = _Asked.of(lesson, targets, some)
         if extra is not None:
             few = torch.isin(some, order[:_CHOICE_CASES])
-            self.optional_weight_ = self._weigh(
-                gram[few][:, few],
-                extra[few][:, few],
-                targets[some][few],
-                None if groups is None else groups[few.numpy()],
-            )
+            own = _Asked.of(lesson, targets, some[few])
+            weighed = gram[few][:, few], extra[few][:, few]
+            self.optional_weight_ = self._weigh(*weighed, own)
             gram.add_(extra, alpha=self.optional_weight_)
-        solved = _Solved(gram, targets[some], self._penalties(), groups)
+        solved = _Solved(gram, asked, self._penalties())
         self.penalty_ = solved.penalty
         weights = torch.ones(features.shape[1])
         if extra is not None:
             weights[optional] = self.optional_weight_
         dual = solved.dual
         if len(some) < len(labels):
-            dual = self._iterate(features, targets - self.bias_, weights)
+            dual = self._iterate(features, targets - self.bias_, weights, counted)
         self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
         self._judge(lesson, some.numpy(), (targets[some] - solved.residuals).numpy())
 
@@ -120,15 +118,18 @@ class Ridge(Head):
         unjudged = np.setdiff1d(own[own >= 0], own[judged])
         if lesson.development is not None and len(unjudged):
             features, labels = lesson.development
-            self._calibrate(self._scores(features), labels)
+            self._calibrate(self._scores(features), labels, lesson.development_weights)
             self.developed_, self.validation_kind_ = True, "development sample"
         elif judged.any():
-            self._calibrate(scores[judged], own[judged])
+            counted = lesson.train_weights
+            counted = None if counted is None else counted[some][judged]
+            self._calibrate(scores[judged], own[judged], counted)
             self.validation_kind_ = "leave-one-out"
             if len(some) < len(lesson.labels):
                 self.validation_kind_ += f" on {len(some):,} cases"
         else:
-            self.temperature_ = _coldest(len(own))
+            counted = lesson.train_weights
+            self.temperature_ = _coldest(len(own) if counted is None else counted[some].sum())
             self.validation_loss_ = self.validation_accuracy_ = float("nan")
             self.validation_kind_ = NO_VALIDATION
 
@@ -172,18 +173,26 @@ class Ridge(Head):
                     sums[number] += own @ own.T
         return sums[0], sums[1] if len(sums) > 1 else None
 
-    def _weigh(self, base: Tensor, extra: Tensor, targets: Tensor, groups: Labels | None) -> float:
+    def _weigh(self, base: Tensor, extra: Tensor, asked: _Asked) -> float:
         """The weight of the optional features with the least leave-one-out error."""
         if len(self.weights) == 1:
             return self.weights[0]
         errors = {
-            weight: _Solved(base + weight * extra, targets, self._penalties(), groups).error
+            weight: _Solved(base + weight * extra, asked, self._penalties()).error
             for weight in self.weights
         }
         return min(errors, key=lambda weight: errors[weight])
 
-    def _iterate(self, features: Tensor, centred: Tensor, weights: Tensor) -> Tensor:
-        """The dual solution (B, C) of all cases by conjugate gradients (Hestenes, Stiefel 1952)."""
+    def _iterate(
+        self, features: Tensor, centred: Tensor, weights: Tensor, counted: Tensor | None
+    ) -> Tensor:
+        """The dual solution (B, C) of all cases by conjugate gradients (Hestenes, Stiefel 1952).
+
+        `weights` (R,) are those of the features, `counted` (B,) those of the cases.
+        """
+        roots = None if counted is None else counted.sqrt()[:, None]
+        if roots is not None:
+            centred = roots * centred
         solution, residual = torch.zeros_like(centred), centred.clone()
         direction, size = residual.clone(), residual.square().sum(dim=0)
         enough = _TOLERANCE**2 * size
@@ -192,9 +201,10 @@ class Ridge(Head):
             if bool((size <= enough).all()):
                 break
             image = self.penalty_ * direction
-            thin = direction.to(torch.float32)
+            thin = (direction if roots is None else roots * direction).to(torch.float32)
             for columns, part in self._standardised(features):
-                image += part @ (weights[columns, None] * (part.T @ thin))
+                along = part @ (weights[columns, None] * (part.T @ thin))
+                image += along if roots is None else roots * along
             rate = size / (direction * image).sum(dim=0).clamp(min=1e-30)
             solution += rate * direction
             residual -= rate * image
@@ -207,16 +217,21 @@ class Ridge(Head):
                 "unsolved; the result may be less accurate than it could be"
             )
         progress.report("solving", _ITERATIONS, _ITERATIONS)
-        return solution
+        return solution if roots is None else roots * solution
 
-    def _calibrate(self, scores: npt.NDArray[np.float64], labels: Labels) -> None:
+    def _calibrate(
+        self, scores: npt.NDArray[np.float64], labels: Labels, counted: Weights | None
+    ) -> None:
+        """Fit the temperature to scores (n, C) of cases that count so often (n,)."""
         rows = np.arange(len(labels))
+        count = len(labels) if counted is None else counted.sum()
 
         def loss(log_temperature: float) -> float:
             chances = _softmax(scores / np.exp(log_temperature))
-            return float(-np.log(np.maximum(chances[rows, labels], 1e-12)).mean())
+            losses = -np.log(np.maximum(chances[rows, labels], 1e-12))
+            return float(losses.mean() if counted is None else losses @ counted / count)
 
-        coldest = np.log(_coldest(len(labels)))
+        coldest = np.log(_coldest(count))
         found = minimize_scalar(loss, bounds=(coldest, max(3.0, coldest + 1)), method="bounded")
         self.temperature_ = float(np.exp(found.x))
         self.validation_loss_ = float(found.fun)
@@ -254,49 +269,80 @@ def _targets(lesson: Lesson) -> Tensor:
     return 2 * torch.from_numpy(np.asarray(chances, dtype=np.float64)) - 1
 
 
-class _Solved:
-    """The dual solution of one problem, at the penalty with the least leave-one-out error."""
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of n cases: their targets, which go together, and how often each counts."""
 
-    def __init__(
-        self, gram: Tensor, targets: Tensor, penalties: list[float], groups: Labels | None = None
-    ) -> None:
-        centred = targets - targets.mean(dim=0)
+    targets: Tensor
+    """(n, C)"""
+    groups: Labels | None
+    """(n,) rows that are left out together; None: each alone."""
+    counted: Tensor | None
+    """(n,) how often a case counts; None: once."""
+
+    @classmethod
+    def of(cls, lesson: Lesson, targets: Tensor, some: Tensor) -> _Asked:
+        """What a lesson asks of some of its cases."""
+        groups = None if lesson.groups is None else lesson.groups[some.numpy()]
+        counted = as_tensor(lesson.train_weights)
+        return cls(targets[some], groups, None if counted is None else counted[some])
+
+
+class _Solved:
+    """The dual solution of one problem, at the penalty with the least leave-one-out error.
+
+    A case that counts w times is a row, about the weighted mean, that is multiplied by the root of
+    w: its sums of squares are those of w equal rows.
+    """
+
+    def __init__(self, gram: Tensor, asked: _Asked, penalties: list[float]) -> None:
+        counted = asked.counted
         # Some of the cases have another mean than all, about which features are standardised.
-        values, vectors = torch.linalg.eigh(_centred(gram))
+        gram, centred = _centred(gram, counted), asked.targets - mean_of(asked.targets, counted)
+        if counted is not None:
+            roots = counted.sqrt()[:, None]
+            gram, centred = roots * gram * roots.T, roots * centred
+        values, vectors = torch.linalg.eigh(gram)
         values, rotated = values.clamp(min=0), vectors.T @ centred
-        residuals = [
-            _leave_one_out(values, vectors, rotated, penalty)
-            if groups is None
-            else _leave_group_out(values, vectors, rotated, penalty, groups)
-            for penalty in penalties
-        ]
+        left_out = _leave_one_out if asked.groups is None else _leave_group_out
+        residuals = [left_out(values, vectors, rotated, penalty, asked) for penalty in penalties]
         errors = [float(one.square().mean()) for one in residuals]
         best = int(np.argmin(errors))
         self.error, self.penalty, self.residuals = errors[best], penalties[best], residuals[best]
         self.dual = vectors @ (rotated / (values + self.penalty)[:, None])
+        if counted is not None:
+            self.residuals, self.dual = self.residuals / roots, roots * self.dual
 
 
-def _leave_one_out(values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float) -> Tensor:
-    """Residuals (B, C) of each case under the model that never saw it."""
+def _leave_one_out(
+    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, asked: _Asked
+) -> Tensor:
+    """Residuals (n, C) of each row under the model that never saw it."""
     shrunk = values / (values + penalty)
     fitted = vectors @ (shrunk[:, None] * rotated)
-    # The intercept takes 1 / B of every case's own leverage.
-    leverage = (vectors.square() @ shrunk) + 1 / len(vectors)
+    # The intercept takes its share of every case's own leverage.
+    share = 1 / len(vectors) if asked.counted is None else asked.counted / asked.counted.sum()
+    leverage = (vectors.square() @ shrunk) + share
     residual = vectors @ rotated - fitted
     return residual / (1 - leverage).clamp(min=1e-9)[:, None]
 
 
 def _leave_group_out(
-    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, groups: Labels
+    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, asked: _Asked
 ) -> Tensor:
-    """Residuals (B, C) of each row under the model that never saw a row of its group (B,)."""
+    """Residuals (n, C) of each row under the model that never saw a row of its group."""
+    assert asked.groups is not None
     shrunk = values / (values + penalty)
     residual = vectors @ rotated - vectors @ (shrunk[:, None] * rotated)
     out = torch.empty_like(residual)
-    for group in np.unique(groups):
-        rows = torch.from_numpy(np.flatnonzero(groups == group))
+    for group in np.unique(asked.groups):
+        rows = torch.from_numpy(np.flatnonzero(asked.groups == group))
         own = vectors[rows]
-        leverage = (own * shrunk) @ own.T + 1 / len(vectors)
+        share: float | Tensor = 1 / len(vectors)
+        if asked.counted is not None:
+            roots = (asked.counted[rows] / asked.counted.sum()).sqrt()
+            share = torch.outer(roots, roots)
+        leverage = (own * shrunk) @ own.T + share
         rest = torch.eye(len(rows), dtype=own.dtype) - leverage
         # At a small penalty twins determine each other, and nearly nothing is left of them.
         rest += 1e-9 * torch.eye(len(rows), dtype=own.dtype)
@@ -304,12 +350,16 @@ def _leave_group_out(
     return out
 
 
-def _centred(gram: Tensor) -> Tensor:
+def _centred(gram: Tensor, counted: Tensor | None = None) -> Tensor:
     """Inner products of the same cases about their own mean."""
-    return gram - gram.mean(dim=0) - gram.mean(dim=1, keepdim=True) + gram.mean()
+    if counted is None:
+        return gram - gram.mean(dim=0) - gram.mean(dim=1, keepdim=True) + gram.mean()
+    share = counted / counted.sum()
+    mean = gram @ share
+    return gram - mean - mean[:, None] + share @ mean
 
 
-def _coldest(count: int) -> float:
+def _coldest(count: float) -> float:
     """The least temperature that as many cases allow.
 
     Where all of them are told apart, the loss would ask for a temperature of nought, and one wrong

@@ -20,7 +20,8 @@ from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import WordHead, spell_words, spread_of, words_of_classes
+from tsprompt.heads.verbalizer import WordHead, spell_words, words_of_classes
+from tsprompt.heads.weighing import cross_entropy, mean_of, relative, spread_of
 
 __all__ = ["SoftWords"]
 
@@ -80,7 +81,7 @@ class SoftWords(EarlyStopping, WordHead):
             found = []
         self.met_ids: list[list[int]] = found
 
-    def module(self, said: Tensor, n_classes: int) -> SoftLabels:
+    def module(self, said: Tensor, n_classes: int, weights: Tensor | None = None) -> SoftLabels:
         """Label vectors before any training, and the scale of what is said (B, E) about train."""
         vectors = self.met_scorer.vectors
         typical = vectors.std()
@@ -89,7 +90,7 @@ class SoftWords(EarlyStopping, WordHead):
             start = torch.stack([one.mean(dim=0) for one in own])
         else:
             start = typical.cpu() * torch.randn(n_classes, vectors.shape[1])
-        return SoftLabels(said.cpu(), start.cpu(), float(typical))
+        return SoftLabels(said.cpu(), start.cpu(), float(typical), weights)
 
     def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
@@ -97,14 +98,15 @@ class SoftWords(EarlyStopping, WordHead):
         with torch.no_grad():
             said = self.say(whole.features).cpu()
         truth = torch.from_numpy(whole.labels)
+        weights, held = (relative(whole.weights, part) for part in (learn, validate))
         with seeded_torch(lesson.seed):
-            model = self.module(said[learn], lesson.n_classes)
+            model = self.module(said[learn], lesson.n_classes, weights)
             best = self._descend(
                 model,
-                lambda some, numbers: functional.cross_entropy(model(some), numbers),
+                lambda some, *truth: cross_entropy(model(some), *truth),
                 model.learned,
-                (said[learn], truth[learn]),
-                (said[validate], truth[validate]),
+                (said[learn], truth[learn], weights),
+                (said[validate], truth[validate], held),
             )
         self.label_vectors_, self.centre_, self.scale_ = best
         self.voice_hash_ = self.met_scorer.weights_hash
@@ -127,7 +129,8 @@ class SoftWords(EarlyStopping, WordHead):
         """Label vectors of its own, to be trained with the prompt."""
         with torch.no_grad():
             said = self.say(lesson.features)
-        return SoftCoach(self, self.module(said, lesson.n_classes))
+        weights = relative(lesson.train_weights)
+        return SoftCoach(self, self.module(said, lesson.n_classes, weights))
 
     @property
     def n_parameters(self) -> int:
@@ -140,13 +143,13 @@ class SoftLabels(nn.Module):
 
     centre: Tensor
 
-    def __init__(self, said: Tensor, start: Tensor, typical: float) -> None:
+    def __init__(self, said: Tensor, start: Tensor, typical: float, weights: Tensor | None) -> None:
         super().__init__()
         self.typical = typical
         self.labels = nn.Parameter(start / typical)
-        self.register_buffer("centre", said.mean(dim=0))
+        self.register_buffer("centre", mean_of(said, weights))
         first = (said - self.centre) @ start.T
-        self.scale = float(1 / spread_of(first))
+        self.scale = float(1 / spread_of(first, weights))
 
     def forward(self, said: Tensor) -> Tensor:
         """Scores (b, C)."""

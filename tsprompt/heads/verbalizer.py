@@ -21,7 +21,15 @@ from tsprompt.base.seeds import generator
 from tsprompt.base.state import Index, numbers
 from tsprompt.errors import BackboneError
 from tsprompt.heads.base import NO_VALIDATION, Head
-from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
+from tsprompt.heads.lesson import Lesson, seen_elsewhere
+from tsprompt.heads.weighing import (
+    Weights,
+    as_tensor,
+    cross_entropy,
+    mean_of,
+    relative,
+    spread_of,
+)
 
 __all__ = ["Answer", "Verbalizer", "WordHead", "minimise", "spell_words", "words_of_classes"]
 
@@ -275,22 +283,22 @@ class Verbalizer(WordHead):
         return said
 
     @abstractmethod
-    def choose(self, evidence: Tensor, labels: Labels | None, n_classes: int) -> list[list[int]]:
+    def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
         """The words of each class, ids, by the evidence (B, ...) of train."""
 
-    def answer_to(self, said: Tensor, evidence: Tensor, labels: Labels, n_classes: int) -> Answer:
+    def answer_to(self, said: Tensor, evidence: Tensor, lesson: Lesson) -> Answer:
         """Choose words and fit what is fitted, by what is said (B, E) about train."""
-        answer = self._unfitted(said, self.choose(evidence, labels, n_classes))
+        weights = as_tensor(lesson.train_weights)
+        answer = self._unfitted(said, self.choose(evidence, lesson), weights)
         if not self.needs_cases:
             return answer
-        return fit_answer(
-            answer, self._score(said, answer.flat), torch.from_numpy(labels), weighs=self.weighs
-        )
+        scores, truth = self._score(said, answer.flat), torch.from_numpy(lesson.labels)
+        return fit_answer(answer, scores, truth, weights, weighs=self.weighs)
 
-    def _unfitted(self, said: Tensor, ids: list[list[int]]) -> Answer:
+    def _unfitted(self, said: Tensor, ids: list[list[int]], weights: Tensor | None) -> Answer:
         inside = members(ids)
         flat = torch.tensor([one for own in ids for one in own])
-        mean = self._score(said, flat).mean(dim=0)
+        mean = mean_of(self._score(said, flat), weights)
         ones = torch.ones(len(ids), dtype=torch.float64)
         return Answer(
             ids=ids,
@@ -312,9 +320,9 @@ class Verbalizer(WordHead):
             if lesson.unlabelled is not None and not len(said):
                 seen = self.say(lesson.unlabelled).cpu()
             evidence = self.evidence(seen)
-        answer = self.answer_to(seen, evidence, lesson.labels, lesson.n_classes)
-        scores, truth = self._judged(said, evidence, answer, lesson)
-        self.validation_loss_ = float(functional.cross_entropy(scores, truth))
+        answer = self.answer_to(seen, evidence, lesson)
+        scores, truth, weights = self._judged(said, evidence, answer, lesson)
+        self.validation_loss_ = float(cross_entropy(scores, truth, relative(weights)))
         self.validation_accuracy_ = float((scores.argmax(dim=1) == truth).double().mean())
         self.voice_hash_ = self.met_scorer.weights_hash
         self.ids_, self.words_ = answer.ids, self._names(answer.ids)
@@ -323,11 +331,12 @@ class Verbalizer(WordHead):
 
     def _judged(
         self, said: Tensor, evidence: Tensor, answer: Answer, lesson: Lesson
-    ) -> tuple[Tensor, Tensor]:
-        """Scores (n, C) of the cases that tell how good it is, and their class numbers (n,)."""
-        labels, self.folds_ = lesson.labels, 0
+    ) -> tuple[Tensor, Tensor, Weights | None]:
+        """Scores (n, C) of the cases that tell how good it is, their class numbers and weights."""
+        labels, weights, self.folds_ = lesson.labels, lesson.train_weights, 0
         if not (self.needs_cases or self.calibrate):
-            return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
+            scores = answer.classes(self._score(said, answer.flat))
+            return scores, torch.from_numpy(labels), weights
         # What is learned without the only case of a class knows nothing of the class.
         fair = np.ones(len(labels), dtype=bool)
         if self.needs_cases:
@@ -337,25 +346,27 @@ class Verbalizer(WordHead):
             features, labels = lesson.development
             with torch.no_grad():
                 said = self.say(features).cpu()
-            return answer.classes(self._score(said, answer.flat)), torch.from_numpy(labels)
+            scores = answer.classes(self._score(said, answer.flat))
+            return scores, torch.from_numpy(labels), lesson.development_weights
         scores = torch.zeros(len(labels), len(answer.ids), dtype=torch.float64)
         if fair.any():
             scores = self._unseen(said, evidence, lesson)
-        return scores[fair], torch.from_numpy(labels[fair])
+        own = None if weights is None else weights[fair]
+        return scores[fair], torch.from_numpy(labels[fair]), own
 
     def _unseen(self, said: Tensor, evidence: Tensor, lesson: Lesson) -> Tensor:
         """Scores (B, C) of each case by what was learned without it, and without its group."""
-        labels, n_classes = lesson.labels, lesson.n_classes
+        labels = lesson.labels
         groups = np.arange(len(labels)) if lesson.groups is None else lesson.groups
         names, first, group = np.unique(groups, return_index=True, return_inverse=True)
         order = generator(lesson.seed, self.name, "folds").permutation(len(names))
         order = order[np.argsort(labels[first][order], kind="stable")]
         self.folds_ = min(_FOLDS, len(names))
-        scores = torch.zeros(len(labels), n_classes, dtype=torch.float64)
+        scores = torch.zeros(len(labels), lesson.n_classes, dtype=torch.float64)
         for number in range(self.folds_):
             inside = np.isin(group, order[number :: self.folds_])
             held, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
-            answer = self.answer_to(said[rest], evidence[rest], labels[rest], n_classes)
+            answer = self.answer_to(said[rest], evidence[rest], lesson.of_rows(rest))
             scores[held] = answer.classes(self._score(said[held], answer.flat))
         return scores
 
@@ -377,13 +388,13 @@ class Verbalizer(WordHead):
         self._check_classes(lesson.n_classes)
         with torch.no_grad():
             said = self.say(lesson.features).cpu()
-            ids = self.choose(self.evidence(said), lesson.labels, lesson.n_classes)
-            answer = self._unfitted(said, ids)
+            weights = as_tensor(lesson.train_weights)
+            answer = self._unfitted(said, self.choose(self.evidence(said), lesson), weights)
             scores = answer.classes(self._score(said, answer.flat))
-        spread = spread_of(scores)
+        spread = spread_of(scores, weights)
         if self.needs_cases:
             answer.scale /= spread
-            answer.bias = -(scores.mean(dim=0) / spread)
+            answer.bias = -(mean_of(scores, weights) / spread)
         return WordCoach(self, answer, learns=self.needs_cases)
 
     @property
@@ -421,18 +432,15 @@ class WordCoach(nn.Module):
         return scores * self.sharpness.exp() + self.shift
 
 
-def spread_of(scores: Tensor) -> Tensor:
-    """One standard deviation for scores (B, C) about the mean of each class; 1 if there is none."""
-    spread = (scores - scores.mean(dim=0)).square().mean().sqrt()
-    return spread if spread > 1e-6 * (1 + scores.abs().max()) else spread.new_ones(())
-
-
-def fit_answer(answer: Answer, words: Tensor, labels: Tensor, *, weighs: bool) -> Answer:
-    """Fit temperatures, biases, and perhaps shares of words, to scores (B, M) of words."""
+def fit_answer(
+    answer: Answer, words: Tensor, labels: Tensor, counted: Tensor | None, *, weighs: bool
+) -> Answer:
+    """Fit temperatures, biases, and perhaps shares of words, to scores (B, M) of words, each case
+    as often as it is `counted` (B,)."""
     inside = members(answer.ids)
     raw = answer.classes(words)
-    spread = spread_of(raw)
-    centre = words.mean(dim=0)
+    spread = spread_of(raw, counted)
+    centre = mean_of(words, counted)
     n_words, n_classes = inside.shape
     start = torch.zeros(2 * n_classes + weighs * n_words, dtype=torch.float64)
 
@@ -446,7 +454,7 @@ def fit_answer(answer: Answer, words: Tensor, labels: Tensor, *, weighs: bool) -
     def loss(theta: Tensor) -> Tensor:
         scale, bias, weights = parts(theta)
         scores = scale * ((words - centre) @ (weights[:, None] * inside)) + bias
-        chances = functional.cross_entropy(scores, labels, reduction="sum")
+        chances = cross_entropy(scores, labels, counted, total=True)
         return chances + 0.5 * theta.square().sum()
 
     scale, bias, weights = parts(minimise(loss, start))

@@ -19,6 +19,7 @@ from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
 from tsprompt.errors import BackboneError, ConfigError, Piece, Setting
 from tsprompt.heads import Head, heads
+from tsprompt.model.weights import ClassWeight, check_class_weight
 from tsprompt.preprocessings import Preprocessing
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.reading.reader import Reader
@@ -66,6 +67,8 @@ class Design:
     backbone: str
     prompt_from: str | None = None
     """Folders whose trained prompts are started from, as `join_texts` spells them."""
+    class_weight: ClassWeight = None
+    """How much a case of each class counts."""
 
     @classmethod
     def build(cls, settings: dict[str, Any]) -> Design:
@@ -89,6 +92,7 @@ class Design:
             n_prompts=count_of("n_prompts", settings["n_prompts"]),
             backbone=settings["backbone"],
             prompt_from=_folders(settings.get("prompt_from")),
+            class_weight=check_class_weight(settings.get("class_weight")),
         )
         parts._check()
         return parts
@@ -149,6 +153,12 @@ class Design:
         ConfigError
             Something does; the text says what, and what does not.
         """
+        if self.class_weight is not None:
+            raise ConfigError(
+                Setting("class_weight"),
+                " weighs cases by their labels, and without training cases (0 shots) there are "
+                "none; leave it out",
+            )
         needy = [
             f"{kind} {part.name!r}"
             for kind, part, needs in (
@@ -260,6 +270,8 @@ class Design:
         return {
             field.name: spec_of(getattr(self, field.name), full=full)
             for field in dataclasses.fields(self)
+            # Runs that were made before there was such a choice keep their names.
+            if field.name != "class_weight" or self.class_weight is not None
         }
 
 

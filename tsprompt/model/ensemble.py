@@ -85,6 +85,7 @@ class Ensemble:
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
             unlabelled=free.joined if data.zero_shot or data.unlabelled is not None else None,
             development=behind if data.development else None,
+            weights=data.weights,
         )
         return readings, evidence
 
@@ -104,6 +105,8 @@ class Ensemble:
         some = cases.take(part) if len(others) else cases
         problem = self._problem(member, task, tokenizer, some, labels[part])
         problem.context = self._context(member, part)
+        if self.data.weights is not None:
+            problem.weights = self.data.weights[part]
         if self.data.development and part[-1] >= self.data.learn:
             problem.learn = int((part < self.data.learn).sum())
         prompts = self.parts.tuner.find(problem)

@@ -195,6 +195,10 @@ def _check(parts: Design, choices: dict[str, Any]) -> None:
         not choices.get("prompt_from"),
         "prompt_from is for fitting: pre-training starts from the prompt's draw",
     )
+    if parts.class_weight is not None:
+        raise ConfigError(
+            Setting("class_weight"), " is for fitting: pre-training takes all cases alike"
+        )
     plain = Design.build(resolve("prompt-tuning", {}))
     for setting in ("context", "combination"):
         own, meant = (getattr(one, setting).name for one in (parts, plain))

@@ -17,6 +17,8 @@ from tsprompt.data import (
     label_array,
 )
 from tsprompt.errors import InputError
+from tsprompt.heads.weighing import Weights
+from tsprompt.model.weights import ClassWeight, case_weights, check_sample_weight
 
 __all__ = ["TrainingData"]
 
@@ -35,6 +37,8 @@ class TrainingData:
     """(C,) labels, sorted."""
     unlabelled: Cases | None = None
     """U further cases, without labels."""
+    weights: Weights | None = None
+    """How much each of `cases` counts, all of them above 0; None: all alike."""
     order: IntArray | None = None
     """Where each of `cases` stood in train, if the development sample was taken from it."""
 
@@ -47,17 +51,25 @@ class TrainingData:
         development: Any = None,
         *,
         axes: str = "BTF",
+        sample_weight: Any = None,
+        class_weight: ClassWeight = None,
     ) -> TrainingData:
-        """Check what a user hands in.
+        """Check what a user hands in. Cases of no weight are left out.
 
         Raises
         ------
         InputError
-            Something has a wrong shape or other features, or the development sample has a class
-            that train lacks.
+            Something has a wrong shape or other features, the development sample has a class that
+            train lacks, or a weight is negative or no number.
         """
         cases = as_cases(X, axes=axes)
         classes, labels = np.unique(label_array(y, len(cases)), return_inverse=True)
+        labels, own = labels.astype(np.intp), None
+        if sample_weight is not None:
+            own = check_sample_weight(sample_weight, labels, classes)
+            there = np.flatnonzero(own > 0)
+            if len(there) < len(own):
+                cases, labels, own = cases.take(there), labels[there], own[there]
         expected, learn = Expected.of(cases), len(cases)
         if development is not None:
             extra, names = _pair(development, axes)
@@ -69,7 +81,8 @@ class TrainingData:
         if unlabelled is not None:
             free = as_cases(unlabelled, argument="unlabelled", axes=axes)
             free = expected.aligned(free, "unlabelled", "X has")
-        return cls(cases, labels.astype(np.intp), learn, classes, free)
+        weights = case_weights(labels, learn, classes, own, class_weight)
+        return cls(cases, labels, learn, classes, free, weights)
 
     @classmethod
     def without_labels(cls, X: Any, classes: Any, *, axes: str = "BTF") -> TrainingData:
@@ -97,6 +110,7 @@ class TrainingData:
             labels=self.labels[order],
             learn=len(learn),
             order=order,
+            weights=None if self.weights is None else self.weights[order],
         )
 
     def rejoined(self) -> TrainingData:

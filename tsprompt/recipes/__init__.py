@@ -19,6 +19,8 @@ from tsprompt.recipes.transfer import TRANSFER
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
 
+_YOUNG = {"class_weight"}
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -55,4 +57,10 @@ def resolve(recipe: str, overrides: dict[str, object]) -> dict[str, object]:
     for key, value in given.items():
         if isinstance(value, str) and isinstance(known[key], str) and key in SETTINGS:
             given[key] = merge_specs(known[key], value)
-    return {**known, **given}
+    # A choice that is younger than the records of runs is in them only where it is made: they are
+    # called by their choices.
+    return {
+        key: value
+        for key, value in {**known, **given}.items()
+        if key not in _YOUNG or value is not None
+    }

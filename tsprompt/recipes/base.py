@@ -39,6 +39,9 @@ class Settings:
     """The language model; of `a|b`, the first that is on the machine."""
     prompt_from: str | None = None
     """Folders of trained prompts to start from, joined by `+`; None: the prompt's own start."""
+    class_weight: str | dict[str, float] | None = None
+    """How much a case of each class counts in training: `balanced`, or by label; None: all cases
+    alike."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads import Head, Lesson
 from tsprompt.heads.lesson import Labels, hold_out
+from tsprompt.heads.weighing import Weights
 from tsprompt.prompts import PromptModel, PromptModule
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.reading.reader import Reader, Reading
@@ -76,6 +77,8 @@ class Problem:
     """How many of the cases are train, if not all: the others are the development sample."""
     parts: int = 1
     """Of how many parts, each read by a member of its own, the prompt consists."""
+    weights: Weights | None = None
+    """(B,) how much each case counts; None: all alike."""
     start: Prompt | None = None
     """A trained prompt to start from, instead of the prompt model's draw."""
 
@@ -140,6 +143,7 @@ class Problem:
             seed=derive(self.seed, "head"),
             optional=found.reading.readout.optional(found.features.shape[1]),
             development=extra,
+            weights=self.weights,
         )
 
     def validation_loss(self, found: Found) -> float:

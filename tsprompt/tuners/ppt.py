@@ -100,6 +100,7 @@ class PPT(PretrainingTuner):
             head=MLP(),
             context=NoContext(),
             learn=made.learn,
+            weights=None,  # they belong to labels that are not read
         )
 
 

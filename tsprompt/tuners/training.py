@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
@@ -21,6 +20,7 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import derive
 from tsprompt.errors import notice
 from tsprompt.heads import Lesson
+from tsprompt.heads.weighing import cross_entropy
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, Tuner
 
@@ -82,13 +82,27 @@ class MaskTrainer:
         self.learn = torch.from_numpy(learn).to(device)
         self.validate = torch.from_numpy(validate).to(device)
         self.labels = torch.from_numpy(problem.labels).to(device)
-        lesson = Lesson(features[self.learn], problem.labels[learn], problem.n_classes, seed)
+        self.weights: Tensor | None = None
+        own = problem.weights
+        if own is not None:
+            # The mean is 1 in each part, so that no loss changes its size with the weights.
+            both = own.copy()
+            for part in (learn, validate):
+                both[part] /= own[part].mean()
+            self.weights = torch.from_numpy(both).to(device, torch.float32)
+        lesson = Lesson(
+            features[self.learn],
+            problem.labels[learn],
+            problem.n_classes,
+            seed,
+            weights=None if own is None else own[learn],
+        )
         self.coach = problem.head.coach(lesson, tuner.hidden).to(device)
 
     def loss(self, features: Tensor, cases: Tensor) -> Tensor:
         """Cross-entropy of features (b, R) of these cases (b,)."""
-        scores = self.coach(features)
-        return functional.cross_entropy(scores, self.labels[cases])
+        counted = None if self.weights is None else self.weights[cases]
+        return cross_entropy(self.coach(features), self.labels[cases], counted)
 
 
 class TrainFeatures:

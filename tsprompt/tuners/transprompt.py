@@ -19,8 +19,8 @@ from tsprompt.base.best import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError, Setting, notice
-from tsprompt.heads.base import standardiser
 from tsprompt.heads.mlp import MLP
+from tsprompt.heads.weighing import standardiser
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.pretraining import PretrainingTuner
@@ -144,8 +144,8 @@ class Joined(PromptModule):
 class _Weighted(MaskTrainer):
     """A task's coach, whose loss weighs the cases."""
 
-    weights: Tensor
-    """(B,)"""
+    nearness: Tensor
+    """(B,) `instance_weights` of the cases, beside those that the data bring."""
 
     def __init__(self, problem: Problem, tuner: TransPrompt, features: Tensor) -> None:
         super().__init__(problem, tuner, features)
@@ -158,7 +158,8 @@ class _Weighted(MaskTrainer):
         each = functional.cross_entropy(scores, self.labels[cases], reduction="none")
         chances = scores.log_softmax(dim=1)
         entropy = -(chances.exp() * chances).sum(dim=1).mean()
-        return (each * self.weights[cases]).mean() - self.entropy * entropy
+        counted = self.nearness if self.weights is None else self.nearness * self.weights
+        return (each * counted[cases]).mean() - self.entropy * entropy
 
 
 @dataclass
@@ -169,7 +170,7 @@ class _Lesson:
     features: TrainFeatures
 
     def held_out_loss(self, module: PromptModule, size: int) -> float:
-        """Mean cross-entropy of the held-out cases, all weighted alike."""
+        """Mean cross-entropy of the held-out cases, near and far ones alike."""
         parts = self.features.batches(self.trainer.validate, size)
         losses = [
             self.trainer.loss(self.features.of(module, part), part) * len(part) for part in parts
@@ -231,7 +232,7 @@ def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPromp
         tuner.alpha,
     )
     for trainer, own in zip(trainers, weights, strict=True):
-        trainer.weights = own
+        trainer.nearness = own
     return [
         _Lesson(trainer, TrainFeatures(problem, found))
         for trainer, problem, found in zip(trainers, problems, firsts, strict=True)
@@ -307,7 +308,11 @@ def _divided(problem: Problem, share: float) -> Problem:
     learn, held = problem.split(share, derive(problem.seed, "tuner", problem.member))
     order = np.concatenate([learn, held])
     return dataclasses.replace(
-        problem, cases=problem.cases.take(order), labels=problem.labels[order], learn=len(learn)
+        problem,
+        cases=problem.cases.take(order),
+        labels=problem.labels[order],
+        learn=len(learn),
+        weights=None if problem.weights is None else problem.weights[order],
     )
 
 

@@ -14,7 +14,8 @@ from tsprompt_cli.output import Format, chosen, grid, show, show_json, table
 from tsprompt_cli.own_data import Loaded, Parting
 
 if TYPE_CHECKING:
-    from tsprompt.benchmark import Method, Record
+    from tsprompt.benchmark import Method, Predictions, Record
+    from tsprompt.benchmark.imbalance import Imbalance
     from tsprompt.classifier import PromptClassifier
     from tsprompt.data import Dataset
 
@@ -98,9 +99,11 @@ def fit(
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     if spoken:
         made = _results(records) if seeds == 1 else _spread(records)
-        show("", made, "", *_report(record), _next(folder, dataset, data_dir))
+        rare = session.imbalance_shown(records)
+        show("", made, *rare, "", *_report(record), _next(folder, dataset, data_dir))
     else:
-        show_json({"saved": str(folder), "records": [one.as_dict() for one in records]})
+        told = [one.as_dict() for one in records]
+        show_json({"saved": str(folder), "records": told, **session.imbalance_told()})
 
 
 def _name(method: Method, *, laid_out: bool) -> str:
@@ -130,6 +133,8 @@ class _Session:
         self.seed, self.spoken, self.shots = seed, spoken, shots
         self.data = self._drawn(seed)
         self._methods: dict[str, Method] = {}
+        self._said: dict[str, Predictions] = {}
+        """What each method said of test, with the first seed."""
 
     def _drawn(self, seed: int) -> Dataset:
         """The set, its train cut down to the shots."""
@@ -181,10 +186,38 @@ class _Session:
                 work.start(f"{method.name}: {stage}")
 
             if self.folds:
-                return None, measure_folds(cell, self.folds, self.machine.library(), told)[0]
-            classifier = build(cell, self.machine.library())
-            record, _ = measure(classifier, cell, data, told)
+                classifier = None
+                record, said = measure_folds(cell, self.folds, self.machine.library(), told)
+            else:
+                classifier = build(cell, self.machine.library())
+                record, said = measure(classifier, cell, data, told)
+        self._said.setdefault(method.name, said)
         return classifier, record
+
+    @property
+    def _rare(self) -> Imbalance | None:
+        """Whether some classes are rare in what is learned from."""
+        from tsprompt.benchmark.imbalance import imbalance_of
+
+        return None if self.shots == 0 else imbalance_of(self.data.train.labels)
+
+    def imbalance_shown(self, records: list[Record]) -> list[Any]:
+        """A table of how the rarest class fares, where it is rare."""
+        from tsprompt_cli.display.imbalance import imbalance_table
+
+        own = [one for one in records if one.seed == self.seed]
+        weighted = "class_weight" in self.method.settings
+        if (rare := self._rare) is None:
+            return []
+        return ["", imbalance_table(rare, own, self._said, weighted=weighted)]
+
+    def imbalance_told(self) -> dict[str, Any]:
+        """The same for JSON."""
+        from tsprompt_cli.display.imbalance import imbalance_lines
+
+        return (
+            {} if (rare := self._rare) is None else {"imbalance": imbalance_lines(rare, self._said)}
+        )
 
     def _fit_whole(self) -> Any:
         """The model that is saved where each part was test once: fitted on all cases."""
