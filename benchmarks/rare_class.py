@@ -37,7 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--size", type=float, default=1.0, help="of the wave; the noise has 1")
+    parser.add_argument("--size", type=float, default=0.6, help="of the wave; the noise has 1")
     parser.add_argument("--heads", nargs="+", default=["ridge", "mlp"])
     given = parser.parse_args()
     warnings.simplefilter("ignore", TspromptNotice)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -684,3 +685,43 @@ def test_a_template_is_short_for_the_prompts_own_option() -> None:
 def test_the_command_says_what_a_template_lacks(cheap: list[str]) -> None:
     said = refused("fit", "ItalyPowerDemand", "--template", "a {series} [MASK]", *cheap)
     assert "the prompt 'hard' has no template; use --recipe manual" in said
+
+
+# Rare classes
+
+
+def test_a_rare_class_is_shown_beside_the_accuracy(cheap: list[str], home: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def cases(common: int, rare: int) -> list[str]:
+        rows = rng.normal(size=(common + rare, 12)).round(3)
+        rows[common:, 4:] += 2
+        names = ["usual"] * common + ["odd"] * rare
+        return [f"{','.join(map(str, row))}:{one}" for row, one in zip(rows, names, strict=True)]
+
+    where = ["--data-dir", write_set(home / "data", "Rare", cases(22, 4), cases(10, 5))]
+    quick = [*where, *cheap, "--no-ablations"]
+    said = ok("fit", "Rare", *quick, "-o", "plain")
+    assert "balanced accuracy" in said
+    assert "recall of odd" in said
+    assert "odd has 4 of 26 training cases; --class-weight balanced" in " ".join(said.split())
+    told = json.loads(
+        ok("fit", "Rare", *quick, "-o", "even", "--class-weight", "balanced", "--format", "json")
+    )
+    assert {"rarest": "odd", "cases": 4, "of": 26}.items() <= told["imbalance"].items()
+    [(name, recall)] = told["imbalance"]["recall"].items()
+    assert name == told["records"][0]["method"]
+    assert 0 <= recall <= 1
+    assert told["records"][0]["settings"]["class_weight"] == "balanced"
+    shown = json.loads(Path("even/model.json").read_text(encoding="utf-8"))
+    assert shown["settings"]["class_weight"] == "balanced"
+    assert "--class-weight" in refused("fit", "Rare", *quick, "--class-weight", "even")
+    # Another name of the run, and so no record of the other is taken for it.
+    ok("compare", "Rare", *where, *cheap, "--no-ablations", "--class-weight", "balanced")
+
+
+def test_classes_of_like_sizes_are_not_called_rare(
+    model: Path, cheap: list[str], home: Path
+) -> None:
+    said = ok("fit", "UnitTest", *cheap, "--no-ablations", "--format", "json")
+    assert "imbalance" not in json.loads(said)
