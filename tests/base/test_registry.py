@@ -118,7 +118,9 @@ def test_an_option_is_changed_in_a_spec() -> None:
 
 def test_resolve_replaces_only_what_is_given() -> None:
     settings = resolve("default", {"strategy": "per-step", "head": None})
-    assert settings == {**dataclasses.asdict(Settings()), "strategy": "per-step"}
+    known = dataclasses.asdict(Settings())
+    del known["class_weight"]  # younger than the names of runs: there only where it is chosen
+    assert settings == {**known, "strategy": "per-step"}
 
 
 def test_an_unknown_recipe_is_answered_with_near_ones() -> None:
