@@ -122,6 +122,16 @@ def test_labels_of_any_kind_are_named() -> None:
         assert data.weights.tolist() == [1, 1, 2, 2]
 
 
+def test_what_weights_have_taught_is_saved_and_read(
+    chosen: dict[str, Any], separable: Any, tmp_path: Path
+) -> None:
+    weights = np.linspace(0.3, 4, 24)
+    fitted = PromptClassifier(**chosen).fit(separable.X, separable.y, weights)
+    loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
+    expected = fitted.predict_proba(separable.X_test)
+    assert np.array_equal(loaded.predict_proba(separable.X_test), expected)
+
+
 def test_it_is_saved_and_read(tiny: dict[str, Any], separable: Any, tmp_path: Path) -> None:
     for weights in (None, "balanced", {"wild": 3}):
         fitted = PromptClassifier(**tiny, class_weight=weights).fit(separable.X, separable.y)

@@ -15,7 +15,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.folder import FolderFormat, read_folder
 from tsprompt.base.packing import unpack
 from tsprompt.base.part import Part
-from tsprompt.base.state import Count, Figure, Index, Seed, check_state, numbers
+from tsprompt.base.state import Count, Figure, Index, Positive, Seed, check_state, numbers
 from tsprompt.errors import BackboneError, ModelFileError
 
 __all__ = ["ModelHeader", "PromptsHeader", "check_part", "read", "refusing_damage"]
@@ -48,7 +48,7 @@ class Header(BaseModel):
     format: int
     tsprompt: str
     versions: dict[str, str]
-    settings: dict[str, Spec | int | None]
+    settings: dict[str, Spec | int | dict[str, Positive] | None]
     seed: Seed
     backbone: BackboneEntry
     report: dict[str, Any]
