@@ -146,3 +146,11 @@ def test_the_floors_are_those_that_imports_keep_to() -> None:
     rows = [line.split("|")[1] for line in table.splitlines()[2:]]
     floors = [re.findall(r"`(\w+)`", row) for row in rows]
     assert floors == [re.findall(r"\w+", layer) for layer in reversed(layers)]
+
+
+def test_the_promises_of_the_threat_model_name_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "reference" / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 15
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
