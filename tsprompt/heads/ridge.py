@@ -304,8 +304,12 @@ class _Solved:
             gram, centred = roots * gram * roots.T, roots * centred
         values, vectors = torch.linalg.eigh(gram)
         values, rotated = values.clamp(min=0), vectors.T @ centred
-        left_out = _leave_one_out if asked.groups is None else _leave_group_out
-        residuals = [left_out(values, vectors, rotated, penalty, asked) for penalty in penalties]
+        residuals = [
+            _leave_one_out(values, vectors, rotated, penalty, counted)
+            if asked.groups is None
+            else _leave_group_out(values, vectors, rotated, penalty, asked.groups, counted=counted)
+            for penalty in penalties
+        ]
         errors = [float(one.square().mean()) for one in residuals]
         best = int(np.argmin(errors))
         self.error, self.penalty, self.residuals = errors[best], penalties[best], residuals[best]
@@ -315,32 +319,41 @@ class _Solved:
 
 
 def _leave_one_out(
-    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, asked: _Asked
+    values: Tensor,
+    vectors: Tensor,
+    rotated: Tensor,
+    penalty: float,
+    counted: Tensor | None = None,
 ) -> Tensor:
     """Residuals (n, C) of each row under the model that never saw it."""
     shrunk = values / (values + penalty)
     fitted = vectors @ (shrunk[:, None] * rotated)
     # The intercept takes its share of every case's own leverage.
-    share = 1 / len(vectors) if asked.counted is None else asked.counted / asked.counted.sum()
+    share = 1 / len(vectors) if counted is None else counted / counted.sum()
     leverage = (vectors.square() @ shrunk) + share
     residual = vectors @ rotated - fitted
     return residual / (1 - leverage).clamp(min=1e-9)[:, None]
 
 
 def _leave_group_out(
-    values: Tensor, vectors: Tensor, rotated: Tensor, penalty: float, asked: _Asked
+    values: Tensor,
+    vectors: Tensor,
+    rotated: Tensor,
+    penalty: float,
+    groups: Labels,
+    *,
+    counted: Tensor | None = None,
 ) -> Tensor:
-    """Residuals (n, C) of each row under the model that never saw a row of its group."""
-    assert asked.groups is not None
+    """Residuals (n, C) of each row under the model that never saw a row of its group (n,)."""
     shrunk = values / (values + penalty)
     residual = vectors @ rotated - vectors @ (shrunk[:, None] * rotated)
     out = torch.empty_like(residual)
-    for group in np.unique(asked.groups):
-        rows = torch.from_numpy(np.flatnonzero(asked.groups == group))
+    for group in np.unique(groups):
+        rows = torch.from_numpy(np.flatnonzero(groups == group))
         own = vectors[rows]
         share: float | Tensor = 1 / len(vectors)
-        if asked.counted is not None:
-            roots = (asked.counted[rows] / asked.counted.sum()).sqrt()
+        if counted is not None:
+            roots = (counted[rows] / counted.sum()).sqrt()
             share = torch.outer(roots, roots)
         leverage = (own * shrunk) @ own.T + share
         rest = torch.eye(len(rows), dtype=own.dtype) - leverage
