@@ -33,7 +33,11 @@ MODELS: dict[str, dict[str, Any]] = {
         "readout": "mask",
     },
 }
-pytestmark = pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice"),
+    # The fixtures' arrays make a long text where Hypothesis shows an example.
+    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),
+]
 EXAMPLES = settings(
     max_examples=60,
     deadline=20_000,
