@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from typing import Any
@@ -26,7 +27,11 @@ _NAMES = {
     "groups": ("groups", "group"),
 }
 """What an array is -> what it may be called."""
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
+)
+"""What reading a damaged .npz may raise: zip's flags, names, sizes and methods can all be hit."""
 
 
 def read_npz(file: DataFile) -> dict[str, Content]:
@@ -118,4 +123,6 @@ def _series(name: str, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
             f"{name}: X has shape {X.shape}; it must be (cases, timesteps, features) or "
             "(cases, timesteps), none of them 0"
         )
+    if np.isinf(X).any():
+        raise DatasetError(f"{name}: X holds infinite values; rescale them, or use NaN")
     return X if X.ndim == 3 else X[:, :, None]

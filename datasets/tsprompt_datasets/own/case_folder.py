@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tsprompt.data import Cases
 from tsprompt.errors import DatasetError, Setting
-from tsprompt_datasets.own.case_values import codes_of, labels_of
+from tsprompt_datasets.own.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own.columnar_table import COLUMNAR, ColumnarTable
 from tsprompt_datasets.own.columns import Place, either, find_column, listed, quoted, shown
 from tsprompt_datasets.own.content import Content, counted, named_columns
@@ -151,7 +151,9 @@ class _Reader:
         if named and self.features is None:
             self.features = values
         loaded = table.load(numbers=values, others=[time] if time else [])
-        series = np.stack([loaded.column(one).to_numpy() for one in values], axis=1)
+        series = np.stack(
+            [finite(table.place, one, loaded.column(one).to_numpy()) for one in values], axis=1
+        )
         wanted = read_resampling(self.options.resample) if self.options.resample else None
         if time is None:
             if wanted is None:
@@ -231,6 +233,8 @@ def _array(file: DataFile, name: str) -> npt.NDArray[Any]:
         raise DatasetError(
             f"{name}: has shape {array.shape}; one case is (timesteps, features) or (timesteps,)"
         )
+    if np.isinf(array).any():
+        raise DatasetError(f"{name}: holds infinite values; rescale them, or use NaN")
     return array if array.ndim == 2 else array[:, None]
 
 

@@ -12,7 +12,7 @@ from tsprompt_datasets.own.columns import Place, quoted, shown
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["codes_of", "labels_of"]
+__all__ = ["codes_of", "finite", "labels_of"]
 
 LONGEST = 300
 """Characters of a label at most: longer text is none, and arrays of text are as wide as their
@@ -100,3 +100,21 @@ def typed(held: list[Any]) -> npt.NDArray[Any]:
     if isinstance(first, (bool, int, float, str)):
         return np.array(held)
     return np.array([shown(one)[1:-1] for one in held])
+
+
+def finite(place: Place, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same values (n,) of a column.
+
+    Raises
+    ------
+    DatasetError
+        One of them is infinite, or beyond 64 bits.
+    """
+    endless = np.isinf(values)
+    if endless.any():
+        raise place.error(
+            f"column {quoted(name)} holds an infinite value, or one beyond 64 bits; rescale the "
+            "series, or write NaN where a value is missing",
+            row=int(endless.argmax()),
+        )
+    return values

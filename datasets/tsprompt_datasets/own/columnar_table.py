@@ -37,11 +37,12 @@ class ColumnarTable:
         self.file, self.place = file, Place(file.name)
         with self._reading():
             schema, sample = self._begin()
+            sample.validate(full=True)
+            self.names: list[str] = schema.names
         if not sample.num_rows:
             raise self.place.error("holds no row; give a file with cases")
-        if len(set(schema.names)) < len(schema.names):
+        if len(set(self.names)) < len(self.names):
             raise self.place.error("two columns have the same name; give each one of its own")
-        self.names: list[str] = schema.names
         self.columns = [
             Column(name, _kind(schema.field(name).type), _texts(sample.column(name)))
             for name in self.names
@@ -96,6 +97,7 @@ class ColumnarTable:
                 table = parquet.read_table(self.file.path, columns=wanted, partitioning=None)
             else:
                 table = feather.read_table(self.file.path, columns=wanted, memory_map=True)
+            table.validate(full=True)  # a damaged file's text may be none, its lists anywhere
         kinds = {column.name: column.kind for column in self.columns}
         wrong = [name for name in numbers if kinds[name] not in ("number", "list", "empty")]
         if wrong:

@@ -31,6 +31,9 @@ _PACKED: dict[str, Any] = {
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a damaged compressed file may raise."""
 
+_ROOM, _RATIO = 1 << 28, 200
+"""Unpacked, a file may be `_RATIO` times as large, or `_ROOM` bytes."""
+
 _MAGIC = {
     b"PAR1": "a Parquet file (.parquet)",
     b"ARROW1": "a Feather file (.feather)",
@@ -44,6 +47,29 @@ _MAGIC = {
     b"\xd0\xcf\x11\xe0": "an old Excel sheet: write it as .csv",
 }
 """How files begin -> what they are."""
+
+
+class _Bounded(io.RawIOBase):
+    """What a compressed file holds, up to a size: what packs far better was made to fill memory."""
+
+    def __init__(self, name: str, file: IO[bytes], most: int) -> None:
+        self._name, self._file, self._left = name, file, most
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer, as `io` asks for it."""
+        data = self._file.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise DatasetError(
+                f"{self._name}: unpacks to more than {_RATIO} times its size; unpack it first if "
+                "that is right"
+            )
+        buffer[: len(data)] = data
+        return len(data)
 
 
 @dataclass(frozen=True)
@@ -109,7 +135,11 @@ class DataFile:
                 yield io.BytesIO(self.held)
                 return
             with _PACKED.get(self.packed, open)(self.path, "rb") as file:
-                yield cast(IO[bytes], file)
+                if not self.packed:
+                    yield cast(IO[bytes], file)
+                    return
+                most = max(_ROOM, _RATIO * self.path.stat().st_size)
+                yield cast(IO[bytes], io.BufferedReader(_Bounded(self.name, file, most)))
         except _BROKEN as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise self._unreadable(error) from None

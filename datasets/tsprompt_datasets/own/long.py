@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from tsprompt.data import Cases
 from tsprompt.errors import Setting
-from tsprompt_datasets.own.case_values import codes_of, labels_of
+from tsprompt_datasets.own.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own.columns import Place, either, listed, quoted, shown
 from tsprompt_datasets.own.content import Content, counted, named_columns
-from tsprompt_datasets.own.options import ReadOptions, Resampling, read_resampling
+from tsprompt_datasets.own.options import NO_LABEL, ReadOptions, Resampling, read_resampling
 from tsprompt_datasets.own.roles import Roles, Table
 from tsprompt_datasets.own.time_axis import check_even, resampled, step_text, times_of
 
@@ -73,6 +73,8 @@ def read_long(table: Table, roles: Roles, options: ReadOptions) -> Content:
     starts = np.flatnonzero(np.r_[True, rows.codes[1:] != rows.codes[:-1]])
     firsts = starts if rows.order is None else rows.order[starts]
     label, left_out = (roles.label, "") if roles.label else _candidate(rows, starts)
+    if label is None and options.label is None:
+        _check_values(rows, starts)
     labels = _constant(rows, label, starts, firsts) if label else None
     groups = _constant(rows, roles.groups, starts, firsts) if roles.groups else None
     ids = [names[code] for code in rows.codes[starts].tolist()]
@@ -178,7 +180,7 @@ def _series(
     features = rows.roles.values
     values = np.empty((len(rows.codes), len(features)))
     for i, name in enumerate(features):
-        column = rows.loaded.column(name).to_numpy()
+        column = finite(rows.place, name, rows.loaded.column(name).to_numpy())
         values[:, i] = column if rows.order is None else column[rows.order]
         rows.loaded = rows.loaded.drop_columns(name)  # it is as large as the values themselves
     if wanted is None:
@@ -213,6 +215,27 @@ def _candidate(rows: _Rows, starts: IntArray) -> tuple[str | None, str]:
             f"{listed(found)}: which of them is the label? Give ", *either("label", found)
         )
     return found[0] if found else None, "".join(said)
+
+
+def _check_values(rows: _Rows, starts: IntArray) -> None:
+    """See that no column of values could be the label: a few whole numbers, one for each case."""
+    found = []
+    for name in rows.roles.values if len(rows.roles.values) > 1 else ():
+        values = rows.loaded.column(name).to_numpy()
+        values = values if rows.order is None else values[rows.order]
+        kinds, codes = np.unique(values, return_inverse=True)
+        whole = len(kinds) > 1 and bool((kinds == np.round(kinds)).all())
+        few = whole and 2 * len(kinds) <= len(starts)
+        if few and _first_change(codes.astype(np.int32), starts) is None:
+            found.append(name)
+    if found:
+        raise rows.place.error(
+            f"no column is called label or class, and {listed(found)} is the same in all rows of "
+            "each case, so that it could be the label or a value: give ",
+            *either("label", found),
+            ", or ",
+            Setting("label", NO_LABEL),
+        )
 
 
 def _first_change(codes: npt.NDArray[np.int32], starts: IntArray) -> int | None:

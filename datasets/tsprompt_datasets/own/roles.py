@@ -29,14 +29,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Roles", "Table", "find_roles"]
 
-_LABELS = {"label", "labels", "class", "classes", "classlabel", "target", "category"}
+_LABELS = {"label", "labels", "class", "classes", "classlabel", "target", "category", "cls"}
 _IDS = {
     *("id", "case", "caseid", "series", "seriesid", "sample", "sampleid", "instance", "instanceid"),
     *("uniqueid", "uid", "itemid", "recording", "recordingid", "trial", "trialid", "segment"),
     *("segmentid", "window", "windowid", "episode", "episodeid", "tsid", "casename", "name"),
 }
 _TIMES = {
-    *("time", "t", "timestamp", "timestamps", "date", "datetime", "step", "timestep", "tick"),
+    *(
+        "time",
+        "t",
+        "timestamp",
+        "timestamps",
+        "date",
+        "datetime",
+        "step",
+        "timestep",
+        "tick",
+        "timepoint",
+    ),
     *("frame", "seconds", "sec", "ms", "timeindex", "timeid"),
 }
 _FEW_COLUMNS = 12

@@ -38,7 +38,7 @@ __all__ = ["TextTable", "is_series_line"]
 
 _SAMPLE = 200
 """Rows that tell what columns hold."""
-_SIGNS = "\t;,|"
+_SIGNS = "\t;,| "
 _BLOCK = 4 << 20
 _LARGEST_BLOCK = 1 << 30
 _FIELD = 1 << 27

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, Setting
-from tsprompt_datasets.own.case_values import codes_of, labels_of
+from tsprompt_datasets.own.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own.columns import Kind, Place, features_of, quoted, shown
 from tsprompt_datasets.own.content import Content, counted, named_columns
 from tsprompt_datasets.own.options import ReadOptions, read_resampling
@@ -44,7 +44,7 @@ def read_wide(table: Table, roles: Roles, options: ReadOptions) -> Content:
     if lists:
         features, series = list(roles.values), _nested(place, loaded, roles.values, kinds)
     else:
-        features, series = _spread(loaded, roles.values)
+        features, series = _spread(place, loaded, roles.values)
     if options.resample:
         wanted = read_resampling(options.resample)
         if wanted.seconds is not None:
@@ -93,14 +93,14 @@ def _ids(place: Place, loaded: Any, name: str) -> list[str]:
     return [str(one) for one in ids]
 
 
-def _spread(loaded: Any, names: tuple[str, ...]) -> tuple[list[str], Any]:
+def _spread(place: Place, loaded: Any, names: tuple[str, ...]) -> tuple[list[str], Any]:
     """Values (B, T, F), or a list of (T_i, F) where cases end earlier than others."""
     found = features_of(names)
     steps = len(next(iter(found.values())))
     values = np.empty((loaded.num_rows, steps, len(found)))
     for feature, own in enumerate(found.values()):
         for step, name in enumerate(own):
-            values[:, step, feature] = loaded.column(name).to_numpy()
+            values[:, step, feature] = finite(place, name, loaded.column(name).to_numpy())
     return list(found), without_padding(values)
 
 
@@ -126,9 +126,12 @@ def _nested(
                 row=row,
             )
         try:
-            made.append(np.array(own, dtype=np.float64).T)
+            values = np.array(own, dtype=np.float64).T
         except (TypeError, ValueError):
             raise place.error("a list holds more than numbers; correct it", row=row) from None
+        if np.isinf(values).any():
+            raise place.error("a list holds an infinite value; write NaN for it", row=row)
+        made.append(values)
     return made
 
 

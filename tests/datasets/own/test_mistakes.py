@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
         {},
         "a.csv, line 7: column `x` holds '1O' where numbers stand",
     ),
+    "an infinite value": (
+        "a.csv",
+        lines(LONG, line7="1,2,1e999,d"),
+        {},
+        "a.csv, line 7: .*infinite",
+    ),
+    "infinite in wide form": ("a.csv", lines(WIDE, line3="d,inf,1,2"), {}, "line 3: .*infinite"),
     "a row too long": (
         "a.csv",
         lines(LONG, line7="1,2,1,d,9"),
@@ -122,6 +130,12 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "a,b,c\n1,0.5,1.5\n1,1.5,0.5\n2,2.5,0.5\n2,0.25,3.5\n",
         {},
         '`a` could be the label or a value: give label="a", or label="none"',
+    ),
+    "a label by another name": (
+        "a.csv",
+        LONG.replace("x,label", "x,sort").replace(",u\n", ",3\n").replace(",d\n", ",4\n"),
+        {},
+        "`sort` is the same in all rows of each case",
     ),
     "no label": ("a.csv", "t0,t1\n0.5,1.5\n1.5,2.5\n", {}, "a.csv: has no labels"),
     "long or wide": ("a.csv", LONG.replace("id", "bottle"), {}, "could be long .* or wide"),
@@ -198,6 +212,14 @@ def test_a_file_of_another_format_than_its_ending(
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DatasetError, match=said):
         read_own(tmp_path / name, ReadOptions(), SplitOptions())
+
+
+def test_a_file_that_unpacks_to_very_much(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "a.csv.gz", "wb") as file:
+        for _ in range(300):
+            file.write(b"0" * (1 << 20))
+    with pytest.raises(DatasetError, match="unpacks to more than 200 times its size"):
+        read_own(tmp_path / "a.csv.gz", ReadOptions(), SplitOptions())
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:

@@ -159,6 +159,11 @@ def test_semicolons_and_decimal_commas(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(list(held))[:, 0], table.x)
 
 
+def test_columns_parted_by_blanks(tmp_path: Path) -> None:
+    small().to_csv(tmp_path / "a.txt", index=False, sep=" ")
+    assert read_cases(tmp_path / "a.txt").cases.features == ("x",)
+
+
 def test_the_row_numbers_of_pandas_are_no_values(tmp_path: Path) -> None:
     small().to_csv(tmp_path / "a.csv")
     assert read_cases(tmp_path / "a.csv").cases.features == ("x",)
