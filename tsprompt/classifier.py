@@ -29,7 +29,7 @@ from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.memory import Shape, check_fit
 from tsprompt.model.nested import NestedParams
-from tsprompt.model.opening import open_backbone
+from tsprompt.model.open_backbone import open_backbone
 from tsprompt.model.saving import load, save
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.warm_start import choose_source, read_sources, task_vector

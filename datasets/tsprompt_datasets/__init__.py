@@ -8,15 +8,15 @@ Cases(50 x 150 timesteps x 1 features)
 from __future__ import annotations
 
 from tsprompt_datasets.archive import archive_names
+from tsprompt_datasets.benchmark_cell import few_shot, load_cell
 from tsprompt_datasets.cache import cache_folder
-from tsprompt_datasets.cells import few_shot, load_cell
 from tsprompt_datasets.groups import expand_names
 from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
-from tsprompt_datasets.own.file_sets import file_set, file_set_of
-from tsprompt_datasets.own.options import ReadOptions, SplitOptions
-from tsprompt_datasets.own.read import OwnData, is_path, read, read_cases, read_own
+from tsprompt_datasets.own_data.file_sets import file_set, file_set_of
+from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
+from tsprompt_datasets.own_data.read import OwnData, is_path, read, read_cases, read_own
 from tsprompt_datasets.readers import SeriesFile
 from tsprompt_datasets.resample import resample_dataset
 

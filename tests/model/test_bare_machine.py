@@ -53,7 +53,7 @@ def test_load_and_predict_need_no_place_to_write_and_no_network(
 ) -> None:
     import json
 
-    from tsprompt.base.folder import digest_of
+    from tsprompt.base.tensor_folder import digest_of
 
     fitted = PromptClassifier(**tiny).fit(separable.X, separable.y)
     path = fitted.save(tmp_path / "model")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from tsprompt import PromptClassifier
-from tsprompt.base.folder import digest_of, read_header
+from tsprompt.base.tensor_folder import digest_of, read_header
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 from tsprompt.model.saving import FORMAT, MODEL
 from tsprompt.readouts.pooled import Pooled
@@ -242,7 +242,7 @@ def test_a_write_that_fails_leaves_the_old_model_and_nothing_else(
     raised: BaseException,
     seen: type[BaseException],
 ) -> None:
-    """Every other call that may fail is tried in tests/base/test_folder.py."""
+    """Every other call that may fail is tried in tests/base/test_tensor_folder.py."""
 
     def fail(*args: object, **kwargs: object) -> None:
         raise raised

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from tsprompt import PromptClassifier
-from tsprompt.base.folder import digest_of
+from tsprompt.base.tensor_folder import digest_of
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 
 MODELS: dict[str, dict[str, Any]] = {

@@ -22,7 +22,7 @@ from tsprompt.benchmark.plan_file import read_plan
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
 from tsprompt.model.design import Design
-from tsprompt.model.pretraining import UNIVERSAL, _labels, _prepare, pretrain
+from tsprompt.model.pretrained_prompts import UNIVERSAL, _labels, _prepare, pretrain
 from tsprompt.model.warm_start import _silence, read_sources
 from tsprompt.prompts.base import FixedPrompt
 from tsprompt.recipes import resolve

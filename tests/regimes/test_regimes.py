@@ -16,7 +16,7 @@ import torch
 from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, load_backbone
 from tsprompt.backbones.base import fingerprint
-from tsprompt.backbones.finetuned import METHODS, TunedBackbone
+from tsprompt.backbones.trainable_copy import METHODS, TunedBackbone
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.tuners import gradient
 from tsprompt.tuners.training import BestPrompt, MaskTrainer
@@ -361,9 +361,9 @@ def test_low_rank_additions_need_projections_that_are_known(
 ) -> None:
     import re
 
-    from tsprompt.backbones import finetuned
+    from tsprompt.backbones import trainable_copy
 
-    monkeypatch.setattr(finetuned, "_QUERY_OR_VALUE", re.compile("nothing"))
+    monkeypatch.setattr(trainable_copy, "_QUERY_OR_VALUE", re.compile("nothing"))
     backbone = load_backbone(make_bert(seed=9), device="cpu", dtype="float32")
     with pytest.raises(ConfigError, match=r"method=lora: the bert model .* use method=full"):
         copy_of(backbone, "lora")

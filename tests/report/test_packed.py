@@ -75,7 +75,7 @@ def test_the_kept_results_are_those_of_their_plans(file: Path) -> None:
     assert found.left_out == []
     plan = read_plan(file.parents[1] / f"{file.stem}.toml")
     methods = {record.method for record in found.records}
-    made_by_a_script = {"no positions", "spread as words"} if file.stem == "lm_trials" else set()
+    made_by_a_script = {"no positions", "spread as words"} if file.stem == "lm_changes" else set()
     assert methods - made_by_a_script == {method.name for method in plan.methods}
     assert {record.dataset for record in found.records} == set(plan.sets)
     kinds = {method.name: method.kind for method in plan.methods}

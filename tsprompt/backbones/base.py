@@ -30,7 +30,7 @@ class Backbone:
     models (encoder, decoder, encoder-decoder, image) is in `family`.
 
     Its parameters never take gradients and it stays in evaluation mode. Gradients do flow through
-    it to its inputs, if those ask for them. One that is trained: `tsprompt.backbones.finetuned`.
+    it to its inputs, if those ask for them. A trained one: `tsprompt.backbones.trainable_copy`.
     """
 
     def __init__(

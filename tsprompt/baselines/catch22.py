@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.base.part import require
+from tsprompt.baselines.aeon_isolation import isolated, threads
 from tsprompt.baselines.base import Baseline, baselines
-from tsprompt.baselines.isolation import isolated, threads
 from tsprompt.data import Cases
 from tsprompt.preprocessings.resample import resample
 from tsprompt.preprocessings.standard import Standard

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.baselines.aeon_isolation import isolated
 from tsprompt.baselines.base import Baseline
 from tsprompt.baselines.decisions import chances
-from tsprompt.baselines.isolation import isolated
 from tsprompt.data import Cases
 from tsprompt.preprocessings.standard import Standard
 

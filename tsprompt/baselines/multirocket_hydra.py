@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.base.part import require
+from tsprompt.baselines.aeon_isolation import threads
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.convolutions import Convolutions
-from tsprompt.baselines.isolation import threads
 
 __all__ = ["MultiRocketHydra"]
 

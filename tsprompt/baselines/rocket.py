@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsprompt.base.part import require
+from tsprompt.baselines.aeon_isolation import threads
 from tsprompt.baselines.base import baselines
 from tsprompt.baselines.convolutions import Convolutions
-from tsprompt.baselines.isolation import threads
 
 __all__ = ["Rocket"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def _start(request: dict[str, Any]) -> tuple[int, _Child]:
         code = 1
         try:
             _become_child(log)
-            from tsprompt.benchmark.child import perform
+            from tsprompt.benchmark.in_child import perform
 
             perform(task)
             code = 0
@@ -117,7 +117,7 @@ def _start(request: dict[str, Any]) -> tuple[int, _Child]:
 def _preload(task: dict[str, Any]) -> None:
     """Import and load before the fork. What can't be had is the child's to say."""
     with contextlib.suppress(Exception):
-        from tsprompt.benchmark.child import warm
+        from tsprompt.benchmark.in_child import warm
 
         import_module(task["loader"].partition(":")[0])
         warm(task)

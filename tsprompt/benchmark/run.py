@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.benchmark.backends import Backend, Local
-from tsprompt.benchmark.child import task_of
 from tsprompt.benchmark.fork_client import Ended, stop, worker
+from tsprompt.benchmark.in_child import task_of
 from tsprompt.benchmark.measure import Machine, cell_name, failed
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.record import Record

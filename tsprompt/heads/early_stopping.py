@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.heads.base import HoldsOut
 from tsprompt.heads.weighing import cross_entropy
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers

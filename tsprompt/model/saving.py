@@ -27,17 +27,17 @@ from tsprompt import progress
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.load import nothing_fetched, pick_device, pick_dtype
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.folder import FolderFormat, check_digest, write_folder
 from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.packing import pack, unpack
 from tsprompt.base.state import check_state
+from tsprompt.base.tensor_folder import FolderFormat, check_digest, write_folder
 from tsprompt.contexts import contexts
 from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
 from tsprompt.errors import InputError, ModelFileError, TspromptNotice
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.layout import width_of
-from tsprompt.model.opening import identity_of, reopen_backbone
+from tsprompt.model.open_backbone import identity_of, reopen_backbone
 from tsprompt.model.schema import ModelHeader, check_part, read, refusing_damage
 from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers

@@ -12,10 +12,10 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.folder import FolderFormat, read_folder
 from tsprompt.base.packing import unpack
 from tsprompt.base.part import Part
 from tsprompt.base.state import Count, Figure, Index, Positive, Seed, check_state, numbers
+from tsprompt.base.tensor_folder import FolderFormat, read_folder
 from tsprompt.errors import BackboneError, ModelFileError
 
 __all__ = ["ModelHeader", "PromptsHeader", "check_part", "read", "refusing_damage"]

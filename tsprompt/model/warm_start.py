@@ -21,10 +21,10 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt, Template
-from tsprompt.base.folder import FolderFormat, read_header
 from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.base.spec import differing, name_in, split_texts
+from tsprompt.base.tensor_folder import FolderFormat, read_header
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, ModelFileError, Setting, TspromptError
 from tsprompt.model.design import Design

@@ -9,11 +9,11 @@ from tsprompt.base.spec import merge_specs
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes.base import Recipe, Settings
 from tsprompt.recipes.context import CONTEXT
+from tsprompt.recipes.default import OWN
 from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.ensembles import ENSEMBLES
 from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
-from tsprompt.recipes.own import OWN
 from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.transfer import TRANSFER
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.finetuned import METHODS, TunedBackbone
+from tsprompt.backbones.trainable_copy import METHODS, TunedBackbone
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import Setting
 from tsprompt.regimes.base import Regime, regimes

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.base.state import Between, Count, Figure, numbers

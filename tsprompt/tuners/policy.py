@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.base.state import Figure, Figures

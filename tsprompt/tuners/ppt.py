@@ -19,7 +19,7 @@ from tsprompt.heads.mlp import MLP
 from tsprompt.readouts.mask import Mask
 from tsprompt.tuners.base import Problem, tuners
 from tsprompt.tuners.gradient import Gradient
-from tsprompt.tuners.pretraining import PretrainingTuner
+from tsprompt.tuners.pretrainable import PretrainingTuner
 from tsprompt.tuners.training import BestPrompt
 
 __all__ = ["KINDS", "PPT", "Pretext", "make_pretext"]

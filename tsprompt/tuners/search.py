@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require
 from tsprompt.base.state import Figures
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive
 from tsprompt.errors import notice

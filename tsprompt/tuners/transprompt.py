@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.best import Best
+from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError, Setting, notice
@@ -23,7 +23,7 @@ from tsprompt.heads.mlp import MLP
 from tsprompt.heads.weighing import standardiser
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.base import Found, Problem, tuners
-from tsprompt.tuners.pretraining import PretrainingTuner
+from tsprompt.tuners.pretrainable import PretrainingTuner
 from tsprompt.tuners.training import OPTIMISERS, MaskTrainer, TrainFeatures, say_unlearned
 
 __all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]

@@ -48,7 +48,7 @@ def evaluate(
     form: Form = None,
 ) -> None:
     """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
-    from tsprompt.base.folder import read_header
+    from tsprompt.base.tensor_folder import read_header
     from tsprompt.benchmark.scores import check_known, confusion, score
     from tsprompt.model.saving import MODEL
     from tsprompt_cli.commands.predict import predictions

@@ -71,8 +71,8 @@ def fit(
 ) -> None:
     """Fit a model, score it on test, save it."""
     from tsprompt.base.files import check_writable
-    from tsprompt.base.folder import check_target
     from tsprompt.base.names import for_file
+    from tsprompt.base.tensor_folder import check_target
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
     from tsprompt.model.saving import MODEL

@@ -71,7 +71,7 @@ def predict(
     accuracy is said too.
     """
     from tsprompt.base.files import check_file
-    from tsprompt.base.folder import read_header
+    from tsprompt.base.tensor_folder import read_header
     from tsprompt.model.saving import MODEL
 
     form = chosen_form(form, output)

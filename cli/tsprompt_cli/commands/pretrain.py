@@ -14,7 +14,7 @@ from tsprompt_cli.output import Format, chosen, grid, show, show_json
 from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
-    from tsprompt.model.pretraining import Pretrained
+    from tsprompt.model.pretrained_prompts import Pretrained
 
 __all__ = ["pretrain"]
 
@@ -62,8 +62,8 @@ def pretrain(
     Only the train parts are read. The folder holds prompts and what tells the tasks apart, no data.
     """
     from tsprompt.base.files import check_writable
-    from tsprompt.model.pretraining import check_prompts_target
-    from tsprompt.model.pretraining import pretrain as pretrain_
+    from tsprompt.model.pretrained_prompts import check_prompts_target
+    from tsprompt.model.pretrained_prompts import pretrain as pretrain_
     from tsprompt.model.warm_start import PROMPTS
     from tsprompt_cli.display.progress_bars import working
 

@@ -24,7 +24,7 @@ def show(
     form: Form = None,
 ) -> None:
     """Show a saved model: its template with the prompt's words, its sizes, its scores."""
-    from tsprompt.base.folder import digest_of, read_header
+    from tsprompt.base.tensor_folder import digest_of, read_header
     from tsprompt.model.layout import describe
     from tsprompt.model.saving import MODEL
 
