@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,26 @@ def test_a_plan_takes_paths(home: Path, tmp_path: Path, monkeypatch: pytest.Monk
     ):
         Path("plan.toml").write_text(f'sets = [{wrong}]\nmethods = ["ridge"]\n')
         assert said in refused("bench", "run", "plan.toml")
+
+
+def test_new_cases_are_brought_to_the_models_steps(tmp_path: Path, cheap: list[str]) -> None:
+    path = tmp_path / "uneven.csv"
+    panel(["u", "v"]).drop(index=[3, 40]).to_csv(path, index=False)
+    assert "give --resample, with a number" in refused("fit", str(path), *cheap)
+    ok("fit", str(path), "--resample", "30", *cheap, "-o", str(tmp_path / "m"))
+    assert "Accuracy: 1.0000" in ok("predict", str(tmp_path / "m"), str(path)).stderr
+    held = json.loads(ok("evaluate", str(tmp_path / "m"), str(path), "--format", "json").stdout)
+    assert held["rows"][0]["cases"] == 8
+
+
+def test_a_zip_of_the_archives_is_a_path_too(model: Path, tmp_path: Path, cheap: list[str]) -> None:
+    wave = panel(["1", "2"]).ax.to_numpy().reshape(24, 12).round(4)
+    lines = ["\t".join(["12"[i % 2], *map(str, one)]) for i, one in enumerate(wave)]
+    with zipfile.ZipFile(tmp_path / "Waves.zip", "w") as file:
+        for part in ("TRAIN", "TEST"):
+            file.writestr(f"Waves_{part}.tsv", "\n".join(lines) + "\n")
+    out = ok("fit", str(tmp_path / "Waves.zip"), *cheap, "-o", str(tmp_path / "m")).stdout
+    assert "24 train and 24 test cases" in out
+    said = ok("predict", str(tmp_path / "m"), str(tmp_path / "Waves.zip")).stderr
+    assert "of 24 cases with labels" in said
+    assert "train and test apart" in refused("fit", str(tmp_path / "Waves.zip"), "--cv", "3")
