@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 def test_the_version_stands_in_one_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "version" not in project["project"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "tsprompt.__version__"}
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "tsprompt.base.version.__version__"
+    }
 
 
 def test_the_citation_is_valid_and_of_this_version() -> None:

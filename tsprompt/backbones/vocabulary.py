@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from tsprompt.base.part import require
 from tsprompt.errors import ConfigError, Setting
-
-if TYPE_CHECKING:
-    from tsprompt.backbones.base import Backbone
 
 __all__ = ["NoWords", "Words", "encode_text", "find_word", "find_words", "named_or_drawn"]
 
@@ -94,7 +91,19 @@ class NoWords(Words):
         )
 
 
-def encode_text(text: str, backbone: Backbone, name: str) -> list[int]:
+class HasWords(Protocol):
+    """What looking words up takes of a backbone."""
+
+    @property
+    def name(self) -> str:
+        """As errors call it."""
+
+    @property
+    def words(self) -> Words:
+        """Its vocabulary."""
+
+
+def encode_text(text: str, backbone: HasWords, name: str) -> list[int]:
     """Ids of a text's tokens, without special ones; `name`: the prompt that it was written for.
 
     Raises
@@ -111,7 +120,7 @@ def encode_text(text: str, backbone: Backbone, name: str) -> list[int]:
     return backbone.words.encode(text)
 
 
-def find_word(name: str, backbone: Backbone) -> int | None:
+def find_word(name: str, backbone: HasWords) -> int | None:
     """The id of a word, as it is written or in small letters; None if it is not one token."""
     spellings = dict.fromkeys([name, name.lower()])
     found = [backbone.words.id(mark + one) for one in spellings for mark in _MARKS]
@@ -120,7 +129,7 @@ def find_word(name: str, backbone: Backbone) -> int | None:
     )
 
 
-def find_words(words: Sequence[str], part: str, backbone: Backbone) -> list[int]:
+def find_words(words: Sequence[str], part: str, backbone: HasWords) -> list[int]:
     """The ids of words that were asked for.
 
     Raises
@@ -141,7 +150,7 @@ def find_words(words: Sequence[str], part: str, backbone: Backbone) -> list[int]
     return ids
 
 
-def named_or_drawn(names: Sequence[str], backbone: Backbone, rng: np.random.Generator) -> list[int]:
+def named_or_drawn(names: Sequence[str], backbone: HasWords, rng: np.random.Generator) -> list[int]:
     """For each name its word, where it is one of the vocabulary, else a word drawn at random.
 
     All are distinct.

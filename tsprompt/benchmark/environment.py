@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import tsprompt
+from tsprompt.base.version import __version__
 
 __all__ = ["commit", "hardware", "versions"]
 
@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "scipy", "sktime"
 @cache
 def versions() -> dict[str, str]:
     """Versions of tsprompt, Python, and of what computes."""
-    found = {"tsprompt": tsprompt.__version__, "python": platform.python_version()}
+    found = {"tsprompt": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -55,7 +55,7 @@ def _processor() -> str:
 @cache
 def commit() -> str | None:
     """The commit that tsprompt runs from, `+` behind it where files differ; None if none."""
-    root = Path(tsprompt.__file__).parents[1]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():  # a folder of another project may lie around site-packages
         return None
     try:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt import __version__
 from tsprompt.base.part import spec_of
+from tsprompt.base.version import __version__
 from tsprompt.benchmark.contender import contender_of
 from tsprompt.benchmark.environment import commit, hardware, versions
 from tsprompt.benchmark.plan import Cell, Method

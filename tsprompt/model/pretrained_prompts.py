@@ -19,6 +19,7 @@ from tsprompt.base.packing import pack
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.base.tensor_folder import check_target, write_folder
+from tsprompt.base.version import __version__
 from tsprompt.data import Cases, as_cases, label_array
 from tsprompt.errors import ConfigError, InputError, Setting
 from tsprompt.heads.mlp import MLP
@@ -68,8 +69,6 @@ class Pretrained:
         ModelFileError
             Something else is there, or it can't be written.
         """
-        from tsprompt import __version__
-
         tensors: dict[str, Tensor] = {}
         tasks = [
             {"name": one.name, "prompt": one.prompt.state(), "vector": one.vector}

@@ -31,6 +31,7 @@ from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.packing import pack, unpack
 from tsprompt.base.state import check_state
 from tsprompt.base.tensor_folder import FolderFormat, check_digest, write_folder
+from tsprompt.base.version import __version__
 from tsprompt.contexts import contexts
 from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
 from tsprompt.errors import InputError, ModelFileError, TspromptNotice
@@ -106,8 +107,6 @@ def _check_kept(fitted: Fitted, header: dict[str, Any], tensors: dict[str, Tenso
 def _describe(
     fitted: Fitted, choices: dict[str, Any], tensors: dict[str, Tensor]
 ) -> dict[str, Any]:
-    from tsprompt import __version__
-
     parts, backbone = fitted.design, fitted.reader.backbone
     tokens = choices["batch_tokens"]
     classes, classes_dtype = labels_to_json(fitted.classes)

@@ -12,8 +12,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tsprompt import __version__
 from tsprompt.base.names import visible
+from tsprompt.base.version import __version__
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
 from tsprompt.report import numbers
