@@ -16,7 +16,7 @@ from tsprompt.model.design import Design
 from tsprompt.recipes import Settings
 from tsprompt_cli.options import Choices
 
-NO_PARTS = {"scope", "n_prompts", "backbone", "prompt_from"}
+NO_PARTS = {"scope", "n_prompts", "backbone", "prompt_from", "class_weight"}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

@@ -72,7 +72,7 @@ class Prompt:
 
         ids: NotRequired[Annotated[Tensor, numbers("int64", "P", least=0, below="V")]]
         vectors: NotRequired[Annotated[Tensor, numbers("float32", "P", "D")]]
-        deep: NotRequired[Annotated[Tensor, numbers("float32", "N", "two", "deep", "D")]]
+        deep: NotRequired[Annotated[Tensor, numbers("float32", "N", "two", "deep", "H")]]
         before: Index
         mask: Index
 

@@ -88,6 +88,7 @@ class ForkClient:
             said = json.loads(line)
             error = tuple(said["error"]) if said["error"] else None
             self._waiting.pop(said["id"]).set_result(Ended(said["status"], error))
+        self._process.wait()  # its end may be seen here a moment before it can be seen elsewhere
         self._give_up()
 
     def _give_up(self) -> None:

@@ -303,7 +303,8 @@ def _check_state(
     ValueError
         Something does not; the text says what, and where.
     """
-    sizes = {"C": n_classes, "D": backbone.hidden_size, "V": len(backbone.word_vectors)}
+    sizes = {"C": n_classes, "V": len(backbone.word_vectors)}
+    sizes |= {"D": backbone.hidden_size, "H": backbone.state_size}
     raw = {**sizes, "F": n_features}
     check_part(parts.preprocessing, state["preprocessing"], "preprocessing", raw)
     for name in ("strategy", "tuner", "combination"):

@@ -25,7 +25,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="constants")
 Name = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Spec = Annotated[str, Field(max_length=1 << 20)]
-Vector = Annotated[Tensor, numbers("float32", "D", gaps=True)]
+Vector = Annotated[Tensor, numbers("float32", "H", gaps=True)]
 """A task vector; one that is not finite is not compared with others."""
 
 
