@@ -8,7 +8,7 @@ from typing import Any
 
 from tsprompt.base.files import is_folder
 from tsprompt.errors import DatasetError
-from tsprompt_datasets.load import load_dataset, load_file
+from tsprompt_datasets.load import load_file
 from tsprompt_datasets.own_data.arrays import read_npz
 from tsprompt_datasets.own_data.case_folder import CASE_ENDINGS, case_files, read_folder
 from tsprompt_datasets.own_data.column_roles import Table, find_roles
@@ -99,8 +99,6 @@ def content_of_file(
         return read_npz(file)
     if file.suffix in (*READERS, *PLAIN) and not (file.suffix in PLAIN and _is_table(file)):
         return {"all": _archive_format(file, options, (like or {}).get("classes"))}
-    if file.suffix == ".zip":
-        return _archive_set(file)
     if file.suffix not in (*_TABLES, *PLAIN):
         raise DatasetError(
             f"{file.path}: can't tell the format by the ending {file.suffix or '(none)'!r}; give "
@@ -140,19 +138,6 @@ def _archive_format(file: DataFile, options: ReadOptions, classes: list[str] | N
         f"{counted(held.cases.n_features, 'feature')}, {labels}"
     )
     return Content(held.cases, held.labels, None, (said,))
-
-
-def _archive_set(file: DataFile) -> dict[str, Content]:
-    """Train and test of the set that a .zip holds."""
-    dataset = load_dataset(file.path, download=False)
-    said = (
-        f"zip: {dataset.name}, {counted(len(dataset.train), 'case')}, "
-        f"{counted(dataset.train.cases.n_features, 'feature')}, labels"
-    )
-    return {
-        part: Content(split.cases, split.labels, None, (said,))
-        for part, split in (("train", dataset.train), ("test", dataset.test))
-    }
 
 
 def content_of_folder(folder: Path, options: ReadOptions) -> Content:
