@@ -154,11 +154,13 @@ def judge(path: Path, ending: str, data: bytes) -> str:
 
 
 def _judge_message(said: str, path: Path) -> str:
+    from tsprompt.base.names import visible
+
     if path.stem.partition(".")[0] not in said:
         return "no file's name in the message"
     if len(said) > MESSAGE:
         return "long message"
-    return "refused" if said.isprintable() else "control characters in the message"
+    return "refused" if visible(said) == said else "control characters in the message"
 
 
 def _read(path: Path, ending: str, data: bytes) -> list[Any]:

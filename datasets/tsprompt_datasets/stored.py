@@ -157,7 +157,7 @@ def zip_members(path: Path) -> list[StoredFile]:
         raise DatasetError(f"{path}: can't be read as a .zip ({reason}); check it") from None
     if len(infos) > _MOST_MEMBERS:
         raise DatasetError(f"{path}: holds {len(infos):,} files, more than any data set; check it")
-    names = [one.filename for one in infos if not one.is_dir()]
+    names = [one.filename for one in infos if one.filename and not one.is_dir()]
     return [
         StoredFile(path, name)
         for name in names

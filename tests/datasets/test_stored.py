@@ -113,6 +113,12 @@ def test_a_zip_without_one_set_says_what_it_holds(
     assert "\x1b" not in str(caught.value)
 
 
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "Mine.zip", "zero", "Mine_TRAIN.tsv", "Mine_TEST.tsv")
+    path.write_bytes(path.read_bytes().replace(b"zero", b"\0ero"))
+    assert len(load_dataset(path).train) == 2
+
+
 def test_a_bomb_is_refused_before_it_bursts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
