@@ -80,7 +80,8 @@ def _zipped() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in ("TRAIN", "TEST"):
-            archive.writestr(f"x_{part}.tsv", TSV)
+            info = zipfile.ZipInfo(f"x_{part}.tsv")  # of a fixed date
+            archive.writestr(info, TSV, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
