@@ -132,7 +132,10 @@ def lines_of(ending: str, data: bytes) -> int | None:
     comments = {".ts": (b"#", b"%"), ".arff": (b"%",), ".tsv": (), ".txt": ()}.get(ending)
     if comments is None:
         return None
-    lines = [one.strip(b" \r" if ending == ".tsv" else b" \t\r") for one in data.split(b"\n")]
+    lines = [
+        one.strip(b" \r" if ending == ".tsv" else b" \t\r")
+        for one in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    ]
     if ending in (".ts", ".arff"):
         lines = lines[[one.lower() for one in lines].index(b"@data") + 1 :]
     return sum(bool(one) and not (comments and one.startswith(comments)) for one in lines)
