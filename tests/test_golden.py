@@ -22,6 +22,8 @@ import pytest
 from tsprompt import PromptClassifier
 from tsprompt_datasets import load_dataset
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent / "golden"
 TOLERANCE = 0.02
 CASES = 30

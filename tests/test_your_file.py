@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 GUIDE, README = ROOT / "docs" / "guides" / "your-file.md", ROOT / "README.md"
 FITTING = ("fit", "compare")
@@ -76,7 +78,6 @@ def run(args: list[str]) -> str:
     return result.output
 
 
-@pytest.mark.slow
 def test_each_command_of_the_guide_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bert: str
 ) -> None:
@@ -101,7 +102,6 @@ def test_each_command_of_the_guide_runs(
     assert len(Path("out.jsonl").read_text().splitlines()) == 6
 
 
-@pytest.mark.slow
 def test_the_plan_and_the_python_of_the_guide_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

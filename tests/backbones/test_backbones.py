@@ -24,6 +24,8 @@ from tsprompt.backbones.catalogue import split_name
 from tsprompt.backbones.load import pick_device, pick_dtype, total_layers
 from tsprompt.errors import BackboneError, ConfigError
 
+pytestmark = pytest.mark.slow
+
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 
 

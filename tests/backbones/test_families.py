@@ -21,6 +21,8 @@ from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.model.layout import layout, slots
 from tsprompt.strategies import strategies
 
+pytestmark = pytest.mark.slow
+
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 WORDY = ["roberta", "mpnet", "gpt2", "bart", "t5"]
 KINDS = [*WORDY, "vit"]

@@ -95,6 +95,8 @@ from tsprompt.base.kinds import KINDS
 from tsprompt_cli.completion import part_names
 from tsprompt_cli.catalogue import explain_kind
 
+pytestmark = pytest.mark.slow
+
 names = {kind: name for kind, name in (one.split("=") for one in sys.argv[1:])}
 assert all(name in part_names(KINDS[kind]) for kind, name in names.items())
 assert "torch" not in sys.modules
@@ -136,7 +138,6 @@ def test_it_is_listed_and_completed(sources: Path) -> None:
     python(sources, "-c", LISTED, *(f"{kind}={name}" for kind, name in NAMES.items()))
 
 
-@pytest.mark.slow
 def test_it_is_held_to_what_holds_for_all(sources: Path) -> None:
     conformance = str(sources / "tests" / "test_conformance.py")
     words = " or ".join(f"{kind}-{name}" for kind, name in NAMES.items())

@@ -91,7 +91,6 @@ def fitting(tiny_bert: str) -> list[str]:
     return ["fit", "UnitTest", *flags, "--no-ablations"]
 
 
-@pytest.mark.slow
 def test_its_parts_are_fitted_listed_and_saved(
     site: Path, fitting: list[str], tmp_path: Path
 ) -> None:
@@ -144,6 +143,8 @@ CLASH = """
 from dataclasses import dataclass
 from tsprompt.heads import heads
 from tsprompt.heads.ridge import Ridge
+
+pytestmark = pytest.mark.slow
 
 
 @heads.register("ridge")

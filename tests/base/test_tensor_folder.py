@@ -181,6 +181,8 @@ def test_an_error_at_any_call_of_the_first_writing_leaves_nothing_or_all(tmp_pat
 DYING = """
 import os, sys, importlib.util
 from pathlib import Path
+
+pytestmark = pytest.mark.slow
 spec = importlib.util.spec_from_file_location("faults", sys.argv[1])
 tests = importlib.util.module_from_spec(spec)
 sys.modules["faults"] = tests

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+pytestmark = pytest.mark.slow
+
 
 def run(*args: str, input: bytes | None = None) -> Result:
     from tsprompt_cli.main import app

@@ -11,6 +11,8 @@ import pytest
 from tsprompt.errors import DatasetError
 from tsprompt_datasets import readers
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
 TRIED = 120
 

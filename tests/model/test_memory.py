@@ -14,6 +14,8 @@ from tsprompt.errors import ConfigError
 from tsprompt.model import memory
 from tsprompt.model.memory import Need, available
 
+pytestmark = pytest.mark.slow
+
 NEED = Need(
     cases=1_000_000,
     values=100,

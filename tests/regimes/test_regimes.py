@@ -21,6 +21,8 @@ from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.tuners import gradient
 from tsprompt.tuners.training import BestPrompt, MaskTrainer
 
+pytestmark = pytest.mark.slow
+
 QUICK = "gradient:epochs=4,patience=4,hidden=8"
 TUNED = [f"{name}:method={method}" for name in ("lm", "prompt+lm") for method in METHODS]
 

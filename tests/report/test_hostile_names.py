@@ -27,6 +27,8 @@ from tsprompt.report import Results, latex, make_report, markdown, render, repor
 from tsprompt.report.contents import Report
 from tsprompt.report.page import page
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "\x1b]0;owned\x07",
     "a\n\\input{/etc/passwd} %",
