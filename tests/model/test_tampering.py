@@ -34,6 +34,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
 }
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice"),
     # The fixtures' arrays make a long text where Hypothesis shows an example.
     pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),

@@ -39,7 +39,10 @@ from tsprompt.tuners.transprompt import (
     sub_tasks,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice"),
+]
 
 QUICK: dict[str, Any] = {
     "tokenizer": "kernels:steps=8",

@@ -16,7 +16,10 @@ from tsprompt.model.training_data import TrainingData
 from tsprompt.model.weights import check_class_weight
 from tsprompt.recipes import resolve
 
-pytestmark = pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice"),
+]
 
 PATHS: dict[str, dict[str, Any]] = {
     "ridge": {},
