@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tsprompt.data import Cases
     from tsprompt_datasets import ReadOptions, SplitOptions
 
-__all__ = ["NewCases", "Remembered", "aligned", "as_known", "new_cases", "scored_cases"]
+__all__ = ["NewCases", "Remembered", "Scored", "aligned", "as_known", "new_cases", "scored_cases"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class NewCases:
     labels: npt.NDArray[Any] | None
     understood: tuple[str, ...] = ()
     seen: bool = False
-    """Whether the model was fitted on this very file, or on a part of it."""
+    """Whether the model was fitted or tested on this very file, or on a part of it."""
+    hashes: dict[str, str] = dataclasses.field(default_factory=dict)
+    """SHA-256 of the files that were read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,21 @@ class Remembered:
         """Whether one of these files was part of it."""
         found = self.details.get("data_sha256")
         held = set(found.values()) if isinstance(found, dict) else set()
-        return any(one in held for one in hashes.values())
+        return bool(self.parts(hashes)) or any(one in held for one in hashes.values())
+
+    @property
+    def files(self) -> dict[str, dict[str, str]]:
+        """Names and hashes of the files of train and of test, where these come from files of their
+        own; empty where test was drawn."""
+        found = self.details.get("files")
+        held = found if isinstance(found, dict) else {}
+        parts = {part: held.get(part) for part in ("train", "test")}
+        return {part: own for part, own in parts.items() if isinstance(own, dict) and own}
+
+    def parts(self, hashes: dict[str, str]) -> set[str]:
+        """What of train and test these files were, where both come from files of their own."""
+        own = set(hashes.values())
+        return {part for part, held in self.files.items() if own & set(held.values())}
 
     @property
     def parting(self) -> SplitOptions | None:
@@ -93,6 +109,17 @@ class Remembered:
             return SplitOptions(**kept)
         except ConfigError:
             return None
+
+    def has_both(self, source: str, hashes: dict[str, str]) -> bool:
+        """Whether reading this path again gives train and test as they were parted: test was drawn
+        from it, it holds both, or test lies beside it under its name."""
+        if parts := self.parts(hashes):
+            from tsprompt_datasets import test_beside
+
+            beside = test_beside(source) if parts == {"train"} else None
+            return len(parts) == 2 or beside in self.files.get("test", {}).values()
+        then = self.parting
+        return then is not None and then.test is None and then.cv is None
 
     def reading(self, now: Reading) -> ReadOptions:
         """What was said when the model was fitted, and what is said now, which goes first."""
@@ -139,7 +166,25 @@ def new_cases(
     content = read_cases(source, remembered.options(reading), like)
     cases = aligned(content.cases, remembered.features, source)
     seen = remembered.knows(content.sha256)
-    return NewCases(Path(source).name, cases, content.labels, content.understood, seen)
+    return NewCases(
+        Path(source).name, cases, content.labels, content.understood, seen, content.sha256
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model is scored on."""
+
+    name: str
+    cases: Cases
+    labels: npt.NDArray[Any]
+    part: str
+    """`train` or `test`."""
+    said: str
+    """Which cases these are, in words."""
+
+
+_FITTED = "all cases, on which it was fitted"
 
 
 def scored_cases(
@@ -149,37 +194,55 @@ def scored_cases(
     details: dict[str, Any],
     classes: npt.NDArray[Any],
     *,
-    part: str,
-) -> tuple[str, Cases, npt.NDArray[Any], str]:
-    """What a model is to be scored on: name, cases, labels, and which these are in words.
+    part: str | None,
+) -> Scored:
+    """What a model is to be scored on.
 
     A file that the model was fitted on is parted as it was then; of one that it has not seen, all
-    cases are test, unless it is said how it is to be parted.
+    cases are test, unless it is said how it is to be parted. `part` is test where it is None,
+    unless all cases of the file were train.
 
     Raises
     ------
     TspromptError
-        The cases have no labels, or can't be had.
+        The cases have no labels, can't be had, or none of them were of this part.
     """
-    from tsprompt_datasets import is_path, read_own
+    from tsprompt_datasets import SplitOptions, is_path, read_own
 
     remembered = Remembered(details)
+    wanted = part or "test"
     if is_path(source) and not parting.parts:
         found = new_cases(source, parting, data_dir, details, classes)
         then = remembered.parting
-        if not found.seen and part == "test":
-            return found.name, found.cases, _labelled(found), "all cases"
-        if found.seen and then is not None and then.test is None and then.cv is None:
-            own = read_own(source, remembered.reading(parting), then)
-            split = getattr(own.dataset, part)
-            said = f"{part}, as it was parted then"
-            return found.name, aligned(split.cases, remembered.features, source), split.labels, said
+        if not found.seen and wanted == "test":
+            return Scored(found.name, found.cases, _labelled(found), "test", "all cases")
+        if found.seen and remembered.has_both(source, found.hashes):
+            own = read_own(source, remembered.reading(parting), then or SplitOptions())
+            split = getattr(own.dataset, wanted)
+            cases = aligned(split.cases, remembered.features, source)
+            said = f"{wanted}, as it was parted then"
+            return Scored(found.name, cases, split.labels, wanted, said)
         if found.seen:
-            return found.name, found.cases, _labelled(found), "all cases, on which it was fitted"
-    loaded = parting.load(source, data_dir)
-    split = getattr(loaded.dataset, part)
+            return _of_one_part(found, remembered, part)
+    loaded = parting.load(source, data_dir, options=remembered.reading(parting))
+    split = getattr(loaded.dataset, wanted)
     cases = aligned(split.cases, remembered.features, source)
-    return loaded.dataset.name, cases, split.labels, part
+    return Scored(loaded.dataset.name, cases, split.labels, wanted, wanted)
+
+
+def _of_one_part(found: NewCases, remembered: Remembered, part: str | None) -> Scored:
+    """All cases of a file that was nothing but train, or nothing but test."""
+    from tsprompt.errors import ConfigError, Setting
+
+    was = "test" if remembered.parts(found.hashes) == {"test"} else "train"
+    if part not in (None, was):
+        raise ConfigError(
+            Setting("part"),
+            f" is {part}, but all cases of {found.name} were {was} when the model was fitted; "
+            f"leave it out, or give the file of {part}",
+        )
+    said = _FITTED if was == "train" else "test, all cases of its file"
+    return Scored(found.name, found.cases, _labelled(found), was, said)
 
 
 def _labelled(found: NewCases) -> npt.NDArray[Any]:

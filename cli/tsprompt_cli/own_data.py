@@ -172,8 +172,14 @@ class Parting(Reading):
         given = (self.test, self.test_size, self.groups, self.cv)
         return any(one is not None for one in given)
 
-    def load(self, name: str, data_dir: Path | None, seed: int = 0) -> Loaded:
-        """A data set from a path, or the archives' one of this name.
+    def load(
+        self,
+        name: str,
+        data_dir: Path | None,
+        seed: int = 0,
+        options: ReadOptions | None = None,
+    ) -> Loaded:
+        """A data set from a path, read as `options` say, or the archives' one of this name.
 
         Raises
         ------
@@ -183,7 +189,7 @@ class Parting(Reading):
         from tsprompt_datasets import is_path, load_dataset, read_own
 
         if is_path(name):
-            return Loaded(name, own=read_own(name, self.options(), self.splits(seed)))
+            return Loaded(name, own=read_own(name, options or self.options(), self.splits(seed)))
         self.refuse(name)
         return Loaded(name, archived=load_dataset(name, data_dir=data_dir))
 
@@ -238,8 +244,11 @@ class Loaded:
     def details(self) -> dict[str, Any]:
         """What a model keeps of it, to read new cases in the same way."""
         if self.own is None:
-            return {}
+            from tsprompt_datasets import files_of
+
+            return {"files": files_of(self.dataset.sha256)}
         return {
+            "files": self.own.files,
             "columns": self.own.columns,
             "features": list(self.dataset.features or ()),
             "reading": self.own.options.as_dict(),

@@ -16,7 +16,14 @@ from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
 from tsprompt_datasets.own_data.file_sets import file_set, file_set_of
 from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
-from tsprompt_datasets.own_data.read import OwnData, is_path, read, read_cases, read_own
+from tsprompt_datasets.own_data.read import (
+    OwnData,
+    is_path,
+    read,
+    read_cases,
+    read_own,
+)
+from tsprompt_datasets.own_data.sources import files_of, test_beside
 from tsprompt_datasets.readers import SeriesFile
 from tsprompt_datasets.resample import resample_dataset
 
@@ -36,6 +43,7 @@ __all__ = [
     "few_shot",
     "file_set",
     "file_set_of",
+    "files_of",
     "is_path",
     "list_datasets",
     "load_cell",
@@ -45,4 +53,5 @@ __all__ = [
     "read_cases",
     "read_own",
     "resample_dataset",
+    "test_beside",
 ]

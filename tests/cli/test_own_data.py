@@ -143,6 +143,48 @@ def test_a_file_is_scored_as_it_was_parted(model: Path, home: Path, tmp_path: Pa
     assert cases(str(tmp_path / "new.parquet"), "--test-size", "0.4")[0] == 4
 
 
+def test_a_test_file_stays_one(tmp_path: Path, cheap: list[str]) -> None:
+    def scored(path: str, *args: str) -> tuple[str, int]:
+        held = json.loads(ok("evaluate", model, path, *args, "--format", "json").stdout)["rows"][0]
+        return held["part"], held["cases"]
+
+    model = str(tmp_path / "m")
+    paths = [str(tmp_path / name) for name in ("a.csv", "b.csv", "c.csv")]
+    for path, cases in zip(paths, (24, 10, 12), strict=True):
+        table = panel(["u", "v"], cases).rename(columns={"ay": "y2"})
+        table.assign(other=table.state).to_csv(path, index=False)
+    train, test, new = paths
+    ok("fit", train, "--test", test, "--label", "state", *cheap, "-o", model)
+    assert scored(train) == scored(train, "--part", "train") == ("train", 24)
+    assert "on which it was fitted" in ok("evaluate", model, train).stdout
+    assert scored(test) == scored(test, "--part", "test") == ("test", 10)
+    assert scored(new) == ("test", 12)
+    assert "--part is test, but all cases of a.csv" in refused(
+        "evaluate", model, train, "--part", "test"
+    )
+    assert "--part is train, but" in refused("evaluate", model, test, "--part", "train")
+    # Two columns could be the label: the model remembers which.
+    assert scored(train, "--test", test) == ("test", 10)
+    assert scored(new, "--test-size", "0.5") == ("test", 6)
+
+
+def test_files_of_train_and_test_are_told_by_name(tmp_path: Path, cheap: list[str]) -> None:
+    model = str(tmp_path / "m")
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    panel(["u", "v"], 24).to_csv(folder / "train.csv", index=False)
+    panel(["u", "v"], 10).to_csv(folder / "test.csv", index=False)
+    ok("fit", str(folder), *cheap, "-o", model)
+    for path, part, cases in (
+        ("", "test", 10),
+        ("train.csv", "train", 24),
+        ("test.csv", "test", 10),
+    ):
+        result = ok("evaluate", model, str(folder / path), "--format", "json")
+        [row] = json.loads(result.stdout)["rows"]
+        assert (row["part"], row["cases"]) == (part, cases)
+
+
 def test_columns_that_are_not_those_of_train(model: Path, tmp_path: Path) -> None:
     table = panel(["walk", "run fast"])
     table.drop(columns="ay").to_csv(tmp_path / "less.csv", index=False)

@@ -37,12 +37,13 @@ def evaluate(
     machine: Machine,
     parting: Parting,
     part: Annotated[
-        Part,
+        Part | None,
         typer.Option(
-            help="Which part of the set to score. Of a file that the model has not seen, all cases "
-            "are test."
+            help="Which part of the set to score; by default test, or train where the model was "
+            "fitted on the whole file. Of a file that the model has not seen, all cases are test.",
+            show_default=False,
         ),
-    ] = Part.TEST,
+    ] = None,
     digest: Digest = None,
     data_dir: DataDir = None,
     form: Form = None,
@@ -56,21 +57,21 @@ def evaluate(
     form = chosen(form, None)
     details = read_header(model.expanduser(), MODEL).get("details", {})
     classifier = machine.load(model, digest)
-    name, cases, held, said = scored_cases(
-        dataset, parting, data_dir, details, classifier.classes_, part=part.value
-    )
+    asked = None if part is None else part.value
+    scored = scored_cases(dataset, parting, data_dir, details, classifier.classes_, part=asked)
+    cases = scored.cases
     classes = [str(label) for label in classifier.classes_.tolist()]
-    truth = as_known(held, classifier.classes_)
+    truth = as_known(scored.labels, classifier.classes_)
     check_known(truth, classes)
     labels, chances = predictions(classifier, cases)
     predicted = labels.astype(str)
     scores = score(truth, predicted, chances, classes)
     matrix = confusion(truth, predicted, classes)
     if form is Format.TABLE:
-        title = f"{name}, {said}, {len(cases)} cases"
+        title = f"{scored.name}, {scored.said}, {len(cases)} cases"
         show(_scores(title, scores), "", _confusion(matrix, classes))
     else:
-        named = {"dataset": dataset, "part": part.value, "cases": len(cases)}
+        named = {"dataset": dataset, "part": scored.part, "cases": len(cases)}
         emit(_for_machines(named, scores, matrix, classes, form))
 
 

@@ -28,6 +28,7 @@ from tsprompt_datasets.own_data.sources import (
     KEPT,
     content_of_file,
     content_of_folder,
+    files_of,
     find_pair,
     has_own_data,
     sibling,
@@ -54,6 +55,8 @@ class OwnData:
     content: Content | None = None
     """All cases, where train and test are drawn from them."""
     parting: SplitOptions = _ALONE
+    files: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    """Where train and test come from files of their own: part -> names and hashes of its files."""
 
     @property
     def whole(self) -> Split | None:
@@ -207,7 +210,7 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
         said = (
             f"archive set: train and test as they come, {counted(len(dataset.test), 'test case')}"
         )
-        return OwnData(dataset, (said,), {}, options)
+        return OwnData(dataset, (said,), {}, options, files=files_of(dataset.sha256))
     parting = _with_sibling(where, options, parting)
     parts, hashes = _parts(where, options, None)
     if parting.test is not None:
@@ -215,11 +218,11 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
         there = _located(parting.test)
         tests, more = _parts(there, dataclasses.replace(options, groups=None), train.columns)
         own = _pair(where, train, _only(there, tests), hashes | more, f"test: {there.name}")
-        return dataclasses.replace(own, options=options)
+        return dataclasses.replace(own, options=options, files={"train": hashes, "test": more})
     if "all" not in parts:
         _refuse_apart(where, options, parting)
         own = _pair(where, parts["train"], parts["test"], hashes, "test: as it comes")
-        return dataclasses.replace(own, options=options)
+        return dataclasses.replace(own, options=options, files=files_of(hashes))
     content = parts["all"]
     _check_classes(where.name, content)
     dataset, said = _drawn(where.name, content, parting, hashes)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tsprompt.base.files import is_folder
+from tsprompt.base.files import is_file, is_folder
 from tsprompt.errors import DatasetError
 from tsprompt_datasets.load import load_file
 from tsprompt_datasets.own_data.arrays import read_npz
@@ -29,10 +29,12 @@ __all__ = [
     "KEPT",
     "content_of_file",
     "content_of_folder",
+    "files_of",
     "find_pair",
     "has_own_data",
     "nothing_in",
     "sibling",
+    "test_beside",
 ]
 
 _TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", *COLUMNAR)
@@ -69,6 +71,24 @@ def _parted(path: Path) -> tuple[str, str]:
     return path.name[: len(path.name) - len(ending)], ending
 
 
+def files_of(hashes: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Names and hashes of the files of train and of test, as their names tell them; a file whose
+    name tells neither holds both."""
+    return {
+        part: {name: own for name, own in hashes.items() if _part_named(name) in (part, None)}
+        for part in ("train", "test")
+    }
+
+
+def _part_named(name: str) -> str | None:
+    """`train` or `test`, where a file's name ends so before its endings."""
+    name = name.removesuffix("/")
+    file = DataFile(Path(name))
+    stem = name.removesuffix(file.packed)
+    part = _PART.fullmatch(stem[: len(stem) - len(file.suffix)] if file.suffix else stem)
+    return part[2].lower() if part else None
+
+
 def sibling(path: Path) -> Path | None:
     """The file `NAME_TEST` beside `NAME_TRAIN`."""
     name, ending = _parted(path)
@@ -77,6 +97,13 @@ def sibling(path: Path) -> Path | None:
         return None
     wanted = f"{part[1]}test{ending}".casefold()
     return next((one for one in path.parent.iterdir() if one.name.casefold() == wanted), None)
+
+
+def test_beside(path: str) -> str | None:
+    """SHA-256 of the test file that lies beside a file called `NAME_TRAIN`."""
+    whole = Path(path).expanduser().absolute()
+    other = sibling(whole) if is_file(whole) else None
+    return None if other is None else DataFile(other).sha256
 
 
 def content_of_file(
