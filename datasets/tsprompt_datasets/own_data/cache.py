@@ -19,7 +19,7 @@ from tsprompt_datasets.own_data.content import Content
 
 __all__ = ["entry_name", "kept_or_made"]
 
-VERSION = 1
+VERSION = 2
 """Raise it when reading changes what it makes of a file: what was kept is then not used."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt_datasets.own_data.columns import Place, quoted, shown
+from tsprompt_datasets.own_data.date_order import year_first_texts
 from tsprompt_datasets.own_data.options import Resampling
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def times_of(place: Place, name: str, column: pa.ChunkedArray) -> tuple[npt.NDAr
 
 
 def _parsed(place: Place, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Times in text, as pandas reads dates."""
+    """Times in text, as pandas reads dates; days and months in one order throughout."""
     import pandas as pd
 
     texts = column.cast("string").to_pandas()
@@ -66,7 +67,8 @@ def _parsed(place: Place, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.
     try:
         found = pd.to_datetime(texts, format="ISO8601", utc=True)
     except ValueError:
-        found = pd.to_datetime(texts, format="mixed", utc=True, errors="coerce", dayfirst=False)
+        year_first = year_first_texts(place, name, texts)
+        found = pd.to_datetime(year_first, format="mixed", utc=True, errors="coerce")
     wrong = np.flatnonzero(found.isna().to_numpy())
     if len(wrong):
         row = int(wrong[0])

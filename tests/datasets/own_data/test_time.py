@@ -62,6 +62,39 @@ def test_rows_are_sorted_by_time(tmp_path: Path, kind: str, ending: str) -> None
     assert "sorted by `time`" in content.understood[1]
 
 
+@pytest.mark.parametrize("sign", ["/", ".", "-"])
+@pytest.mark.parametrize(
+    "order", ["%d{0}%m{0}%Y", "%m{0}%d{0}%Y %H:%M", "%Y{0}%m{0}%d", "%d{0}%m{0}%y"]
+)
+def test_a_column_of_dates_has_one_order(tmp_path: Path, order: str, sign: str) -> None:
+    times = pd.date_range("2031-02-09", periods=9).strftime(order.format(sign)).tolist()
+    content = held(tmp_path, table(times[::-1]))
+    assert "a step of 1 d" in content.understood[1]
+    assert content.cases[0][:, 0].tolist() == list(range(8, -1, -1))
+
+
+@pytest.mark.parametrize("sign", ["/", ".", "-"])
+def test_dates_of_two_orders_are_refused_with_both_readings(tmp_path: Path, sign: str) -> None:
+    times = [f"{day:02d}{sign}01{sign}2024 10:00" for day in (1, 2, 3, 4)]
+    message = r"line 3: .*2024-01-02 \(day first\) or 2024-02-01 \(month first\).*as 2024-02-01"
+    with pytest.raises(DatasetError, match=message):
+        held(tmp_path, table(times))
+
+
+@pytest.mark.parametrize(
+    ("times", "line"),
+    [
+        (["13/01/2024", "14/01/2024", "01/15/2024", "01/16/2024"], 4),
+        (["2024-01-13", "2024-01-14", "15/01/2024", "2024-01-16"], 4),
+        (["13/01/2024", "14/01/2024", "15.01.2024", "16/01/2024"], 4),
+        (["2024-10-13", "2024-13-14", "2024-10-15", "2024-10-16"], 3),
+    ],
+)
+def test_a_date_in_another_order_is_named(tmp_path: Path, times: list[str], line: int) -> None:
+    with pytest.raises(DatasetError, match=rf"line {line}: the time .* write all as"):
+        held(tmp_path, table(times))
+
+
 def test_times_of_parquet_keep_their_precision(tmp_path: Path) -> None:
     frame = table(pd.to_datetime([0, 1, 2, 3], unit="ns", origin=START))
     assert held(tmp_path, frame, ".parquet").understood[1] == "time `time`, a step of 1e-09 s"
