@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.files import is_file, is_folder
-from tsprompt.errors import DatasetError
+from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.load import load_file
 from tsprompt_datasets.own_data.arrays import read_npz
 from tsprompt_datasets.own_data.case_folder import CASE_ENDINGS, case_files, read_folder
@@ -18,7 +18,7 @@ from tsprompt_datasets.own_data.content import Content, counted
 from tsprompt_datasets.own_data.data_file import DataFile
 from tsprompt_datasets.own_data.long import read_long
 from tsprompt_datasets.own_data.options import ReadOptions
-from tsprompt_datasets.own_data.plain_lines import read_plain
+from tsprompt_datasets.own_data.plain_lines import LABELS, may_have_names, read_plain
 from tsprompt_datasets.own_data.same_columns import same_columns
 from tsprompt_datasets.own_data.text_table import TextTable, is_series_line
 from tsprompt_datasets.own_data.wide import read_wide
@@ -124,7 +124,8 @@ def content_of_file(
     file.check()
     if file.suffix == ".npz":
         return read_npz(file)
-    if file.suffix in (*READERS, *PLAIN) and not (file.suffix in PLAIN and _is_table(file)):
+    is_plain = file.suffix in PLAIN and _is_plain(file, options, like or {})
+    if is_plain or (file.suffix in READERS and file.suffix not in PLAIN):
         return {"all": _archive_format(file, options, (like or {}).get("classes"))}
     if file.suffix not in (*_TABLES, *PLAIN):
         raise DatasetError(
@@ -149,9 +150,23 @@ def content_of_file(
     return {"all": read(table, roles, options)}
 
 
-def _is_table(file: DataFile) -> bool:
-    """Whether a .tsv or .txt has names of columns, which those of the archives have not."""
-    return not is_series_line(file)
+def _is_plain(file: DataFile, options: ReadOptions, like: dict[str, Any]) -> bool:
+    """Whether a .tsv or .txt is of the archives' plain form, which has no names of columns."""
+    if options.header or not is_series_line(file):
+        return False
+    if options.header is False:
+        named = (options.id, options.time, options.groups, options.layout, *options.values)
+        return options.label in LABELS and not any(named)
+    if not may_have_names(file):
+        return True
+    if "layout" in like:  # what it must be like has names
+        return False
+    raise DatasetError(
+        f"{file.name}: the first row could be names of columns or a case; say which: ",
+        Setting("header", True),
+        ", or ",
+        Setting("header", False),
+    )
 
 
 def _archive_format(file: DataFile, options: ReadOptions, classes: list[str] | None) -> Content:

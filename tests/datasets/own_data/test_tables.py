@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprompt.errors import DatasetError
 from tsprompt_datasets import ReadOptions, read, read_cases
 from tsprompt_datasets.own_data.columns import features_of
 
@@ -229,3 +230,24 @@ def test_an_odd_cell_deep_in_a_long_file_is_named(tmp_path: Path) -> None:
     path = write(table, tmp_path / "a.csv")
     with pytest.raises(Exception, match=r"a.csv, line 11002: column `x` holds 'oops'"):
         read(path)
+
+
+@pytest.mark.parametrize(("ending", "sign"), [(".tsv", "\t"), (".txt", " ")])
+@pytest.mark.parametrize("labels", [("1", "2"), ("up", "down")])
+def test_a_first_row_of_steps_is_a_header_only_where_that_is_said(
+    tmp_path: Path, ending: str, sign: str, labels: tuple[str, str]
+) -> None:
+    path = tmp_path / f"a{ending}"
+    rows = [["lab", *map(str, range(6))]]
+    rows += [[labels[i % 2], *(f"{i}.{j}" for j in range(6))] for i in range(8)]
+    path.write_text("".join(sign.join(row) + "\n" for row in rows))
+    with pytest.raises(
+        DatasetError, match=r"names of columns or a case.*header=True.*header=False"
+    ):
+        read_cases(path)
+    named = read_cases(path, ReadOptions(header=True, label="lab"))
+    assert (len(named.cases), set(named.labels.tolist())) == (8, set(labels))
+    plain = read_cases(path, ReadOptions(header=False))
+    assert (len(plain.cases), plain.labels[0]) == (9, "lab")
+    path.write_text("".join(sign.join(row) + "\n" for row in rows[1:]))
+    assert len(read_cases(path).cases) == 8
