@@ -27,7 +27,7 @@ from tsprompt_datasets.own_data.options import NO_LABEL, Layout, ReadOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Roles", "Table", "find_roles"]
+__all__ = ["Roles", "Table", "find_roles", "index_column"]
 
 _LABELS = {"label", "labels", "class", "classes", "classlabel", "target", "category", "cls"}
 _IDS = {
@@ -137,6 +137,9 @@ class _Finder:
         if layout == "wide":
             case, label, candidates = self._wide_texts(case, label, candidates)
         left_out = tuple(one for one in texts if one not in (case, label) and settled)
+        index = index_column(self.left)
+        if index is not None and index not in (*values, *texts, *left_out, groups):
+            left_out = (index, *left_out)
         if not settled and layout == "wide" and label is None:
             self._check_unlabelled(values)
         return Roles(layout, case, time, label, values, groups, candidates, left_out)
@@ -229,7 +232,7 @@ class _Finder:
         """The columns of values, and those of text that have no part to play yet."""
         texts = [one.name for one in self.left if one.kind in ("text", "time")]
         if not values:
-            index = self._index()
+            index = index_column(self.table.columns)
             values = tuple(
                 one.name
                 for one in self.left
@@ -243,16 +246,6 @@ class _Finder:
                 f"; columns: {listed([one.name for one in self.table.columns])}",
             )
         return values, texts
-
-    def _index(self) -> str | None:
-        """The row numbers that pandas writes before a table, without a name."""
-        names = [one.name for one in self.table.columns]
-        if "__index_level_0__" in names:
-            return "__index_level_0__"
-        first = self.table.columns[0]
-        named = first.name in ("(no name)", "Unnamed: 0")
-        counted = all(re.fullmatch(r"\d+", one) for one in first.sample)
-        return first.name if named and counted else None
 
     def _wide_texts(
         self, case: str | None, label: str | None, candidates: tuple[str, ...]
@@ -301,6 +294,19 @@ def _few_whole(sample: Sequence[str]) -> bool:
     held = [one.strip() for one in sample if not is_missing(one)]
     whole = all(re.fullmatch(r"[+-]?\d+(\.0*)?", one) for one in held)
     return whole and bool(held) and len(set(held)) <= max(2, len(held) // 2)
+
+
+def index_column(columns: Sequence[Column]) -> str | None:
+    """The row numbers that pandas writes beside a table, without a name."""
+    names = [one.name for one in columns]
+    if "__index_level_0__" in names:
+        return "__index_level_0__"
+    if not columns:
+        return None
+    first = columns[0]
+    named = first.name in ("(no name)", "Unnamed: 0")
+    counted = all(re.fullmatch(r"\d+", one) for one in first.sample)
+    return first.name if named and counted else None
 
 
 def is_label_name(name: str) -> bool:

@@ -28,6 +28,8 @@ _PACKED: dict[str, Any] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
+_PACKED_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
+"""How compressed files begin, where no ending says that they are."""
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a damaged compressed file may raise."""
 
@@ -97,9 +99,12 @@ class DataFile:
 
     @property
     def packed(self) -> str:
-        """The ending of the compression, or nothing."""
+        """The ending of the compression, or nothing; standard input says it by how it begins."""
+        if self.held is not None:
+            begins = (end for magic, end in _PACKED_MAGIC.items() if self.held.startswith(magic))
+            return next(begins, "")
         last = self.path.suffix.lower()
-        return last if self.held is None and last in _PACKED else ""
+        return last if last in _PACKED else ""
 
     @cached_property
     def sha256(self) -> str:
@@ -131,14 +136,16 @@ class DataFile:
     def open(self) -> Iterator[IO[bytes]]:
         """The decompressed bytes; what breaks while they are read is the user's to mend."""
         try:
-            if self.held is not None:
+            if self.held is not None and not self.packed:
                 yield io.BytesIO(self.held)
                 return
-            with _PACKED.get(self.packed, open)(self.path, "rb") as file:
+            source = self.path if self.held is None else io.BytesIO(self.held)
+            with _PACKED.get(self.packed, open)(source, "rb") as file:
                 if not self.packed:
                     yield cast(IO[bytes], file)
                     return
-                most = max(_ROOM, _RATIO * self.path.stat().st_size)
+                size = self.path.stat().st_size if self.held is None else len(self.held)
+                most = max(_ROOM, _RATIO * size)
                 yield cast(IO[bytes], io.BufferedReader(_Bounded(self.name, file, most)))
         except _BROKEN as error:
             if isinstance(error, OSError) and error.errno is not None:
@@ -160,6 +167,11 @@ class DataFile:
             head = file.read(4096)
         for magic, what in _MAGIC.items():
             if head.startswith(magic) and magic not in own:
+                if self.held is not None:
+                    raise DatasetError(
+                        f"{self.name}: takes a table in text, but this is {what}; give the path of "
+                        "a file with that ending"
+                    )
                 raise DatasetError(
                     f"{self.name}: ends in {self.suffix or 'nothing'}, but is {what}; "
                     "correct its ending"

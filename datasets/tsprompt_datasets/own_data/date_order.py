@@ -35,7 +35,8 @@ def year_first_texts(place: Place, name: str, texts: pd.Series) -> pd.Series:
     if not dated.all() or parts["sign"].nunique() > 1:
         raise _other_form(place, name, texts, parts)
     dates = parts["date"].str.replace(r"[/.]", "-", regex=True)
-    read = _readings(dates.drop_duplicates())
+    distinct = dates.drop_duplicates()
+    read = _readings(distinct)
     if not read:
         row = _first_unread(dates)
         raise place.error(
@@ -45,20 +46,19 @@ def year_first_texts(place: Place, name: str, texts: pd.Series) -> pd.Series:
         )
     (order, chosen), *others = read.items()
     for other, held in others:
-        differ = chosen != held
-        if differ.any():
-            at = differ.idxmax()
-            row = int(texts.index.get_loc(at))
-            raise place.error(
-                f"the time {quoted(name)} is {shown(texts.loc[at])}, which is {chosen[at]} "
-                f"({_in_words(order)}) or {held[at]} ({_in_words(other)}), and both fit the whole "
-                "column; write dates as 2024-02-01, year, month and day, or times as numbers",
-                row=row,
-            )
-    return dates.map(dict(zip(dates[chosen.index], chosen, strict=True))) + parts["rest"]
+        for date, one, two in zip(distinct, chosen, held, strict=True):
+            if one != two:
+                row = int(np.flatnonzero((dates == date).to_numpy())[0])
+                raise place.error(
+                    f"the time {quoted(name)} is {shown(texts.iloc[row])}, which is {one} "
+                    f"({_in_words(order)}) or {two} ({_in_words(other)}), and both fit the whole "
+                    "column; write dates as 2024-02-01, year, month and day, or times as numbers",
+                    row=row,
+                )
+    return dates.map(dict(zip(distinct, chosen, strict=True))) + parts["rest"]
 
 
-def _readings(dates: pd.Series) -> dict[str, pd.Series]:
+def _readings(dates: pd.Series) -> dict[str, list[str]]:
     """Order -> the dates year first, for the orders that fit all of them."""
     import pandas as pd
 
@@ -66,7 +66,7 @@ def _readings(dates: pd.Series) -> dict[str, pd.Series]:
     for order in _ORDERS:
         held = pd.to_datetime(dates, format=order, errors="coerce")
         if held.notna().all():
-            found[order] = held.dt.strftime("%Y-%m-%d")
+            found[order] = held.dt.strftime("%Y-%m-%d").tolist()
     return found
 
 

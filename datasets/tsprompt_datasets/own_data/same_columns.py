@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from tsprompt.errors import Setting
-from tsprompt_datasets.own_data.column_roles import Table
+from tsprompt_datasets.own_data.column_roles import Table, index_column
 from tsprompt_datasets.own_data.columns import find_column, listed
 from tsprompt_datasets.own_data.options import NO_LABEL, ReadOptions
 from tsprompt_datasets.own_data.text_table import TextTable
@@ -39,11 +39,11 @@ def same_columns(table: Table, options: ReadOptions, like: dict[str, Any]) -> Re
         for role in ("id", "time", "label")
     }
     said["label"] = said["label"] or NO_LABEL
-    taken = [*values, *said.values(), options.groups]
+    taken = [*values, *said.values(), options.groups, index_column(table.columns)]
     more = [
         one.name
         for one in table.columns
-        if one.kind in ("number", "list") and one.name not in taken and one.name != "(no name)"
+        if one.kind in ("number", "list") and one.name not in taken
     ]
     if more and not like.get("chosen"):
         raise table.place.error(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime
+import gzip
+import io
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +255,35 @@ def test_a_first_row_of_steps_is_a_header_only_where_that_is_said(
     assert (len(plain.cases), plain.labels[0]) == (9, "lab")
     path.write_text("".join(sign.join(row) + "\n" for row in rows[1:]))
     assert len(read_cases(path).cases) == 8
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_row_numbers_of_pandas_are_left_out_of_new_cases_too(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({f"t{i}": np.arange(6) / (i + 3) for i in range(4)}).iloc[[0, 2, 3, 5]]
+    path = tmp_path / f"a{ending}"
+    frame.to_csv(path) if ending == ".csv" else frame.to_parquet(path)
+    like = {"layout": "wide", "values": list(frame.columns)}
+    held = read_cases(path, like=like)
+    assert held.cases[1][:, 0].tolist() == frame.iloc[1].tolist()
+    name = "(no name)" if ending == ".csv" else "__index_level_0__"
+    assert f"left out `{name}`" in held.understood[0]
+    frame.assign(extra=0.5).to_csv(tmp_path / "b.csv")
+    with pytest.raises(DatasetError, match="has `extra`, which train has not"):
+        read_cases(tmp_path / "b.csv", like=like)
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+def test_compressed_standard_input_is_unpacked(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = b"t0,t1,label\n0.5,1,u\n1.5,2,d\n"
+    stdin = io.TextIOWrapper(io.BytesIO(module.compress(text)))
+    monkeypatch.setattr("sys.stdin", stdin)
+    held = read_cases("-")
+    assert held.cases[1][:, 0].tolist() == [1.5, 2.0]
+
+
+def test_what_is_no_text_in_standard_input_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"PAR1" + bytes(40))))
+    with pytest.raises(DatasetError, match=r"standard input: .* Parquet .*give the path of a file"):
+        read_cases("-")
