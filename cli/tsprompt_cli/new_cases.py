@@ -29,6 +29,8 @@ class NewCases:
     understood: tuple[str, ...] = ()
     seen: bool = False
     """Whether the model was fitted or tested on this very file, or on a part of it."""
+    fitted: bool = False
+    """Whether some of the cases were train."""
     hashes: dict[str, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of the files that were read."""
 
@@ -166,8 +168,9 @@ def new_cases(
     content = read_cases(source, remembered.options(reading), like)
     cases = aligned(content.cases, remembered.features, source)
     seen = remembered.knows(content.sha256)
+    fitted = seen and remembered.parts(content.sha256) != {"test"}
     return NewCases(
-        Path(source).name, cases, content.labels, content.understood, seen, content.sha256
+        Path(source).name, cases, content.labels, content.understood, seen, fitted, content.sha256
     )
 
 

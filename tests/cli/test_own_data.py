@@ -154,7 +154,9 @@ def test_a_test_file_stays_one(tmp_path: Path, cheap: list[str]) -> None:
         table = panel(["u", "v"], cases).rename(columns={"ay": "y2"})
         table.assign(other=table.state).to_csv(path, index=False)
     train, test, new = paths
-    ok("fit", train, "--test", test, "--label", "state", *cheap, "-o", model)
+    result = ok("fit", train, "--test", test, "--label", "state", *cheap, "-o", model)
+    assert result.stdout.rstrip().endswith("b.csv")  # what it proposes to predict
+    assert "fitted on cases" not in ok("predict", model, test).stderr
     assert scored(train) == scored(train, "--part", "train") == ("train", 24)
     assert "on which it was fitted" in ok("evaluate", model, train).stdout
     assert scored(test) == scored(test, "--part", "test") == ("test", 10)
@@ -166,6 +168,44 @@ def test_a_test_file_stays_one(tmp_path: Path, cheap: list[str]) -> None:
     # Two columns could be the label: the model remembers which.
     assert scored(train, "--test", test) == ("test", 10)
     assert scored(new, "--test-size", "0.5") == ("test", 6)
+
+
+def test_train_is_no_test(home: Path, tmp_path: Path, cheap: list[str]) -> None:
+    path = home / "long.csv"
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(path.read_bytes())
+    for test in (path, copy):
+        said = refused("fit", str(path), "--test", str(test), *cheap, "-o", str(tmp_path / "m"))
+        assert "holds the very cases of train, long.csv" in said
+    assert not (tmp_path / "m").exists()
+
+
+def test_no_input_is_overwritten(tmp_path: Path) -> None:
+    own, link = tmp_path / "own.csv", tmp_path / "link.csv"
+    own.write_text("kept")
+    link.symlink_to(own)
+    header = tmp_path / "model" / "header.json"
+    header.parent.mkdir()
+    header.write_text("kept too")
+    for out in (own, link, header):
+        said = refused("predict", str(header.parent), str(own), "-o", str(out))
+        assert "would be overwritten" in said
+        assert "--output" in said
+    assert (own.read_text(), header.read_text()) == ("kept", "kept too")
+
+
+def test_a_model_of_other_data_is_not_replaced_in_silence(tmp_path: Path, cheap: list[str]) -> None:
+    paths = [tmp_path / folder / "data.csv" for folder in "ab"]
+    for cases, path in zip((24, 20), paths, strict=True):
+        path.parent.mkdir()
+        panel(["u", "v"], cases).to_csv(path, index=False)
+    model = tmp_path / "m"
+
+    def said(*args: str) -> str:
+        return ok("fit", *args, *cheap, "-o", str(model)).stderr
+
+    assert "replaces" not in said(str(paths[0])) + said(str(paths[0]))
+    assert "replaces the model of another file" in said(str(paths[1]))
 
 
 def test_files_of_train_and_test_are_told_by_name(tmp_path: Path, cheap: list[str]) -> None:

@@ -11,6 +11,7 @@ from tsprompt.errors import ConfigError, Setting, TspromptError
 __all__ = [
     "check_file",
     "check_folder",
+    "check_not_input",
     "check_writable",
     "exists",
     "is_file",
@@ -95,6 +96,30 @@ def check_file(path: Path, setting: Setting = _PATH) -> None:
     if is_folder(path.expanduser()):
         raise ConfigError(f"{path} is a folder; give the name of a file as ", setting)
     check_writable(path, setting)
+
+
+def check_not_input(output: Path, *inputs: str | Path) -> None:
+    """See that writing this file does not overwrite what is read: a file, or one in a folder.
+
+    Raises
+    ------
+    ConfigError
+        It would.
+    """
+    there = output.expanduser()
+    if not exists(there):
+        return
+    for one in inputs:
+        source = Path(one).expanduser()
+        if not exists(source):
+            continue
+        inside = is_folder(source) and there.resolve().is_relative_to(source.resolve())
+        if inside or there.samefile(source):
+            raise ConfigError(
+                f"{output} is {'a file of ' if inside else ''}the input {one}, which would be "
+                "overwritten; give another name as ",
+                Setting("output"),
+            )
 
 
 def check_folder(path: Path, setting: Setting = _PATH) -> None:

@@ -81,13 +81,14 @@ def compare(
     form: Form = None,
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
-    from tsprompt.base.files import check_file, check_folder
+    from tsprompt.base.files import check_file, check_folder, check_not_input
     from tsprompt.benchmark import check, plan_cells, plan_methods
     from tsprompt.errors import Setting
 
     form = chosen(form, output)
     if output is not None:
         check_file(output)
+        check_not_input(output, *datasets, *([parting.test] if parting.test else []))
     if records is not None:
         check_folder(records, Setting("records"))
     loaded = _loaded(datasets, parting, data_dir)

@@ -88,6 +88,7 @@ def fit(
     folder = output or Path("models") / for_file(f"{loaded.stem}-{name}")
     check_target(folder, MODEL)
     check_writable(folder / MODEL.header)
+    _tell_of_replaced(folder, loaded.dataset)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     session = _Session(loaded, method, machine, seed, spoken=spoken, shots=shots)
@@ -100,7 +101,9 @@ def fit(
     if spoken:
         made = _results(records) if seeds == 1 else _spread(records)
         rare = session.imbalance_shown(records)
-        show("", made, *rare, "", *_report(record), _next(folder, dataset, data_dir))
+        show(
+            "", made, *rare, "", *_report(record), _next(folder, parting.test or dataset, data_dir)
+        )
     else:
         told = [one.as_dict() for one in records]
         show_json({"saved": str(folder), "records": told, **session.imbalance_told()})
@@ -300,13 +303,34 @@ def _report(record: Record) -> list[Any]:
     return [grid(figures(record.report)), ""] if record.report else []
 
 
-def _next(folder: Path, name: str, data_dir: Path | None) -> Any:
+def _tell_of_replaced(folder: Path, data: Dataset) -> None:
+    """Say so where a model of other data gives way to this one."""
+    from tsprompt.base.files import exists
+    from tsprompt.base.tensor_folder import read_header
+    from tsprompt.errors import ModelFileError
+    from tsprompt.model.saving import MODEL
+    from tsprompt_cli.output import say
+
+    if not exists(folder.expanduser() / MODEL.header):
+        return
+    try:
+        details = read_header(folder.expanduser(), MODEL).get("details")
+    except ModelFileError:  # damaged, or of another version: nothing can be said of its data
+        return
+    details = details if isinstance(details, dict) else {}
+    name, hashes = details.get("dataset"), details.get("data_sha256")
+    if isinstance(name, str) and (name, hashes) != (data.name, dict(data.sha256)):
+        other = "another file, or an earlier content, called " if name == data.name else ""
+        say("Note", f"{folder}: this replaces the model of {other}{name}", "cyan")
+
+
+def _next(folder: Path, name: str | Path, data_dir: Path | None) -> Any:
     where = ["--data-dir", str(data_dir)] if data_dir else []
     return grid(
         [
             ("saved", str(folder)),
             ("next", shlex.join(["tsprompt", "show", str(folder)])),
-            ("", shlex.join(["tsprompt", "predict", str(folder), name, *where])),
+            ("", shlex.join(["tsprompt", "predict", str(folder), str(name), *where])),
         ]
     )
 

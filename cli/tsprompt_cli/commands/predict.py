@@ -70,13 +70,14 @@ def predict(
     The columns of a file are read as those that the model was fitted on. If it has labels, the
     accuracy is said too.
     """
-    from tsprompt.base.files import check_file
+    from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
     from tsprompt.model.saving import MODEL
 
     form = chosen_form(form, output)
     if output is not None:
         check_file(output)
+        check_not_input(output, source, model)
     classifier = machine.load(model, digest)
     details = read_header(model.expanduser(), MODEL).get("details", {})
     cases = new_cases(source, reading, data_dir, details, classifier.classes_)
@@ -86,7 +87,7 @@ def predict(
     print_predictions(rows, form, output, **scores)
     for name, figure in scores.items():
         say(name.capitalize(), f"{figure:.4f} of {len(rows)} cases with labels", "green")
-    if cases.seen:
+    if cases.fitted:
         say("Note", f"the model was fitted on cases of {cases.name}: it knows some of them", "cyan")
 
 

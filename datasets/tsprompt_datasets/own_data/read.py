@@ -26,6 +26,7 @@ from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
 from tsprompt_datasets.own_data.sources import (
     ENDINGS,
     KEPT,
+    check_apart,
     content_of_file,
     content_of_folder,
     files_of,
@@ -207,9 +208,8 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
     if where.archive is not None:
         _refuse_apart(where, options, parting)
         dataset = load_dataset(where.path)
-        said = (
-            f"archive set: train and test as they come, {counted(len(dataset.test), 'test case')}"
-        )
+        size = counted(len(dataset.test), "test case")
+        said = f"archive set: train and test as they come, {size}"
         return OwnData(dataset, (said,), {}, options, files=files_of(dataset.sha256))
     parting = _with_sibling(where, options, parting)
     parts, hashes = _parts(where, options, None)
@@ -217,6 +217,7 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
         train = _only(where, parts)
         there = _located(parting.test)
         tests, more = _parts(there, dataclasses.replace(options, groups=None), train.columns)
+        check_apart(where.name, there.name, hashes, more)
         own = _pair(where, train, _only(there, tests), hashes | more, f"test: {there.name}")
         return dataclasses.replace(own, options=options, files={"train": hashes, "test": more})
     if "all" not in parts:
@@ -317,6 +318,7 @@ def _parts(
     pair = find_pair(where.path)
     if pair is not None:
         found = {part: _parts(_located(path), options, like) for part, path in pair.items()}
+        check_apart(pair["train"].name, pair["test"].name, found["train"][1], found["test"][1])
         hashes = {name: own for _, more in found.values() for name, own in more.items()}
         return {part: _only(_located(pair[part]), own) for part, (own, _) in found.items()}, hashes
     sha256 = folder_hash(where.path)

@@ -27,6 +27,7 @@ from tsprompt_datasets.readers import PLAIN, READERS
 __all__ = [
     "ENDINGS",
     "KEPT",
+    "check_apart",
     "content_of_file",
     "content_of_folder",
     "files_of",
@@ -78,6 +79,17 @@ def files_of(hashes: dict[str, str]) -> dict[str, dict[str, str]]:
         part: {name: own for name, own in hashes.items() if _part_named(name) in (part, None)}
         for part in ("train", "test")
     }
+
+
+def check_apart(name: str, other: str, train: dict[str, str], test: dict[str, str]) -> None:
+    """See that test is not train once more."""
+    if set(train.values()) & set(test.values()):
+        raise DatasetError(
+            f"{other}: holds the very cases of train, {name}, and would say nothing of new ones; "
+            "give another file as ",
+            Setting("test"),
+            ", or leave it out to have test drawn",
+        )
 
 
 def _part_named(name: str) -> str | None:

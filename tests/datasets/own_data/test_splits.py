@@ -98,7 +98,7 @@ LONG = "id,time,x,label,who\n" + "".join(
 
 def test_train_and_test_that_come_apart(tmp_path: Path) -> None:
     for name in ("a_TRAIN.csv", "a_TEST.csv", "new.csv"):
-        (tmp_path / name).write_text(LONG)
+        (tmp_path / name).write_text(LONG + "\n" * ("TEST" in name))  # other bytes
     assert len(read(tmp_path).test) == 16  # the folder's pair
     assert len(read(tmp_path / "new.csv", test=tmp_path / "a_TEST.csv").train) == 16
     with pytest.raises(DatasetError, match="train and test apart; leave out"):
@@ -107,7 +107,7 @@ def test_train_and_test_that_come_apart(tmp_path: Path) -> None:
 
 def test_a_pair_is_taken_where_train_is_named(tmp_path: Path) -> None:
     for name in ("a_TRAIN.csv", "a_TEST.csv"):
-        (tmp_path / name).write_text(LONG)
+        (tmp_path / name).write_text(LONG + "\n" * ("TEST" in name))  # other bytes
     own = read_own(tmp_path / "a_TRAIN.csv", ReadOptions(), SplitOptions())
     assert len(own.dataset.test) == len(own.dataset.train) == 16
     assert own.understood[-1] == "test: a_TEST.csv, 16 cases"
