@@ -13,6 +13,8 @@ import pytest
 
 from tsprompt.base.kinds import KINDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 NEW = {
@@ -95,7 +97,6 @@ from tsprompt.base.kinds import KINDS
 from tsprompt_cli.completion import part_names
 from tsprompt_cli.catalogue import explain_kind
 
-pytestmark = pytest.mark.slow
 
 names = {kind: name for kind, name in (one.split("=") for one in sys.argv[1:])}
 assert all(name in part_names(KINDS[kind]) for kind, name in names.items())

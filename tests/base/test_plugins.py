@@ -20,6 +20,8 @@ from tsprompt.errors import PluginError
 from tsprompt.heads import heads
 from tsprompt.heads.ridge import Ridge
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "plugin"
 
@@ -144,7 +146,6 @@ from dataclasses import dataclass
 from tsprompt.heads import heads
 from tsprompt.heads.ridge import Ridge
 
-pytestmark = pytest.mark.slow
 
 
 @heads.register("ridge")

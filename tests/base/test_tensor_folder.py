@@ -28,6 +28,8 @@ from tsprompt.base.tensor_folder import (
 )
 from tsprompt.errors import ModelFileError
 
+pytestmark = pytest.mark.slow
+
 FORM = FolderFormat("thing.json", "thing.safetensors", 2, "make", undigested=(1,))
 FILES = ["thing.json", "thing.safetensors"]
 
@@ -182,7 +184,6 @@ DYING = """
 import os, sys, importlib.util
 from pathlib import Path
 
-pytestmark = pytest.mark.slow
 spec = importlib.util.spec_from_file_location("faults", sys.argv[1])
 tests = importlib.util.module_from_spec(spec)
 sys.modules["faults"] = tests

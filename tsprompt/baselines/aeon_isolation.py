@@ -21,7 +21,8 @@ def isolated() -> Iterator[None]:
     numbers, count = np.random.get_state(), torch.get_num_threads()
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "unsafe cast from uint64 to int64")
+            # Numba colours what it says where it can.
+            warnings.filterwarnings("ignore", ".*unsafe cast from uint64 to int64")
             warnings.filterwarnings("ignore", ".* has one or more case/channel pairs with very li")
             yield
     finally:
