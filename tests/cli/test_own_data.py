@@ -180,6 +180,15 @@ def test_train_is_no_test(home: Path, tmp_path: Path, cheap: list[str]) -> None:
     assert not (tmp_path / "m").exists()
 
 
+def test_arrays_with_channels_first_are_said(tmp_path: Path) -> None:
+    X, y = np.random.default_rng(0).normal(size=(12, 3, 40)), np.tile(["u", "v"], 6)
+    for said, values in ((True, X), (False, X.transpose(0, 2, 1))):
+        np.savez(tmp_path / "a.npz", X=values, y=y)
+        result = ok("datasets", "info", str(tmp_path / "a.npz"))
+        assert ("40 features of 3 timesteps" in result.stderr) is said
+        assert ("save X.transpose(0, 2, 1)" in result.stderr) is said
+
+
 def test_no_input_is_overwritten(tmp_path: Path) -> None:
     own, link = tmp_path / "own.csv", tmp_path / "link.csv"
     own.write_text("kept")

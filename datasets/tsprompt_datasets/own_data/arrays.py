@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import DatasetError
+from tsprompt.errors import DatasetError, notice
 from tsprompt_datasets.own_data.columns import listed
 from tsprompt_datasets.own_data.content import Content, counted, named_columns
 from tsprompt_datasets.own_data.data_file import DataFile
@@ -77,6 +77,8 @@ def _content(name: str, arrays: dict[str, npt.NDArray[Any]], part: str) -> Conte
             "numpy.savez(file, X=X, y=y)"
         )
     series = _series(name, X)
+    if found["features"] is None and part != "_test":
+        _tell_of_axes(name, series)
     for what in ("y", "ids", "groups"):
         own = found[what]
         if own is not None and own.shape != (len(X),):
@@ -104,6 +106,17 @@ def _content(name: str, arrays: dict[str, npt.NDArray[Any]], part: str) -> Conte
         f"{series.shape[1]} timesteps, {'no labels' if labels is None else 'labels `y`'}"
     )
     return Content(cases, labels, groups, (said,))
+
+
+def _tell_of_axes(name: str, X: npt.NDArray[Any]) -> None:
+    """Say so where channels seem to stand before timesteps in X (B, T, F)."""
+    _, steps, features = X.shape
+    if features > steps:
+        notice(
+            f"{name}: X was read as (cases, timesteps, features): {features} features of {steps} "
+            "timesteps. If channels stand before timesteps, as in sktime and aeon, save "
+            "X.transpose(0, 2, 1) in its place"
+        )
 
 
 def _find(arrays: dict[str, npt.NDArray[Any]], what: str, part: str) -> npt.NDArray[Any] | None:
