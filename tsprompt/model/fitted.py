@@ -55,8 +55,31 @@ class Fitted:
         InputError
             The cases have other features than train.
         """
+        return self.design.combination.probabilities(self.features(cases))
+
+    def features(self, cases: Cases) -> Tensor:
+        """What the head sees of cases: (B, R), those of all prompts side by side.
+
+        Raises
+        ------
+        InputError
+            The cases have other features than train.
+        """
         cases = self.expected.aligned(cases)
         self.expected.tell(cases)
+        prepared = self._prepared(cases)
+        views = Views(self.design.combination)
+        features = Columns(len(self.readings))
+        users = Counter(id(reading.tokenizer) for reading in self.readings)
+        for number, reading in enumerate(self.readings, start=1):
+            seen = views.of(prepared, reading.member)
+            keep = users[id(reading.tokenizer)] > 1
+            features.append(self.reader.features(reading, seen, f"prompt {number}", keep=keep))
+        self.reader.forget()
+        return features.joined
+
+    def _prepared(self, cases: Cases) -> Cases:
+        """The cases as preprocessing and strategy leave them, once there is room for them."""
         parts = self.design
         longest = parts.preprocessing.length or int(cases.lengths.max())
         layers = self.readings[0].layers
@@ -67,12 +90,4 @@ class Fitted:
                 Setting("scope", "step"),
                 " needs equal lengths",
             )
-        prepared = parts.strategy.transform(parts.preprocessing.transform(cases))
-        features, views = Columns(len(self.readings)), Views(parts.combination)
-        users = Counter(id(reading.tokenizer) for reading in self.readings)
-        for number, reading in enumerate(self.readings, start=1):
-            seen = views.of(prepared, reading.member)
-            keep = users[id(reading.tokenizer)] > 1
-            features.append(self.reader.features(reading, seen, f"prompt {number}", keep=keep))
-        self.reader.forget()
-        return parts.combination.probabilities(features.joined)
+        return parts.strategy.transform(parts.preprocessing.transform(cases))
