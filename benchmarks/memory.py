@@ -18,17 +18,18 @@ from typing import Any
 SHAPES: dict[str, dict[str, Any]] = {
     "default, 1,500 cases x 100": {"cases": 1_500, "timesteps": 100},
     "2,500 cases x 60, 2 prompts": {"cases": 2_500, "timesteps": 60, "n_prompts": 2},
-    "300 cases x 4,000 x 3 features": {"cases": 300, "timesteps": 4_000, "features": 3},
+    "1,000 cases x 4,000 x 3 features": {"cases": 1_000, "timesteps": 4_000, "features": 3},
     "words at the mask, mlp": {
-        "cases": 3_000,
-        "timesteps": 40,
+        "cases": 20_000,
+        "timesteps": 20,
         "tokenizer": "bins",
         "readout": "mask",
-        "head": "mlp:epochs=20",
+        "head": "mlp:epochs=5",
     },
     "predicting 12,000 cases x 60": {"cases": 12_000, "timesteps": 60, "train": 200},
 }
-"""What is fitted, or, where there is a number of cases to fit on, predicted."""
+"""What is fitted, or, where there is a number of cases to fit on, predicted. Each needs more than
+512 MiB: below that nobody is asked."""
 
 
 def main() -> None:
