@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from tsprompt.base.names import for_csv, for_markdown
+from tsprompt.base.numbers import p_value, rank, seconds, share, signed
 from tsprompt.errors import ConfigError
 from tsprompt.report.contents import Report
-from tsprompt.report.numbers import p_value, rank, seconds, share, signed
 
 __all__ = ["FORMATS", "markdown", "render"]
 

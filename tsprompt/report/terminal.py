@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tsprompt.base.names import for_terminal
+from tsprompt.base.numbers import count, p_value, rank, seconds, share, signed
 from tsprompt.base.tables import plain_table
 from tsprompt.report.contents import Report
-from tsprompt.report.numbers import count, p_value, rank, seconds, share, signed
 from tsprompt.report.statistics import ALPHA
 from tsprompt.report.summary import OVERALL
 

@@ -247,7 +247,7 @@ class _Session:
 
 def _results(records: list[Record]) -> Any:
     from tsprompt.base.names import for_terminal
-    from tsprompt.report.numbers import count, seconds, share
+    from tsprompt.base.numbers import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     folds = "fold sd" in records[0].report
@@ -276,7 +276,7 @@ def _spread(records: list[Record]) -> Any:
     import numpy as np
 
     from tsprompt.base.names import for_terminal
-    from tsprompt.report.numbers import share
+    from tsprompt.base.numbers import share
 
     by_method: dict[str, list[float]] = {}
     for record in records:

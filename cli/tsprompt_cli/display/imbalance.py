@@ -17,7 +17,7 @@ def imbalance_table(
     rare: Imbalance, records: list[Record], said: dict[str, Predictions], *, weighted: bool
 ) -> Any:
     """Balanced accuracy, and how much of the rarest class is found, model by model."""
-    from tsprompt.report.numbers import share
+    from tsprompt.base.numbers import share
 
     heads = ("balanced accuracy", f"recall of {rare.rarest}")
     made = table("model", *heads, right=heads, title="Test, each class counted alike")

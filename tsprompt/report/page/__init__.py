@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from base64 import b64encode
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup
 
-from tsprompt.base.names import visible
-from tsprompt.base.version import __version__
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
-from tsprompt.report import numbers
+from tsprompt.page import render
 from tsprompt.report.ablations import ablation_effects
 from tsprompt.report.contents import Report
 from tsprompt.report.page.cases import study_cases
@@ -40,34 +36,7 @@ def page(report: Report, load: Callable[[str], Dataset]) -> str:
         Gives a data set by its name, to draw the hardest cases; where it raises `TspromptError`,
         the page says so instead.
     """
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_read),
-        autoescape=True,
-        finalize=_readable,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update({name: getattr(numbers, name) for name in numbers.__all__})
-    template = environment.get_template("page.html")
-    script = _read("page.js")
-    return template.render(
-        style=Markup(_read("page.css")),
-        script=Markup(script),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        **_contents(report, load),
-    )
-
-
-def _readable(value: Any) -> Any:
-    """What an expression of the template writes: names without what no page may hold."""
-    return value if isinstance(value, Markup) else visible(value)
-
-
-def _read(name: str) -> str:
-    return (files(__name__) / name).read_text(encoding="utf-8")
+    return render(files(__name__), "page.html", script="scatter.js", **_contents(report, load))
 
 
 def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
@@ -75,7 +44,6 @@ def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
     rows = report.overall
     comparison = report.comparison
     return {
-        "version": __version__,
         "alpha": ALPHA,
         "report": report,
         "kinds": kinds,

@@ -16,14 +16,12 @@ from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.tsml import read_predictions
 from tsprompt.data import Dataset
 from tsprompt.errors import ModelFileError, TspromptError
-from tsprompt.report.page.svg import KINDS, MUTED, drawing, inline
+from tsprompt.page.series import DRAWN, series_svg
 
 __all__ = ["CaseStudy", "Confusion", "HardCase", "study_cases"]
 
 HARDEST = 4
 """Cases that are drawn of each set."""
-_FEATURES = 6
-"""Features that are drawn of a case."""
 _CLASSES = 20
 """Up to so many classes a confusion matrix is drawn; of more, only the most frequent confusions."""
 _CONFUSIONS = 12
@@ -175,8 +173,8 @@ def _draw(
         notes.append("The cases are not drawn: the set on this machine has other labels of test.")
         return cases
     features = dataset.test.cases.n_features
-    if features > _FEATURES:
-        notes.append(f"Of {features} features the first {_FEATURES} are drawn.")
+    if features > DRAWN:
+        notes.append(f"Of {features} features the first {DRAWN} are drawn.")
     return [
         dataclasses.replace(case, figure=_figure(dataset, case, f"{identity}-case{case.number}"))
         for case in cases
@@ -184,25 +182,9 @@ def _draw(
 
 
 def _figure(dataset: Dataset, case: HardCase, name: str) -> Markup:
-    from matplotlib.figure import Figure
-
     series = dataset.test.cases[case.number]
-    with drawing():
-        figure = Figure(figsize=(3.1, 1.5))
-        axes = figure.add_subplot()
-        mean = _class_mean(dataset, case.truth)
-        if mean is not None:
-            axes.plot(mean, color=MUTED, linewidth=1, linestyle=(0, (3, 2)))
-        colours = list(KINDS.values())
-        for feature in range(min(series.shape[1], _FEATURES)):
-            colour = colours[feature % len(colours)]
-            axes.plot(series[:, feature], color=colour, linewidth=1.2)
-        axes.tick_params(labelsize=9)
-        axes.locator_params(nbins=4)
-        axes.margins(x=0.01)
-        return inline(
-            figure, name, f"Case {case.number} of test: {len(series)} timesteps, class {case.truth}"
-        )
+    title = f"Case {case.number} of test: {len(series)} timesteps, class {case.truth}"
+    return series_svg(series, name, title, beside=_class_mean(dataset, case.truth))
 
 
 def _class_mean(dataset: Dataset, label: str) -> npt.NDArray[np.float32] | None:

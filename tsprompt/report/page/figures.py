@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tsprompt.base.numbers import rank, share
+from tsprompt.page.svg import INK, KINDS, MUTED, drawing, inline
 from tsprompt.report.ablations import Ablations
-from tsprompt.report.numbers import rank, share
-from tsprompt.report.page.svg import INK, KINDS, MUTED, drawing, inline
 from tsprompt.report.statistics import ALPHA, Comparison
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How reports spell numbers; what isn't there is a dash."""
+"""How tables and pages spell numbers; what isn't there is a dash."""
 
 from __future__ import annotations
 
