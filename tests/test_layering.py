@@ -143,6 +143,7 @@ def test_data_is_opened_by_the_package_that_it_lies_in(module: str) -> None:
     [
         "errors",
         "base.registry",
+        "base.part_files",
         "base.part",
         "base.spec",
         "base.kinds",

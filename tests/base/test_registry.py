@@ -52,6 +52,26 @@ def test_registered_parts_are_found_by_importing_their_package() -> None:
     assert Kernels.name == "kernels"
 
 
+ASKED = """
+import sys
+from tsprompt.base.kinds import KINDS
+registries = {name: kind.registry() for name, kind in KINDS.items()}
+assert registries["head"]["ridge"].name == "ridge"
+names = {name: list(registry) for name, registry in registries.items()}
+print("tsprompt.heads.mlp" in sys.modules, "tsprompt.tuners.policy" in sys.modules)
+for name, kind in KINDS.items():
+    registries[name]._import_own()
+    assert sorted(registries[name]._parts) == names[name], name
+    assert all(registries[name][one].name == one for one in names[name])
+"""
+
+
+def test_names_are_known_without_importing_the_parts() -> None:
+    """All that are in the sources, and no others, are there once everything is imported."""
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
     with pytest.raises(ConfigError, match="no tokenizer is called 'kernel'; did you mean kernels"):
         tokenizers.build("kernel")

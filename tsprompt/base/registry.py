@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from numbers import Real
 from typing import Any, Generic, TypeVar
 
 from tsprompt.base.kinds import KINDS
+from tsprompt.base.part_files import registered_in, sources_of
 from tsprompt.base.plugins import Plugin, plugins
 from tsprompt.base.spec import parse_spec, type_value
 from tsprompt.errors import ConfigError, near_names
@@ -27,13 +28,13 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """All parts of one kind (`tokenizer`, `prompt`, ...), found by importing their package."""
+    """All parts of one kind (`tokenizer`, `prompt`, ...): each is a file of their package, and is
+    imported when it is asked for."""
 
     def __init__(self, kind: str, package: str | None = None) -> None:
         self.kind = kind
         self.package = package or KINDS[kind].package
         self._parts: dict[str, type[T]] = {}
-        self._imported = False
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
         """Class decorator. A name can be taken once.
@@ -60,13 +61,21 @@ class Registry(Generic[T]):
         return add
 
     def __iter__(self) -> Iterator[str]:
-        self._import_all()
-        return iter(sorted(self._parts))
+        """Names of all parts. Nothing is imported for them but what other packages bring."""
+        plugins.load()
+        return iter(sorted({*self._own, *self._parts}))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in list(self)
 
     def __getitem__(self, name: str) -> type[T]:
-        self._import_all()
+        """The part of this name. Of our own files, that which registers it is imported."""
+        if name not in self._parts and name in self._own:
+            importlib.import_module(self._own[name])
         if name not in self._parts:
-            raise ConfigError(f"no {self.kind} is called {name!r}; {near_names(name, self._parts)}")
+            names = list(self)  # others may bring it
+        if name not in self._parts:
+            raise ConfigError(f"no {self.kind} is called {name!r}; {near_names(name, names)}")
         return self._parts[name]
 
     def build(self, spec: object) -> T:
@@ -80,7 +89,7 @@ class Registry(Generic[T]):
             The name or an option is unknown, or a value is out of range.
         """
         if not isinstance(spec, str):
-            if type(spec) not in [self[name] for name in self]:
+            if type(spec) not in self._parts.values():  # it is given, so its file was imported
                 raise ConfigError(f"{spec!r} is not a {self.kind}; give one of: {', '.join(self)}")
             return dataclasses.replace(spec)  # type: ignore[type-var,return-value]
         name, options = parse_spec(spec)
@@ -115,16 +124,24 @@ class Registry(Generic[T]):
 
     def origin(self, name: str) -> Plugin | None:
         """The plugin that brings the part called `name`; None of our own."""
+        if name in self._own:
+            return None
+        plugins.load()
         return plugins.origin(self[name])
 
-    def _import_all(self) -> None:
-        self._import_own()
-        plugins.load()
-
     def _import_own(self) -> None:
-        if self._imported:
-            return
-        self._imported = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(getattr(package, "__path__", ()), self.package + "."):
-            importlib.import_module(module.name)
+        for module in dict.fromkeys(self._own.values()):
+            importlib.import_module(module)
+
+    @cached_property
+    def _own(self) -> dict[str, str]:
+        """Name -> module, of our own parts. The names are read from the sources: importing all of
+        them takes seconds, and most who ask need one."""
+        found = {}
+        for module, text in sources_of(self.package):
+            if text is None:
+                importlib.import_module(module)
+            else:
+                names = registered_in(text, self.package.rpartition(".")[2])
+                found.update(dict.fromkeys(names, module))
+        return found

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import linkage
 from torch import Tensor
 
 from tsprompt.base.part import require, require_one_of
@@ -117,6 +116,8 @@ def _tree(means: npt.NDArray[np.float64]) -> list[list[int]]:
     """For each node of a binary tree, from the root on, on which side (0, 1, or -1: not below it)
     each class lies."""
     n_classes = len(means)
+    from scipy.cluster.hierarchy import linkage  # slow to import, and new cases need none
+
     below: list[list[int]] = [[label] for label in range(n_classes)]
     nodes = []
     for left, right, *_ in linkage(means, "average"):

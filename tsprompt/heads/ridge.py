@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, NotRequired
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from tsprompt import progress
@@ -230,6 +229,8 @@ class Ridge(Head):
             chances = _softmax(scores / np.exp(log_temperature))
             losses = -np.log(np.maximum(chances[rows, labels], 1e-12))
             return float(losses.mean() if counted is None else losses @ counted / count)
+
+        from scipy.optimize import minimize_scalar  # slow to import, and new cases need none
 
         coldest = np.log(_coldest(count))
         found = minimize_scalar(loss, bounds=(coldest, max(3.0, coldest + 1)), method="bounded")

@@ -107,8 +107,8 @@ class Design:
                 Setting("strategy", "shared"),
                 f", or a prompt of tokens with {self.strategy.name!r}",
             )
-        allowed = self.train.tuners_of(tuners_for(self.prompt))
-        if self.tuner.name not in allowed:
+        if self.tuner.name not in self.train.tuners_of(self._finders()):
+            allowed = self.train.tuners_of(tuners_for(self.prompt))
             if self.train.tunes_model:
                 raise ConfigError(
                     Setting("train", self.train.name),
@@ -144,6 +144,11 @@ class Design:
                 Setting("readout", "mask"),
                 f", not {self.readout.name!r}",
             )
+
+    def _finders(self) -> tuple[str, ...]:
+        """Tuners that can find the prompt, without a look at those that nobody asked for."""
+        own = (self.tuner.name,) if self.prompt.name in self.tuner.finds else ()
+        return (*self.prompt.tuners, *own)
 
     def check_zero_shot(self) -> None:
         """See that nothing here learns from labelled cases.
