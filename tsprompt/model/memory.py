@@ -86,7 +86,8 @@ class Need:
             return 0
         columns = self.readings * self.width
         if not self.ridge:
-            return 2 * self.cases * columns * _FLOAT
+            # Standardised, and divided into what it learns from and what it validates on.
+            return 3 * self.cases * columns * _FLOAT
         solved = min(self.cases, _SOLVED_CASES)
         part = 2 * self.cases * min(columns, _COLUMNS) * _FLOAT
         return _SOLVED_TABLES * solved**2 * 8 + part
