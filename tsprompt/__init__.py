@@ -21,6 +21,7 @@ __all__ = [
     "ModelFileError",
     "PluginError",
     "PromptClassifier",
+    "Socket",
     "Split",
     "TspromptError",
     "TspromptNotice",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         TspromptError,
         TspromptNotice,
     )
+    from tsprompt.serving.socket import Socket
 
 # Exported name -> module that holds it. Imported on first use: `import tsprompt` alone, and with
 # it `tsprompt --help`, stays free of torch.
@@ -53,6 +55,7 @@ _EXPORTS = {
     "ModelFileError": "tsprompt.errors",
     "PluginError": "tsprompt.errors",
     "PromptClassifier": "tsprompt.classifier",
+    "Socket": "tsprompt.serving.socket",
     "Split": "tsprompt.data",
     "TspromptError": "tsprompt.errors",
     "TspromptNotice": "tsprompt.errors",

@@ -30,7 +30,7 @@ from tsprompt.model.fitted import Fitted
 from tsprompt.model.memory import Shape, check_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.open_backbone import open_backbone
-from tsprompt.model.saving import load, save
+from tsprompt.model.saving import Saved, load, save
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.warm_start import choose_source, read_sources, task_vector
 from tsprompt.preprocessings import Preprocessing
@@ -420,9 +420,13 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
 
         With a `digest`, as `tsprompt show` prints it, another model than that one is refused.
         """
-        saved = load(
-            Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens, digest=digest
+        return cls.restored(
+            load(Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens, digest=digest)
         )
+
+    @classmethod
+    def restored(cls, saved: Saved) -> PromptClassifier:
+        """The estimator of what `tsprompt.model.saving.load` gave."""
         classifier = cls(**saved.choices)
         classifier.fitted_ = saved.fitted
         return classifier

@@ -30,7 +30,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.packing import pack, unpack
 from tsprompt.base.state import check_state
-from tsprompt.base.tensor_folder import FolderFormat, check_digest, write_folder
+from tsprompt.base.tensor_folder import FolderFormat, check_digest, digest_of, write_folder
 from tsprompt.base.version import __version__
 from tsprompt.contexts import contexts
 from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
@@ -63,6 +63,8 @@ class Saved:
     fitted: Fitted
     choices: dict[str, Any]
     """The arguments of the estimator that fits it again."""
+    digest: str
+    """Over all that the folder holds."""
 
 
 def save(fitted: Fitted, path: Path, choices: dict[str, Any], details: dict[str, Any]) -> Path:
@@ -216,7 +218,7 @@ def load(
         _check_plugins(path, header.get("plugins", []))
         fitted = _rebuild(header, state, machine)
         _try_out(fitted)
-    return Saved(fitted, choices)
+    return Saved(fitted, choices, digest_of(header))
 
 
 def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
