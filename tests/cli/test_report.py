@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +51,25 @@ def test_it_prints_tables_that_fit(folder: Path) -> None:
         "ridge_1 [x]",
         "6/0/0",
         "Pairs of methods",
-        "Holm, α = 0.05",
+        "It takes 7 sets at least",
+        "better, or worse, by more than 0.01",
         "Accuracy on each set",
         "FISH_%$&",
     ):
         assert said in done.stdout
     assert done.stderr == ""
+
+
+def test_what_is_level_can_be_said_otherwise(folder: Path) -> None:
+    file = folder.parent / "told.json"
+    done = run(folder, "--rope", "0.1", "--json", str(file))
+    assert "by more than 0.1" in done.stdout
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert [one["p_level"] for one in told["methods"]][1:] == [1, 1]
+    assert "It takes 7 sets at least" in told["unshown"]
+    refused = run(folder, "--rope", "2")
+    assert refused.exit_code == 2
+    assert "--rope 2" in refused.stderr
 
 
 def test_many_methods_stand_in_rows(folder: Path, make_record: Make) -> None:
@@ -68,7 +82,7 @@ def test_many_methods_stand_in_rows(folder: Path, make_record: Make) -> None:
     assert "Accuracy on each set" not in done.stdout
     assert "Pairs of methods" not in done.stdout
     rows = [one for one in done.stdout.splitlines() if one.startswith("a method with a name 7")]
-    assert len(rows) == 1 + len(SETS)
+    assert len(rows) == 2 + len(SETS)  # also its chances
 
 
 def test_published_results_stand_beside(folder: Path) -> None:

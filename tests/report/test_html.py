@@ -145,11 +145,26 @@ def test_tables_are_sorted_by_buttons(text: str) -> None:
     assert {one["aria-sort"] for one in sortable} == {"none", "ascending", "descending"}
 
 
+def test_a_diagram_is_drawn_only_where_something_can_be_shown(make_record: Make) -> None:
+    # Ten pairs: 10 x 2/2^9 is below 0.05, 10 x 2/2^8 is not.
+    few, enough = (
+        page(make_report(Results(Path(), records_of(make_record, sets), [])), no_data)
+        for sets in (8, 9)
+    )
+    for text, shown in ((few, False), (enough, True)):
+        labels = [str(one.get("aria-label")) for one in Elements(text).all("svg")]
+        assert any(one.startswith("Critical-difference") for one in labels) is shown
+        assert ("It takes 9 sets at least" in text) is not shown
+        assert ("Holm p" in text) is shown
+        assert "Better/level/worse, %" in text
+        assert "Sets to see it" in text
+
+
 def test_figures_say_what_they_show_and_take_the_pages_colours(text: str) -> None:
     figures = [one for one in Elements(text).all("svg") if one.get("class") == "figure"]
     assert all(one["role"] == "img" and one["aria-label"] for one in figures)
     labels = " ".join(str(one["aria-label"]) for one in figures)
-    for said in ("Critical-difference diagram", "Accuracy against time", "Accuracy added", "Case"):
+    for said in ("Accuracy against time", "Accuracy added", "Case"):
         assert said in labels
     assert "currentColor" in text
     assert "#0101" not in text

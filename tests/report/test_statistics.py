@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from scipy.stats import ttest_1samp, wilcoxon
 
 from tsprompt.benchmark import Record
-from tsprompt.report import OVERALL, Report, Results, make_report
+from tsprompt.errors import ConfigError
+from tsprompt.report import OVERALL, Report, Results, make_report, markdown, report_json
 from tsprompt.report.ablations import ablation_effects
+from tsprompt.report.power import sets_to_see
 from tsprompt.report.statistics import compare_methods, too_few
 
 Make = Callable[..., Record]
@@ -209,7 +212,36 @@ def test_an_ablation_without_a_models_name_belongs_to_the_only_model() -> None:
     [found] = ablation_effects(table, {"shared": "model", "no LM": "ablation"})
     assert found.table["part"].tolist() == ["language model"]
     both = table.assign(other=0.5)
-    assert not ablation_effects(both, {"shared": "model", "other": "model", "no LM": "ablation"})
+    kinds = {"shared": "model", "other": "model", "no LM": "ablation"}
+    assert not ablation_effects(both, kinds)
+    assert [one.model for one in ablation_effects(both, kinds, "shared")] == ["shared"]
+
+
+def test_ablations_say_how_many_sets_it_takes_to_see_as_much() -> None:
+    row = ablation_effects(SETS, KINDS)[0].table.iloc[0]
+    assert row["sd"] == pytest.approx(np.std([0.1, 0, -0.05], ddof=1))
+    assert row["needed"] == sets_to_see(row["mean"], row["sd"])
+
+
+def test_the_report_has_the_chances_and_the_ablations(make_record: Make) -> None:
+    records = everywhere(make_record, sets=7, a=0.8, b=0.9)
+    records += [make_record(f"S{i}", "no LM", 0.79 - i / 50, kind="ablation") for i in range(7)]
+    report = report_of(records, reference="a", rope=0.2)
+    overall = report.overall.set_index("method")
+    assert overall.loc["b", "p_level"] > 0.99
+    assert report_of(records, reference="a").overall.set_index("method").loc["b", "p_worse"] > 0.9
+    assert [one.model for one in report.ablations] == ["a"]
+    assert not report_of(records).ablations  # of which model, nobody has said
+    told = json.loads(report_json(report))
+    assert told["ablations"][0]["model"] == "a"
+    assert told["ablations"][0]["needed"] >= 6
+    assert told["unshown"] is None
+    assert {"p_better", "p_level", "p_worse"} <= told["methods"][0].keys()
+    text = markdown(report)
+    assert "## What each part of a adds" in text
+    assert "better/level/worse by 0.2, %" in text
+    with pytest.raises(ConfigError, match="no difference between accuracies"):
+        report_of(records, rope=-0.01)
 
 
 def test_ablations_with_few_shots_belong_to_the_model_with_few_shots() -> None:

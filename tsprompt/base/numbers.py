@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count", "p_value", "rank", "seconds", "share", "signed"]
+__all__ = ["chances", "count", "p_value", "percent", "rank", "seconds", "share", "signed", "span"]
 
 
 def share(value: float | None) -> str:
@@ -15,6 +15,23 @@ def share(value: float | None) -> str:
 def signed(value: float | None) -> str:
     """+0.012, or a dash."""
     return f"{value:+.3f}".replace("-", "−") if _there(value) else "–"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """-0.002 to +0.006, or a dash."""
+    return f"{signed(low)} to {signed(high)}" if _there(low) and _there(high) else "–"
+
+
+def percent(value: float | None) -> str:
+    """97 %, or a dash."""
+    return f"{100 * value:.0f} %" if value is not None and _there(value) else "–"
+
+
+def chances(better: float | None, level: float | None, worse: float | None) -> str:
+    """97/3/0, in per cent, or a dash."""
+    if better is None or level is None or worse is None or not _there(better):
+        return "–"
+    return f"{100 * better:.0f}/{100 * level:.0f}/{100 * worse:.0f}"
 
 
 def rank(value: float | None) -> str:

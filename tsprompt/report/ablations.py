@@ -1,4 +1,5 @@
-"""What each part of a model adds: its accuracy on each set less that of the model without it."""
+"""What each part of a model adds: its accuracy on each set less that of the model without it, and
+how many sets it would take to see as much."""
 
 from __future__ import annotations
 
@@ -9,9 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsprompt.report.summary import DECIMALS
+from tsprompt.report.power import ALPHA, POWER, sets_to_see
+from tsprompt.report.summary import DECIMALS, OVERALL, accuracy_matrix
 
-__all__ = ["Ablations", "ablation_effects"]
+__all__ = ["ABOUT", "Ablations", "ablation_effects", "ablations_in"]
+
+ABOUT = (
+    "Accuracy of a model minus that of the same model without the part: the mean over the sets "
+    "that both have, its 95 % interval (Student's t over sets), and on how many sets it won, tied "
+    "and lost. Sets to see it: what a signed-rank test of this pair alone takes for a chance of "
+    f"{POWER:.0%} to find a difference of this size and spread at {ALPHA}. Nothing is corrected "
+    "here for how many parts there are."
+)
+"""What the table says, in words."""
 
 _PARTS = {
     "no LM": "language model",
@@ -27,13 +38,16 @@ class Ablations:
 
     model: str
     table: pd.DataFrame
-    """A row for each ablation: ablation, part, sets, mean, low and high (a 95 % interval of the
-    mean; NaN where it can't be had), wins, ties, losses of the model."""
+    """A row for each ablation: ablation, part, sets, mean, sd (over sets), low and high (a 95 %
+    interval of the mean), wins, ties, losses of the model, and needed: the sets that it would take
+    to see a difference of this size. NaN where a figure can't be had."""
     differences: dict[str, pd.Series]
     """Ablation -> accuracy of the model minus its own, on each set that both have."""
 
 
-def ablation_effects(accuracy: pd.DataFrame, kinds: Mapping[str, str]) -> list[Ablations]:
+def ablation_effects(
+    accuracy: pd.DataFrame, kinds: Mapping[str, str], owner: str | None = None
+) -> list[Ablations]:
     """The ablations of each model that has some.
 
     Parameters
@@ -42,12 +56,14 @@ def ablation_effects(accuracy: pd.DataFrame, kinds: Mapping[str, str]) -> list[A
         A row for each set, a column for each method; gaps are NaN.
     kinds
         The kind of each method.
+    owner
+        The model that ablations without a model's name belong to, where there are several models.
     """
     methods = [str(name) for name in accuracy.columns]
     models = [name for name in methods if kinds[name] == "model"]
     found: dict[str, dict[str, pd.Series]] = {}
     for name in methods:
-        model = _model_of(name, models) if kinds[name] == "ablation" else None
+        model = _model_of(name, models, owner) if kinds[name] == "ablation" else None
         if model is None:
             continue
         difference = (accuracy[model] - accuracy[name]).dropna().round(DECIMALS)
@@ -63,14 +79,26 @@ def ablation_effects(accuracy: pd.DataFrame, kinds: Mapping[str, str]) -> list[A
     ]
 
 
-def _model_of(ablation: str, models: list[str]) -> str | None:
-    """An ablation is called `MODEL, WHAT`; without a model's name it is of the only one."""
+def ablations_in(summary: pd.DataFrame) -> list[Ablations]:
+    """The same from what `summarise` gives."""
+    if summary.empty:
+        return []
+    rows = summary[summary["dataset"] != OVERALL]
+    kinds = dict(zip(rows["method"].map(str), rows["kind"].map(str), strict=True))
+    return ablation_effects(accuracy_matrix(summary), kinds)
+
+
+def _model_of(ablation: str, models: list[str], owner: str | None) -> str | None:
+    """An ablation is called `MODEL, WHAT`; without a model's name it is of the only one, or of the
+    owner."""
     shots = _shots(ablation)
     alike = [one for one in models if _shots(one) == shots]
     named = [one for one in alike if ablation.startswith(f"{_bare(one)}, ")]
     if named:
         return max(named, key=len)
-    return alike[0] if len(alike) == 1 and ", " not in ablation else None
+    if ", " in ablation:
+        return None
+    return alike[0] if len(alike) == 1 else next((one for one in alike if one == owner), None)
 
 
 def _shots(method: str) -> str:
@@ -85,16 +113,20 @@ def _bare(method: str) -> str:
 def _row(model: str, ablation: str, difference: pd.Series) -> dict[str, object]:
     what = _bare(ablation).removeprefix(f"{_bare(model)}, ")
     low, high = _interval(difference.to_numpy(dtype=float))
+    mean = float(difference.mean())
+    sd = float(difference.std()) if len(difference) > 1 else float("nan")
     return {
         "ablation": ablation,
         "part": _PARTS.get(what, f"against {what}"),
         "sets": len(difference),
-        "mean": float(difference.mean()),
+        "mean": mean,
+        "sd": sd,
         "low": low,
         "high": high,
         "wins": int((difference > 0).sum()),
         "ties": int((difference == 0).sum()),
         "losses": int((difference < 0).sum()),
+        "needed": sets_to_see(mean, sd),
     }
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from tsprompt.benchmark.record import Record
-from tsprompt.errors import ConfigError, near_names
+from tsprompt.errors import ConfigError, Setting, near_names
+from tsprompt.report.ablations import Ablations, ablation_effects
+from tsprompt.report.equivalence import OUTCOMES, ROPE, practical_chances
 from tsprompt.report.load import LeftOut, Results
 from tsprompt.report.published import Published, published_results
 from tsprompt.report.statistics import Comparison, compare_methods, too_few
-from tsprompt.report.summary import OVERALL, apart_from_overall, summarise
+from tsprompt.report.summary import (
+    DECIMALS,
+    OVERALL,
+    accuracy_matrix,
+    apart_from_overall,
+    summarise,
+)
 
 __all__ = ["Failure", "Report", "make_report"]
 
@@ -53,6 +62,10 @@ class Report:
     heading: list[str]
     """Sentences on what is compared with what."""
     left_out: list[LeftOut]
+    rope: float = ROPE
+    """Differences in accuracy up to this are level."""
+    asked: str | None = None
+    """The reference, if it was asked for: ablations without a model's name are then its own."""
 
     @property
     def methods(self) -> list[str]:
@@ -73,28 +86,46 @@ class Report:
             for (method, error), sets in found.items()
         ]
 
-    @property
+    @cached_property
     def overall(self) -> pd.DataFrame:
         """A row for each method, the best mean rank first; how the reference compares with it.
 
-        Columns: those of the summary, and difference, se, wins, ties, losses, p and p_holm, seen
-        from the reference.
+        Columns: those of the summary, and difference, se, wins, ties, losses, p, p_holm, and the
+        chances p_better, p_level and p_worse, seen from the reference.
         """
         rows = self.summary[self.summary["dataset"] == OVERALL].copy()
         rows = rows.sort_values("rank", kind="stable").reset_index(drop=True)
-        names = ["difference", "se", "wins", "ties", "losses", "p", "p_holm"]
+        compared = ["difference", "se", "wins", "ties", "losses", "p", "p_holm"]
+        names = [*compared, *OUTCOMES]
         found = []
         for method in rows["method"]:
             if self.comparison is None or self.reference in (None, method):
                 found.append(dict.fromkeys(names, float("nan")))
             else:
                 pair = self.comparison.pair(str(self.reference), str(method))
-                found.append({name: float(pair[name]) for name in names})
+                chances = zip(OUTCOMES, self._chances(str(method)), strict=True)
+                found.append({**{name: float(pair[name]) for name in compared}, **dict(chances)})
         return rows.join(pd.DataFrame(found, columns=pd.Index(names)))
+
+    @property
+    def ablations(self) -> list[Ablations]:
+        """What each part of each model adds, where there are ablations."""
+        kinds = {one.method: one.kind for one in self.records}
+        return ablation_effects(self.accuracy, kinds, self.asked)
+
+    def _chances(self, method: str) -> tuple[float, float, float]:
+        """That the reference is better in practice than a method, level with it, or worse."""
+        whole = self.accuracy.loc[self.complete]
+        difference = (whole[self.reference] - whole[method]).round(DECIMALS)
+        return practical_chances(difference.to_numpy(dtype=float), self.rope)
 
 
 def make_report(
-    results: Results, *, against: Sequence[str] | None = None, reference: str | None = None
+    results: Results,
+    *,
+    against: Sequence[str] | None = None,
+    reference: str | None = None,
+    rope: float = ROPE,
 ) -> Report:
     """Put a report together.
 
@@ -104,12 +135,21 @@ def make_report(
         Published methods to set beside the results; an empty list: a handful; None: none.
     reference
         The method that the others are compared with.
+    rope
+        Differences in accuracy up to this are level: half the width of the region of practical
+        equivalence.
 
     Raises
     ------
     ConfigError
-        There are no such published results, or no method is called as the reference is.
+        There are no such published results, no method is called as the reference is, or the region
+        is none that accuracies can have.
     """
+    if not 0 <= rope < 1:
+        raise ConfigError(
+            Setting("rope", rope),
+            " is no difference between accuracies; give one of 0 or more and below 1, such as 0.01",
+        )
     records = [apart_from_overall(_with_shots(record)) for record in results.records]
     records, notes = _common_resamples(records)
     published = None if against is None else published_results(records, against)
@@ -120,20 +160,21 @@ def make_report(
         records += published.records
     records.sort(key=lambda record: record.dataset)
     summary = summarise(records)
-    accuracy = _matrix(summary)
+    accuracy = accuracy_matrix(summary)
     somewhere = [str(name) for name in accuracy.columns[accuracy.notna().any()]]
     complete = [str(name) for name in accuracy.index[accuracy[somewhere].notna().all(axis=1)]]
     heading += _lacking(accuracy, somewhere, complete)
     # A method that failed on all sets must not take the others' means away.
-    chosen = [one for one in records if one.dataset in {*complete} and one.method in {*somewhere}]
+    counted = [one for one in records if one.dataset in {*complete} and one.method in {*somewhere}]
     summary = pd.concat(
-        [summary[summary["dataset"] != OVERALL], _overall(chosen)], ignore_index=True
+        [summary[summary["dataset"] != OVERALL], _overall(counted)], ignore_index=True
     )
     whole = accuracy.loc[complete, somewhere]
     few = too_few(whole)
     if few:
         heading.append(few)
     comparison = None if few else compare_methods(whole)
+    chosen = _reference(summary, list(accuracy.columns), reference)
     return Report(
         folder=results.folder,
         records=records,
@@ -141,9 +182,11 @@ def make_report(
         accuracy=accuracy,
         complete=complete,
         comparison=comparison,
-        reference=_reference(summary, list(accuracy.columns), reference),
+        reference=chosen,
         heading=[*heading, *notes],
         left_out=results.left_out,
+        rope=rope,
+        asked=None if reference is None else chosen,
     )
 
 
@@ -209,18 +252,6 @@ def _beside(published: Published, records: Iterable[Record]) -> str:
         f"Beside published results (tsml-eval) on {which} that both have: {' and '.join(kinds)}."
         + (f" Not among them: {', '.join(sorted(ours - published.sets))}." if there < all_ else "")
     )
-
-
-def _matrix(summary: pd.DataFrame) -> pd.DataFrame:
-    if summary.empty:
-        return pd.DataFrame()
-    rows = summary[summary["dataset"] != OVERALL]
-    kinds = ["model", "ablation", "baseline", "published"]
-    order = rows.sort_values("kind", key=lambda kind: kind.map(kinds.index), kind="stable")
-    table = rows.pivot_table(
-        index="dataset", columns="method", values="accuracy", dropna=False, observed=False
-    )
-    return table.reindex(columns=pd.Index(order["method"].unique()))
 
 
 def _lacking(accuracy: pd.DataFrame, somewhere: list[str], complete: list[str]) -> list[str]:

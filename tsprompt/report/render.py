@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from tsprompt.base.names import for_csv, for_markdown
-from tsprompt.base.numbers import p_value, rank, seconds, share, signed
+from tsprompt.base.numbers import chances, count, p_value, rank, seconds, share, signed, span
 from tsprompt.errors import ConfigError
+from tsprompt.report.ablations import ABOUT, Ablations
 from tsprompt.report.contents import Report
 
-__all__ = ["FORMATS", "markdown", "render"]
+__all__ = ["FORMATS", "json_rows", "markdown", "render"]
 
 FORMATS = ("json", "csv", "markdown")
 
@@ -29,13 +30,17 @@ def render(table: pd.DataFrame, form: str, **more: Any) -> str:
         What the JSON holds beside the `rows`; the other formats have no place for it.
     """
     if form == "json":
-        rows = [dict(zip(table.columns, map(_value, row), strict=True)) for row in _rows(table)]
-        return json.dumps({"rows": rows, **more}, indent=1) + "\n"
+        return json.dumps({"rows": json_rows(table), **more}, indent=1) + "\n"
     if form == "csv":
         return _safe(table).to_csv(index=False, lineterminator="\n")
     if form == "markdown":
         return _markdown(table)
     raise ConfigError(f"format {form!r} is not one of: {', '.join(FORMATS)}")
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON has them: null for what is no number."""
+    return [dict(zip(table.columns, map(_value, row), strict=True)) for row in _rows(table)]
 
 
 def _rows(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
@@ -76,16 +81,8 @@ def markdown(report: Report) -> str:
     parts = ["# Results", *map(for_markdown, report.heading)]
     if len(report.overall):
         parts += [f"## Methods over {len(report.complete)} sets", _overall(report)]
-    if report.comparison is not None:
-        parts += [
-            "## Pairs of methods",
-            "Wilcoxon signed-rank tests, Holm-corrected over all pairs; wins, ties and losses are "
-            "those of the first.",
-            _pairs(report.comparison.pairs),
-        ]
-        groups = [f"- {for_markdown(' · '.join(group))}" for group in report.comparison.groups]
-        if groups:
-            parts += ["Not significantly different from each other:", "\n".join(groups)]
+    parts += _compared(report)
+    parts += _ablations(report.ablations)
     matrix = report.accuracy.map(share)
     matrix.insert(0, "set", matrix.index, allow_duplicates=True)  # a method may be called so too
     parts += ["## Accuracy on each set", _markdown(matrix)]
@@ -95,6 +92,51 @@ def markdown(report: Report) -> str:
         told = [f"- {for_markdown(f'{one.file}: {one.reason}')}" for one in report.left_out]
         parts += ["## Files left out", "\n".join(told)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _compared(report: Report) -> list[str]:
+    """Pairs and groups, where there is a comparison."""
+    comparison = report.comparison
+    if comparison is None:
+        return []
+    parts = [
+        "## Pairs of methods",
+        "Wilcoxon signed-rank tests, Holm-corrected over all pairs; wins, ties and losses are "
+        "those of the first.",
+        _pairs(comparison.pairs),
+    ]
+    if comparison.unshown is not None:
+        return [*parts, for_markdown(comparison.unshown)]
+    groups = [f"- {for_markdown(' · '.join(group))}" for group in comparison.groups]
+    if groups:
+        parts += ["Not significantly different from each other:", "\n".join(groups)]
+    return parts
+
+
+def _ablations(found: Iterable[Ablations]) -> list[str]:
+    """What each part of each model adds."""
+    parts: list[str] = []
+    for one in found:
+        rows = one.table
+        told = {
+            "part": rows["part"],
+            "compared with": rows["ablation"],
+            "sets": rows["sets"],
+            "adds": rows["mean"].map(signed),
+            "95 % interval": [*map(span, rows["low"], rows["high"])],
+            "wins/ties/losses": _outcomes(rows),
+            "sets to see it": rows["needed"].map(count),
+        }
+        parts += [
+            f"## What each part of {for_markdown(one.model)} adds",
+            _markdown(pd.DataFrame(told)),
+        ]
+    return [*parts, for_markdown(ABOUT)] if parts else []
+
+
+def _outcomes(rows: pd.DataFrame) -> pd.Series[str]:
+    """Wins, ties and losses in one text."""
+    return rows[["wins", "ties", "losses"]].map("{:.0f}".format).agg("/".join, axis=1)
 
 
 def _overall(report: Report) -> str:
@@ -119,13 +161,16 @@ def _against(report: Report, rows: pd.DataFrame) -> dict[str, pd.Series[str]]:
     if report.comparison is None:
         return {}
     apart = rows["difference"].map(signed) + " ± " + rows["se"].map(share)
-    counts = rows[["wins", "ties", "losses"]].map("{:.0f}".format).agg("/".join, axis=1)
+    practical = [*map(chances, rows["p_better"], rows["p_level"], rows["p_worse"])]
     other = rows["method"] != report.reference
     return {
         f"{report.reference} minus it": apart.where(other, ""),
-        "wins/ties/losses": counts.where(other, ""),
+        "wins/ties/losses": _outcomes(rows).where(other, ""),
         "p": rows["p"].map(p_value).where(other, ""),
         "Holm p": rows["p_holm"].map(p_value).where(other, ""),
+        f"better/level/worse by {report.rope:g}, %": pd.Series(practical, rows.index).where(
+            other, ""
+        ),
     }
 
 

@@ -2,8 +2,10 @@
 
 The comparison is over sets, as Demšar (2006) and Benavoli et al. (2016) recommend: of each pair of
 methods the accuracies on the same sets are compared by the signed-rank test (exact up to 50 sets
-without ties, else by the normal approximation), differences of zero being split evenly between both
-sides; the p values of all pairs are corrected together.
+without ties, else by the normal approximation, but never below the smallest p value that there is
+with so many sets), differences of zero being split evenly between both sides; the p values of all
+pairs are corrected together. Where the sets are so few that no corrected p value can be
+significant, none is given: it would say nothing about the methods.
 """
 
 from __future__ import annotations
@@ -15,12 +17,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tsprompt.report.power import ALPHA, least_p, most_pairs, sets_for
 from tsprompt.report.summary import DECIMALS
 
 __all__ = ["ALPHA", "Comparison", "compare_methods", "too_few"]
 
-ALPHA = 0.05
-"""Differences with a corrected p value below this are called significant."""
 MIN_SETS = 3
 
 
@@ -32,12 +33,15 @@ class Comparison:
     """Mean rank of each method, best first."""
     pairs: pd.DataFrame
     """A row for each pair: a, b, difference (mean of a minus mean of b), se (its standard error
-    over sets), wins, ties, losses (of a), p, and p_holm."""
+    over sets), wins, ties, losses (of a), p, and p_holm (NaN where `unshown` says why)."""
     p_holm: pd.DataFrame
     """Corrected p values, methods by methods."""
     groups: list[list[str]]
     """Critical-difference groups: the largest sets of methods, no two of them significantly
-    different, best first; methods that differ from all others are in none."""
+    different, best first; methods that differ from all others are in none. Empty where `unshown`
+    says why."""
+    unshown: str | None = None
+    """Why no pair can be shown to differ, whatever the accuracies are; None: it can."""
 
     def pair(self, a: str, b: str) -> pd.Series:
         """The comparison of two methods, seen from `a`."""
@@ -91,11 +95,33 @@ def compare_methods(accuracy: pd.DataFrame) -> Comparison:
             }
         )
     pairs = pd.DataFrame(rows)
-    pairs["p_holm"] = multipletests(pairs["p"], method="holm")[1]
+    unshown = _unshown(len(accuracy), len(pairs))
+    pairs["p_holm"] = multipletests(pairs["p"], method="holm")[1] if unshown is None else np.nan
     p_holm = pd.DataFrame(1.0, index=ordered.columns, columns=ordered.columns)
     for a, b, p in zip(pairs["a"], pairs["b"], pairs["p_holm"], strict=True):
         p_holm.loc[a, b] = p_holm.loc[b, a] = p
-    return Comparison(ranks, pairs, p_holm, _groups(p_holm))
+    groups = _groups(p_holm) if unshown is None else []
+    return Comparison(ranks, pairs, p_holm, groups, unshown)
+
+
+def _unshown(sets: int, pairs: int) -> str | None:
+    """A sentence where so many pairs can't be told apart with so few sets."""
+    if pairs * least_p(sets) < ALPHA:
+        return None
+    smallest = (
+        f"the smallest p of a signed-rank test on {sets} sets is 2/2^{sets} = {least_p(sets):.2g}"
+    )
+    if pairs == 1:
+        return (
+            f"No difference can be significant with so few sets: {smallest}. It takes "
+            f"{sets_for(1)} sets at least."
+        )
+    few = most_pairs(sets)
+    fewer = f", or no more than {few} {'pair' if few == 1 else 'pairs'}" if few else ""
+    return (
+        f"No difference can be significant with so few sets: {smallest}, and Holm's correction "
+        f"takes it times {pairs:,} pairs. It takes {sets_for(pairs)} sets at least{fewer}."
+    )
 
 
 def _wilcoxon(difference: pd.Series) -> float:
@@ -104,7 +130,8 @@ def _wilcoxon(difference: pd.Series) -> float:
     ties = difference.eq(0).any() or difference.abs().duplicated().any()
     # With ties, scipy's exact test would go through all 2^n signs: seconds for each pair.
     method: Literal["auto", "approx"] = "approx" if ties else "auto"
-    return float(wilcoxon(difference, zero_method="zsplit", method=method).pvalue)
+    found = wilcoxon(difference, zero_method="zsplit", method=method).pvalue
+    return max(float(found), least_p(len(difference)))
 
 
 def _groups(p_holm: pd.DataFrame) -> list[list[str]]:

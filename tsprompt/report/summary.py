@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from tsprompt.benchmark.record import Record
 
-__all__ = ["DECIMALS", "OVERALL", "apart_from_overall", "summarise"]
+__all__ = ["DECIMALS", "OVERALL", "accuracy_matrix", "apart_from_overall", "summarise"]
 
 OVERALL = "overall"
 """What the rows over all sets have in the column `dataset`."""
@@ -63,6 +63,22 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
     table.loc[table["failed"] > 0, [*_MEASURES, "accuracy_sd"]] = np.nan
     table["rank"] = table.groupby("dataset", sort=False)["accuracy"].transform(_ranks)
     return pd.concat([table, _overall(runs, table)], ignore_index=True)
+
+
+def accuracy_matrix(summary: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracies: a row for each set, a column for each method, models first.
+
+    NaN where there is none.
+    """
+    if summary.empty:
+        return pd.DataFrame()
+    rows = summary[summary["dataset"] != OVERALL]
+    kinds = ["model", "ablation", "baseline", "published"]
+    order = rows.sort_values("kind", key=lambda kind: kind.map(kinds.index), kind="stable")
+    table = rows.pivot_table(
+        index="dataset", columns="method", values="accuracy", dropna=False, observed=False
+    )
+    return table.reindex(columns=pd.Index(order["method"].unique()))
 
 
 def apart_from_overall(record: Record) -> Record:

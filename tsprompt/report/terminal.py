@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from tsprompt.base.names import for_terminal
-from tsprompt.base.numbers import count, p_value, rank, seconds, share, signed
+from tsprompt.base.numbers import count, p_value, percent, rank, seconds, share, signed, span
 from tsprompt.base.tables import plain_table
+from tsprompt.report.ablations import ABOUT, Ablations
 from tsprompt.report.contents import Report
-from tsprompt.report.statistics import ALPHA
+from tsprompt.report.equivalence import OUTCOMES
+from tsprompt.report.statistics import ALPHA, Comparison
 from tsprompt.report.summary import OVERALL
 
-__all__ = ["comparison_tables", "report_tables"]
+__all__ = ["ablation_tables", "comparison_tables", "report_tables"]
 
 _ALL_PAIRS = 15
 """Up to so many pairs of methods are shown; of more, only those with the reference."""
@@ -86,8 +88,13 @@ def report_tables(report: Report, console: Console) -> Iterator[RenderableType]:
             yield ""
             yield _pairs(report.comparison.pairs)
         yield ""
-        yield from _groups(report.comparison.groups)
+        yield from _groups(report.comparison)
+        yield ""
+        title = f"Chances that {report.reference} is better, or worse, by more than {report.rope:g}"
+        yield for_terminal(title, "bold")
+        yield _practical(report)
     yield ""
+    yield from ablation_tables(report.ablations)
     matrix = _matrix(report.accuracy)
     endless = console.options.update(max_width=10_000)
     if Measurement.get(console, endless, matrix).maximum <= console.width:
@@ -106,22 +113,37 @@ def _leaderboard(report: Report) -> Table:
     made.add_column("method", overflow="fold", vertical="bottom")
     spread = bool(rows["accuracy_sd"].notna().any())
     heads = ["accuracy ± sd" if spread else "accuracy", "mean\nrank"]
-    heads += ["wins/ties/\nlosses", "Holm\np"] if compared else []
+    tested = compared and report.comparison is not None and report.comparison.unshown is None
+    heads += ["wins/ties/\nlosses"] if compared else []
+    heads += ["Holm\np"] if tested else []
     for head in (*heads, "fit\nseconds", "predict\nseconds"):
         made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for row in rows.to_dict("records"):
         accuracy = _accuracy(row, spread)
         cells: list[RenderableType] = [for_terminal(row["method"]), accuracy, rank(row["rank"])]
         if compared:
-            cells += [_outcome(row, report.reference), p_value(row["p_holm"])]
+            cells += [_outcome(row, report.reference)]
+            cells += [p_value(row["p_holm"])] if tested else []
         cells += [seconds(row["fit_seconds"]), seconds(row["predict_seconds"])]
         made.add_row(*cells, style="bold" if row["method"] == report.reference else "")
     if compared:
-        made.caption = for_terminal(
-            f"Wins, ties and losses of {report.reference}; p of Wilcoxon signed-rank "
-            "tests with it, Holm-corrected over all pairs."
-        )
+        p = "; p of Wilcoxon signed-rank tests with it, Holm-corrected over all pairs" * tested
+        made.caption = for_terminal(f"Wins, ties and losses of {report.reference}{p}.")
         made.caption_justify = "left"
+    return made
+
+
+def _practical(report: Report) -> Table:
+    """How likely it is that the reference is better or worse by so much that it matters."""
+    made = plain_table()
+    made.add_column("method", overflow="fold")
+    for head in ("better", "level", "worse"):
+        made.add_column(head, justify="right", no_wrap=True)
+    for row in report.overall.to_dict("records"):
+        if row["method"] != report.reference:
+            chances = (percent(row[outcome]) for outcome in OUTCOMES)
+            made.add_row(for_terminal(row["method"]), *chances)
+    made.caption, made.caption_justify = "Bayesian signed-rank test over sets.", "left"
     return made
 
 
@@ -155,12 +177,43 @@ def _pairs(pairs: pd.DataFrame) -> Table:
     return made
 
 
-def _groups(groups: list[list[str]]) -> Iterator[RenderableType]:
-    if not groups:
+def _groups(comparison: Comparison) -> Iterator[RenderableType]:
+    if comparison.unshown is not None:
+        yield for_terminal(comparison.unshown)
+        return
+    if not comparison.groups:
         yield f"All methods differ significantly from each other (Holm, α = {ALPHA})."
         return
     yield f"Not significantly different from each other (Holm, α = {ALPHA}):"
-    yield from (for_terminal(f"  {' · '.join(group)}") for group in groups)
+    yield from (for_terminal(f"  {' · '.join(group)}") for group in comparison.groups)
+
+
+def ablation_tables(found: Iterable[Ablations]) -> Iterator[RenderableType]:
+    """What each part of each model adds, a table for each model that has ablations."""
+    for one in found:
+        made = plain_table(f"What each part of {one.model} adds")
+        made.add_column("part", overflow="fold", vertical="bottom")
+        heads = (
+            "sets",
+            "accuracy\nadded",
+            "95 %\ninterval",
+            "wins/ties/\nlosses",
+            "sets to\nsee it",
+        )
+        for head in heads:
+            made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+        for row in one.table.to_dict("records"):
+            made.add_row(
+                for_terminal(row["part"]),
+                str(row["sets"]),
+                signed(row["mean"]),
+                span(row["low"], row["high"]),
+                _outcome({**row, "method": None}, ""),
+                count(row["needed"]),
+            )
+        made.caption, made.caption_justify = for_terminal(ABOUT), "left"
+        yield made
+        yield ""
 
 
 def _matrix(accuracy: pd.DataFrame) -> Table:

@@ -16,8 +16,11 @@ from tsprompt_cli.own_data import Loaded, Parting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
+
     from tsprompt.benchmark import Cell, Record
     from tsprompt.data import Dataset
+    from tsprompt.report import Ablations
 
 __all__ = ["compare"]
 
@@ -174,11 +177,25 @@ def _legend(done: list[Record], what: str) -> str:
 
 
 def _print(done: list[Record], form: Format, output: Path | None, what: str) -> None:
-    from tsprompt.report import comparison_tables, render, summarise
+    from tsprompt.report import ablation_rows, ablations_in, comparison_tables, render, summarise
 
     summary = summarise(done)
+    shares = ablations_in(summary)
     if form is Format.TABLE:
         spaced = [one for made in comparison_tables(summary) for one in (made, "")]
-        show(*spaced, _legend(done, what))
+        show(*spaced, *_shares(shares), _legend(done, what))
     else:
-        emit(render(summary, form, records=[record.as_dict() for record in done]), output)
+        told = [record.as_dict() for record in done]
+        emit(render(summary, form, ablations=ablation_rows(shares), records=told), output)
+
+
+def _shares(shares: list[Ablations]) -> list[RenderableType]:
+    """What each part adds; of one set nothing can be said."""
+    from tsprompt.report import ablation_tables
+
+    if any(one.table["sets"].max() > 1 for one in shares):
+        return [*ablation_tables(shares)]
+    told = (
+        "[dim]What each part of a model adds is told with an interval over two sets or more.[/dim]"
+    )
+    return [told] if shares else []

@@ -51,10 +51,19 @@ def report(
             show_default=False,
         ),
     ] = None,
+    rope: Annotated[
+        float,
+        typer.Option(
+            metavar="ACCURACY",
+            help="Differences up to this are level: the region of practical equivalence of the "
+            "Bayesian signed-rank test.",
+        ),
+    ] = 0.01,
     html: Annotated[Path | None, _file("Write a page for a browser, all in one file.")] = None,
     latex: Annotated[Path | None, _file("Write the accuracies as a LaTeX table.")] = None,
     csv: Annotated[Path | None, _file("Write all figures, a row for each set and method.")] = None,
     markdown: Annotated[Path | None, _file("Write the tables as Markdown.")] = None,
+    json: Annotated[Path | None, _file("Write all that the tables say as JSON.")] = None,
     aeon: Annotated[
         Path | None,
         typer.Option(
@@ -69,19 +78,20 @@ def report(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Report results: ranks, Wilcoxon tests with Holm, critical-difference groups, accuracies."""
+    """Report results: ranks, tests over sets, what each part of a model adds, accuracies."""
     from tsprompt.base.files import check_file
     from tsprompt.errors import Setting
     from tsprompt.report import load_results, make_report, report_tables, write_packed
 
-    files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown, "pack": pack}
+    files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
+    files |= {"json": json, "pack": pack}
     for option, file in files.items():
         if file is not None:
             check_file(file, Setting(option))
     found = load_results(results)
-    made = make_report(found, against=_columns(against), reference=reference)
+    made = make_report(found, against=_columns(against), reference=reference, rope=rope)
     show(*report_tables(made, console()))
-    _write(made, {"latex": latex, "csv": csv, "markdown": markdown})
+    _write(made, {"latex": latex, "csv": csv, "markdown": markdown, "json": json})
     if html is not None:
         emit(_page(made, data_dir), html)
     if aeon is not None:
@@ -114,6 +124,7 @@ def _write(report: Report, files: dict[str, Path | None]) -> None:
         "latex": reports.latex,
         "csv": lambda one: reports.render(one.summary, "csv"),
         "markdown": reports.markdown,
+        "json": reports.report_json,
     }
     for form, file in files.items():
         if file is not None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
 from tsprompt.page import render
-from tsprompt.report.ablations import ablation_effects
+from tsprompt.report.ablations import ABOUT
 from tsprompt.report.contents import Report
 from tsprompt.report.page.cases import study_cases
 from tsprompt.report.page.figures import (
@@ -21,7 +21,7 @@ from tsprompt.report.page.figures import (
     accuracy_against_time,
     critical_differences,
 )
-from tsprompt.report.statistics import ALPHA
+from tsprompt.report.statistics import ALPHA, Comparison
 from tsprompt.report.summary import OVERALL
 
 __all__ = ["page"]
@@ -50,16 +50,25 @@ def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
         "overall": rows.to_dict("records"),
         "pairs": [] if comparison is None else comparison.pairs.to_dict("records"),
         "groups": [] if comparison is None else comparison.groups,
-        "cd": None if comparison is None else critical_differences(comparison, kinds),
+        "unshown": None if comparison is None else comparison.unshown,
+        "cd": _diagram(comparison, kinds),
         "time": accuracy_against_time(rows),
+        "about_ablations": ABOUT,
         "ablations": [
             (one.model, one.table.to_dict("records"), ablation_bars(one, f"ablation{number}"))
-            for number, one in enumerate(ablation_effects(report.accuracy, kinds))
+            for number, one in enumerate(report.ablations)
         ],
         "scatter": _scatter(report),
         "sets": _sets(report, load),
         "made_with": _environment(report.records),
     }
+
+
+def _diagram(comparison: Comparison | None, kinds: dict[str, str]) -> Markup | None:
+    """None where a bar over all methods would pass for a finding."""
+    if comparison is None or comparison.unshown is not None:
+        return None
+    return critical_differences(comparison, kinds)
 
 
 def _scatter(report: Report) -> Markup:
