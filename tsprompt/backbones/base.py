@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint as checkpointed
 
+from tsprompt.backbones.attention import attending, check
+from tsprompt.backbones.bert import Bert
 from tsprompt.backbones.families import Family
 from tsprompt.backbones.gelu import fuse_gelu
 from tsprompt.backbones.picture import Picture
@@ -160,8 +162,6 @@ class Backbone:
             Its attention can't.
         """
         if not self.passes_through:
-            from tsprompt.backbones.deep import check  # brings transformers in
-
             check(self.model, self.model_layers, self.name)
 
     def _hearing(
@@ -170,8 +170,10 @@ class Backbone:
         """While the block runs, these layers attend to keys and values besides their own."""
         if deep is None:
             return nullcontext()
-        from tsprompt.backbones.deep import attending  # brings transformers in
+        if not isinstance(self.model, Bert):
+            from tsprompt.backbones.deep import let_ask  # brings transformers in
 
+            let_ask(self.model, self.model_layers, self.name)
         own = deep[layers].to(self.device)
         return attending(self.model, self.model_layers[layers], own, self.name)
 

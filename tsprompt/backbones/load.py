@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from tsprompt.backbones.base import Backbone, local_folder
+from tsprompt.backbones.bert import BertSizes
+from tsprompt.backbones.bert_files import read_sizes, read_vocabulary, read_weights
 from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
-from tsprompt.backbones.families import FAMILIES, Family
+from tsprompt.backbones.families import FAMILIES, Encoder, Family
 from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.errors import BackboneError, ConfigError
 
@@ -104,7 +107,7 @@ def _load(
     name: str, depth: int | None, seed: int, device: str, dtype: torch.dtype, *, answers: bool
 ) -> Backbone:
     twin, base = split_name(name)
-    source, config, vocabulary = _describe(base)
+    source, config, vocabulary = _find(twin, base)
     kind = _family(config, base)
     layers = kind.layers(config)
     depth = 0 if twin == "none" else layers if depth is None else depth
@@ -131,7 +134,7 @@ def _load(
 def _about(name: str) -> tuple[int, type[Family]]:
     """N, and the family, without loading weights."""
     twin, base = split_name(name)
-    _, config, _ = _describe(base)
+    _, config, _ = _find(twin, base)
     kind = _family(config, base)
     return 0 if twin == "none" else kind.layers(config), kind
 
@@ -146,12 +149,28 @@ def input_of(name: str) -> str:
     return _about(name)[1].reads
 
 
+def _find(twin: str | None, base: str) -> tuple[str, Any, Any]:
+    """As `_describe`; of a plain BERT without transformers, which takes seconds to import."""
+    folder = _folder(base)
+    # Random weights are drawn by transformers.
+    sizes = read_sizes(folder) if folder is not None and twin != "random" else None
+    if folder is not None and sizes is not None:
+        vocabulary = read_vocabulary(folder, lru_cache(lambda: _tokenizer(str(folder), True)))
+        if vocabulary is not None:
+            return str(folder), sizes, vocabulary
+    return _describe(base)
+
+
+def _folder(base: str) -> Path | None:
+    return BUNDLED[base].path() if base in BUNDLED else local_folder(base)
+
+
 def _describe(base: str) -> tuple[str, Any, Any]:
     """Where a backbone lies, its configuration, and its tokenizer; of a model of images, how these
     are prepared."""
     from transformers import AutoConfig
 
-    folder = BUNDLED[base].path() if base in BUNDLED else local_folder(base)
+    folder = _folder(base)
     source = str(folder or base)
     local = folder is not None or base in cached()
     if not local and not _fetches.get():
@@ -176,6 +195,8 @@ def _describe(base: str) -> tuple[str, Any, Any]:
 
 
 def _family(config: Any, base: str) -> type[Family]:
+    if isinstance(config, BertSizes):
+        return Encoder
     for kind in FAMILIES:
         if kind.claims(config):
             return kind
@@ -214,30 +235,17 @@ def _ask_hub(base: str) -> None:
 def _build(
     twin: str | None, source: str, config: Any, family: Family, base: str, *, seed: int
 ) -> nn.Module:
-    from transformers import AutoModel
-
-    with _quiet_transformers():
-        if twin == "random":
-            with seeded_torch(seed):
-                model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
-            model = model.to(torch.float32)
-            family.trim(model)
-            return model
-        try:
-            model, report = AutoModel.from_pretrained(
-                source,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                local_files_only=not _fetches.get(),
-            )
-        except Exception as error:  # whatever a damaged or partial download makes the loader raise
-            raise _absent(base, local_folder(source) is not None, error) from None
+    if twin == "random":
+        model = _drawn(config, seed)
+        family.trim(model)
+        return model
+    plain = isinstance(config, BertSizes)
+    try:
+        model, lacking = read_weights(Path(source), config) if plain else _read(source, config)
+    except Exception as error:  # whatever a damaged or partial download makes the loader raise
+        raise _absent(base, local_folder(source) is not None, error) from None
     family.trim(model)
-    # What a file lacks is drawn at random by transformers.
-    lacking = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    lacking = sorted(set(lacking) & {name for name, _ in model.named_parameters()})
     if lacking:
         raise BackboneError(
             f"{base} can't be loaded: its file holds no weights for {lacking[0]}"
@@ -247,6 +255,32 @@ def _build(
     if twin == "shuffled":
         _shuffle(model, seed)
     return model
+
+
+def _drawn(config: Any, seed: int) -> nn.Module:
+    """A model with random weights."""
+    from transformers import AutoModel
+
+    with _quiet_transformers(), seeded_torch(seed):
+        model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
+    return model.to(torch.float32)
+
+
+def _read(source: str, config: Any) -> tuple[nn.Module, list[str]]:
+    """The model of a file, and what the file lacks: that is drawn at random by transformers."""
+    from transformers import AutoModel
+
+    with _quiet_transformers():
+        model, report = AutoModel.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            local_files_only=not _fetches.get(),
+        )
+    return model, list(report["missing_keys"])
 
 
 def _shuffle(model: nn.Module, seed: int) -> None:

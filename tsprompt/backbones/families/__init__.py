@@ -6,7 +6,7 @@ from tsprompt.backbones.families.encoder import Encoder
 from tsprompt.backbones.families.encoder_decoder import EncoderDecoder
 from tsprompt.backbones.families.image import Image
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["FAMILIES", "Encoder", "Family"]
 
 FAMILIES: tuple[type[Family], ...] = (Image, EncoderDecoder, Decoder, Encoder)
 """In the order in which they are asked whether a model is one of theirs."""

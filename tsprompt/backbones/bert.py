@@ -1,0 +1,158 @@
+"""BERT (Devlin et al. 2019), as far as it is read: embeddings in, the states of its layers out.
+
+The rest of tsprompt runs any model of transformers. This one it brings along, because importing
+transformers takes longer than everything else that a prediction needs; the same weights give the
+same numbers, bit by bit. What differs from the usual kind in any way is left to transformers: see
+`tsprompt.backbones.bert_files`.
+
+Modules are called as in the files of weights: the hash of a model is over these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from tsprompt.backbones.attention import heard
+
+__all__ = ["Bert", "BertSizes"]
+
+
+@dataclass
+class BertSizes:
+    """What `config.json` says of a BERT."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    model_type: str = "bert"
+
+
+class _Said(NamedTuple):
+    """States (B, L, D): of the last layer, and what enters each layer with these at the end."""
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...]
+
+
+class Bert(nn.Module):
+    """The whole model, without pooler."""
+
+    _supports_sdpa = True
+    """Further keys and values can be said to its layers: see `tsprompt.backbones.attention`."""
+
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = _Embeddings(config)
+        self.encoder = _Encoder(config)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The table of word embeddings."""
+        return self.embeddings.word_embeddings
+
+    def forward(self, inputs_embeds: Tensor, **_: Any) -> _Said:
+        """States of word embeddings (B, L, D)."""
+        states = [self.embeddings(inputs_embeds)]
+        for layer in self.encoder.layer:
+            states.append(layer(states[-1]))
+        return _Said(states[-1], tuple(states))
+
+
+class _Embeddings(nn.Module):
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, size)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, size)
+        self.LayerNorm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Words (B, L, D) with their positions; all are of the first segment."""
+        first = self.token_type_embeddings.weight[0]
+        states = words + first + self.position_embeddings.weight[: words.shape[1]]
+        normed: Tensor = self.LayerNorm(states)
+        return normed
+
+
+class _Encoder(nn.Module):
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
+
+
+class _Layer(nn.Module):
+    """Attention and a feed-forward block, each added to what enters it and normalised."""
+
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.attention = _Attention(config)
+        self.intermediate = _Intermediate(config)
+        self.output = _Output(config.intermediate_size, config)
+
+    def forward(self, states: Tensor) -> Tensor:
+        attended = self.attention(states)
+        out: Tensor = self.output(self.intermediate(attended), attended)
+        return out
+
+
+class _Attention(nn.Module):
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.self = _SelfAttention(config)
+        self.output = _Output(config.hidden_size, config)
+
+    def forward(self, states: Tensor) -> Tensor:
+        out: Tensor = self.output(self.self(states), states)
+        return out
+
+
+class _SelfAttention(nn.Module):
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.num_attention_heads = config.num_attention_heads
+        self.scale = (config.hidden_size // config.num_attention_heads) ** -0.5
+        self.query, self.key, self.value = (
+            nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3)
+        )
+
+    def forward(self, states: Tensor) -> Tensor:
+        """What each token takes of all tokens, and of what is said to this layer besides."""
+        heads = self.num_attention_heads
+        query, key, value = (
+            project(states).unflatten(-1, (heads, -1)).transpose(1, 2)
+            for project in (self.query, self.key, self.value)
+        )
+        key, value = heard(self, key, value)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value, scale=self.scale)
+        return seen.transpose(1, 2).flatten(2)
+
+
+class _Intermediate(nn.Module):
+    def __init__(self, config: BertSizes) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.intermediate_act_fn = nn.GELU()
+
+    def forward(self, states: Tensor) -> Tensor:
+        widened: Tensor = self.intermediate_act_fn(self.dense(states))
+        return widened
+
+
+class _Output(nn.Module):
+    def __init__(self, size: int, config: BertSizes) -> None:
+        super().__init__()
+        self.dense = nn.Linear(size, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, states: Tensor, before: Tensor) -> Tensor:
+        normed: Tensor = self.LayerNorm(self.dense(states) + before)
+        return normed
