@@ -19,6 +19,7 @@ from tsprompt_cli.commands import (
     predict,
     pretrain,
     report,
+    serve,
     show,
 )
 from tsprompt_cli.commands import list as list_parts
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, evaluate, predict, compare, report, show, pretrain, doctor):
+for module in (fit, evaluate, predict, compare, report, serve, show, pretrain, doctor):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.add_typer(bench.app, name="bench")
 app.add_typer(datasets.app, name="datasets")

@@ -15,6 +15,7 @@ from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
 from tsprompt_datasets.locate import DatasetEntry, list_datasets
 from tsprompt_datasets.own_data.file_sets import file_set, file_set_of
+from tsprompt_datasets.own_data.in_memory import read_held
 from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
 from tsprompt_datasets.own_data.read import (
     OwnData,
@@ -51,6 +52,7 @@ __all__ = [
     "load_file",
     "read",
     "read_cases",
+    "read_held",
     "read_own",
     "resample_dataset",
     "test_beside",

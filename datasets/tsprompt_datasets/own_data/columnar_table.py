@@ -52,15 +52,23 @@ class ColumnarTable:
     def _parquet(self) -> bool:
         return self.file.suffix in (".parquet", ".pq")
 
+    @property
+    def _source(self) -> Any:
+        """What pyarrow opens: the path, or the bytes that are held."""
+        import pyarrow as pa
+
+        held = self.file.held
+        return self.file.path if held is None else pa.BufferReader(held)
+
     def _begin(self) -> tuple[Any, Any]:
         import pyarrow as pa
         from pyarrow import feather, parquet
 
         if self._parquet:
-            with parquet.ParquetFile(self.file.path) as opened:
+            with parquet.ParquetFile(self._source) as opened:
                 batches = itertools.islice(opened.iter_batches(batch_size=_SAMPLE), 1)
                 return opened.schema_arrow, pa.Table.from_batches(batches, opened.schema_arrow)
-        table = feather.read_table(self.file.path, memory_map=True)
+        table = feather.read_table(self._source, memory_map=True)
         return table.schema, table.slice(0, _SAMPLE)
 
     @contextmanager
@@ -94,9 +102,9 @@ class ColumnarTable:
         wanted = list(dict.fromkeys([*texts, *numbers, *others]))
         with self._reading():
             if self._parquet:
-                table = parquet.read_table(self.file.path, columns=wanted, partitioning=None)
+                table = parquet.read_table(self._source, columns=wanted, partitioning=None)
             else:
-                table = feather.read_table(self.file.path, columns=wanted, memory_map=True)
+                table = feather.read_table(self._source, columns=wanted, memory_map=True)
             table.validate(full=True)  # a damaged file's text may be none, its lists anywhere
         kinds = {column.name: column.kind for column in self.columns}
         wrong = [name for name in numbers if kinds[name] not in ("number", "list", "empty")]

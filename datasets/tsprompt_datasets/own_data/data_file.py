@@ -80,17 +80,23 @@ class DataFile:
 
     path: Path
     held: bytes | None = field(default=None, repr=False)
-    """The bytes, where they lie in no file."""
+    """The bytes, where they lie in no file: those of standard input, whose format is not known, or
+    of a file that was sent, whose path is its name."""
+
+    @property
+    def is_standard_input(self) -> bool:
+        """Whether it came through standard input."""
+        return self.held is not None and str(self.path) == STDIN
 
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        return "standard input" if self.held is not None else self.path.name
+        return "standard input" if self.is_standard_input else self.path.name
 
     @property
     def suffix(self) -> str:
         """The ending that tells the format, that of the compression apart; lower case."""
-        if self.held is not None:
+        if self.is_standard_input:
             return ".csv"
         names = self.path.suffixes
         if names and names[-1].lower() in _PACKED:
@@ -100,7 +106,8 @@ class DataFile:
     @property
     def packed(self) -> str:
         """The ending of the compression, or nothing; standard input says it by how it begins."""
-        if self.held is not None:
+        if self.is_standard_input:
+            assert self.held is not None
             begins = (end for magic, end in _PACKED_MAGIC.items() if self.held.startswith(magic))
             return next(begins, "")
         last = self.path.suffix.lower()
@@ -167,7 +174,7 @@ class DataFile:
             head = file.read(4096)
         for magic, what in _MAGIC.items():
             if head.startswith(magic) and magic not in own:
-                if self.held is not None:
+                if self.is_standard_input:
                     raise DatasetError(
                         f"{self.name}: takes a table in text, but this is {what}; give the path of "
                         "a file with that ending"

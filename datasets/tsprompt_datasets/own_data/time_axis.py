@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.own_data.columns import Place, quoted, shown
 from tsprompt_datasets.own_data.date_order import year_first_texts
 from tsprompt_datasets.own_data.options import Resampling
@@ -18,6 +19,9 @@ __all__ = ["check_even", "resampled", "step_text", "times_of"]
 
 _TOLERANCE = 0.01
 """By how much of a step a time may be off and still count as even: clocks jitter."""
+
+_ROOM, _GROWTH = 1 << 17, 100
+"""Resampled, a case may have `_GROWTH` times as many timesteps, or `_ROOM` of them."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,13 +112,25 @@ def resampled(times: FloatArray, values: FloatArray, wanted: Resampling) -> Floa
     """One case's values (T, F) at even times, linear between those that are there.
 
     What lies before a feature's first value or after its last stays missing.
+
+    Raises
+    ------
+    DatasetError
+        There would be far more timesteps than there are: a time is far off, or the step too small.
     """
     span = float(times[-1] - times[0])
     if wanted.steps is not None:
         even: npt.NDArray[Any] = np.linspace(0.0, span, wanted.steps)
     else:
         assert wanted.seconds is not None
-        even = np.arange(int(np.floor(span / wanted.seconds * (1 + 1e-9))) + 1) * wanted.seconds
+        steps = np.floor(span / wanted.seconds * (1 + 1e-9)) + 1
+        if not steps <= max(_ROOM, _GROWTH * len(times)):
+            raise DatasetError(
+                f"a case of {len(times)} timesteps would be {steps:,.0f} when resampled: check its "
+                "times, or give a larger step as ",
+                Setting("resample"),
+            )
+        even = np.arange(int(steps)) * wanted.seconds
     since = (times - times[0]).astype(np.float64)
     made = np.full((len(even), values.shape[1]), np.nan)
     for feature in range(values.shape[1]):

@@ -1,0 +1,176 @@
+"""The routes of the server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
+
+from tsprompt.base.version import __version__
+from tsprompt.serving.about import ModelAbout, ModelList, Problem
+from tsprompt.serving.access import Access
+from tsprompt.serving.answers import ANSWERS, Answer, Wrong, answer_of, written
+from tsprompt.serving.bodies import JSON, TABLES, JsonCases
+from tsprompt.serving.guard import Guard, answer_to
+from tsprompt.serving.metrics import Metrics
+from tsprompt.serving.refusals import Refusal
+from tsprompt.serving.service import Service
+
+__all__ = ["make_app"]
+
+_WRONG: dict[int | str, dict[str, Any]] = {
+    401: {"model": Wrong, "description": "The token is wrong or missing"},
+    404: {"model": Wrong, "description": "There is no such model"},
+    408: {"model": Wrong, "description": "The body did not arrive in time"},
+    413: {"model": Wrong, "description": "Too many bytes, cases, timesteps or numbers"},
+    415: {"model": Wrong, "description": "Content-Type tells no type that is read"},
+    422: {"model": Wrong, "description": "The cases can't be used"},
+    429: {"model": Wrong, "description": "Too many requests wait; see Retry-After"},
+    503: {"model": Wrong, "description": "Starting, stopping or too slow; see Retry-After"},
+}
+_BODIES = {
+    JSON: {"schema": JsonCases.model_json_schema()},
+    **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in TABLES},
+}
+_WRITTEN: dict[str, Any] = {kind: {} for kind in ANSWERS if kind != JSON}
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """Whether models can be asked."""
+
+    ready: bool
+    models: int
+    problems: list[Problem] | int = Field(
+        description="Folders that can't be served as they are; how many, for those without token"
+    )
+
+
+def make_app(service: Service, access: Access, metrics: Metrics) -> ASGIApp:
+    """The application of a server."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = FastAPI(
+        title="tsprompt",
+        version=__version__,
+        description="Time-series classification by prompting a frozen language model",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_refusals(app)
+    _add_state(app, service, access, metrics)
+    _add_models(app, service)
+    return Guard(app, access, metrics)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Whatever goes wrong is told in one form."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> Response:
+        return answer_to(refusal)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> Response:
+        text = {404: "nothing is here; see /docs", 405: "another method is wanted; see /docs"}
+        answer = answer_to(Refusal(error.status_code, text.get(error.status_code, error.detail)))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return answer_to(Refusal(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=499)
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> Response:
+        return answer_to(Refusal(500, "the server failed; its log says where"))
+
+
+def _add_state(app: FastAPI, service: Service, access: Access, metrics: Metrics) -> None:
+    """What those ask who keep the server running."""
+
+    @app.get("/healthz", tags=["state"])
+    async def health() -> Health:
+        """Whether the process answers at all."""
+        return Health()
+
+    @app.get("/readyz", tags=["state"], responses={503: {"model": Ready}})
+    async def ready(request: Request, response: Response) -> Ready:
+        """Whether all models that lay there at the start are loaded, and it does not stop."""
+        folder = service.folder
+        is_ready = folder.looked.is_set() and not service.stopping
+        if not is_ready:
+            response.status_code, response.headers["retry-after"] = 503, "2"
+        known = access.is_known(request.headers)
+        problems = folder.problems
+        return Ready(
+            ready=is_ready, models=len(folder.offers), problems=problems if known else len(problems)
+        )
+
+    @app.get("/metrics", tags=["state"], response_class=Response)
+    async def counted() -> Response:
+        """What was counted, for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+def _add_models(app: FastAPI, service: Service) -> None:
+    @app.get("/models", tags=["models"], responses=_only(401))
+    async def models() -> ModelList:
+        """All models, and what can't be read."""
+        folder = service.folder
+        told = [offer.about for offer in folder.offers.values()]
+        return ModelList(models=told, problems=folder.problems)
+
+    @app.get("/models/{name:path}", tags=["models"], responses=_only(401, 404, 503))
+    async def model(name: str) -> ModelAbout:
+        """What a model expects, and how well it has done."""
+        return service.offer(name).about
+
+    @app.post(
+        "/models/{name:path}/predict",
+        tags=["models"],
+        response_model=Answer,
+        responses={200: {"content": _WRITTEN}, **_WRONG},
+        openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
+    )
+    async def predict(name: str, request: Request) -> Response:
+        """Labels and probabilities of cases.
+
+        A table (CSV, Parquet, Arrow) is read as the file was that the model was fitted on; which
+        column is what may be said by `label`, `id`, `time`, `values`, `layout` and `header`.
+        """
+        offer = service.offer(name)
+        state = request.scope["state"]
+        state["model"] = offer.name
+        received, chances = await service.answered(request, offer)
+        state["cases"] = len(received.cases)
+        service.metrics.cases.labels(offer.name).inc(len(received.cases))
+        answer = answer_of(offer, received.cases, chances, received.notes)
+        body, kind = written(answer, request.headers.get("accept", ""))
+        return Response(body, media_type=kind)
+
+
+def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: _WRONG[status] for status in statuses}

@@ -1,0 +1,197 @@
+"""Bodies of requests: received within bounds, and made into cases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from tsprompt.data import Cases, as_cases
+from tsprompt.errors import TspromptError
+from tsprompt.serving.limits import Limits
+from tsprompt.serving.metrics import Metrics
+from tsprompt.serving.model_folder import Offer
+from tsprompt.serving.notes import collected
+from tsprompt.serving.refusals import TABLE_OPTIONS, Refusal, refusal_of
+
+__all__ = ["JSON", "TABLES", "JsonCases", "Received", "Receiver", "TableReader", "parse"]
+
+JSON = "application/json"
+TABLES = {
+    "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/vnd.apache.parquet": ".parquet",
+    "application/vnd.apache.arrow.file": ".arrow",
+    "application/vnd.apache.arrow.stream": ".arrows",
+}
+"""Types of bodies that hold a table -> how such a file's name ends."""
+
+
+class TableReader(Protocol):
+    """Reads a table that was sent as the file was read that a model was fitted on."""
+
+    def __call__(
+        self, held: bytes, ending: str, options: Mapping[str, str], offer: Offer, limits: Limits
+    ) -> Cases:
+        """The cases of a table.
+
+        Raises
+        ------
+        TspromptError
+            It can't be read, or does not fit the model.
+        """
+        ...
+
+
+class JsonCases(BaseModel):
+    """Cases as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cases: list[list[Any]] = Field(
+        min_length=1,
+        description="Each case is a list of T numbers, or of T lists of F numbers; null where a "
+        "value is missing",
+        examples=[[[0.1, 0.4, None, 0.2]]],
+    )
+    ids: list[str] | None = Field(None, description="A name for each case")
+    features: list[str] | None = Field(
+        None, description="Names of the F features, where they are not in the model's order"
+    )
+
+
+@dataclass(frozen=True)
+class Received:
+    """Cases of a request, as the model wants them."""
+
+    cases: Cases
+    notes: list[str]
+    """What the library remarks on them."""
+
+
+class Receiver:
+    """Receives bodies, and counts what it holds of all of them."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self._limits, self._metrics, self._held = limits, metrics, 0
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The body of a request, while the block runs.
+
+        Raises
+        ------
+        Refusal
+            It is too large, takes too long, or too much is held already.
+        """
+        said = request.headers.get("content-length", "")
+        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.body_bytes:
+            raise self._too_large()
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Refusal(415, "bodies that are packed are not read; send it as it is")
+        held = bytearray()
+        try:
+            await self._fill(held, request)
+            yield bytes(held)
+        finally:
+            self._hold(-len(held))
+
+    async def _fill(self, held: bytearray, request: Request) -> None:
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                async for piece in request.stream():
+                    self._hold(len(piece))
+                    held += piece
+                    if len(held) > limits.body_bytes:
+                        raise self._too_large()
+        except TimeoutError:
+            text = f"the body was not there after {limits.body_seconds:g} s; send it faster"
+            raise Refusal(408, text) from None
+
+    def _hold(self, more: int) -> None:
+        if more > 0 and self._held + more > self._limits.held_bytes:
+            raise Refusal(503, "too much is being sent at once; try again in a second", 1)
+        self._held += more
+        self._metrics.held_bytes.set(self._held)
+
+    def _too_large(self) -> Refusal:
+        most = self._limits.body_bytes
+        return Refusal(413, f"the body has more than {most:,} bytes; send fewer cases at once")
+
+
+def parse(
+    held: bytes, request: Request, offer: Offer, limits: Limits, read_table: TableReader
+) -> Received:
+    """The cases in a body, checked against what the model expects.
+
+    Raises
+    ------
+    Refusal
+        They can't be used, or are too many or too long.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != JSON and kind not in TABLES:
+        known = ", ".join([JSON, *TABLES])
+        raise Refusal(415, f"say with Content-Type what the body holds: {known}")
+    if not held:
+        raise Refusal(422, "the body is empty; send cases")
+    expected = offer.expected
+    try:
+        with collected() as notes:
+            if kind == JSON:
+                cases = _from_json(held, limits)
+            else:
+                options = {k: v for k, v in request.query_params.items() if k in TABLE_OPTIONS}
+                cases = read_table(held, TABLES[kind], options, offer, limits)
+            check_size(len(cases), int(cases.lengths.max()), cases.n_features, limits)
+            aligned = expected.aligned(cases, "the body", "the model was fitted with")
+            expected.tell(aligned, "the body")
+    except TspromptError as error:
+        raise refusal_of(error) from None
+    return Received(aligned, notes)
+
+
+def _from_json(held: bytes, limits: Limits) -> Cases:
+    try:
+        said = from_json(held, allow_inf_nan=True)
+    except ValueError as error:
+        raise Refusal(422, f"the body is no JSON: {str(error)[:200]}") from None
+    try:
+        asked = JsonCases.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the body"
+        text = f'{place}: {first["msg"]}; send {{"cases": [[1.0, 2.0, ...], ...]}}'
+        raise Refusal(422, text) from None
+    if len(asked.cases) > limits.cases:
+        raise _too_many(len(asked.cases), limits)
+    return as_cases(asked.cases, argument="cases").named(ids=asked.ids, features=asked.features)
+
+
+def check_size(count: int, longest: int, features: int, limits: Limits) -> None:
+    """See that cases are not too many, and none too long.
+
+    Raises
+    ------
+    Refusal
+        They are.
+    """
+    if count > limits.cases:
+        raise _too_many(count, limits)
+    if longest > limits.timesteps:
+        raise Refusal(
+            413, f"a case has {longest:,} timesteps, and {limits.timesteps:,} are taken; shorten it"
+        )
+    if count * longest * features > limits.values:
+        raise Refusal(413, f"more than {limits.values:,} numbers; send fewer cases at once")
+
+
+def _too_many(count: int, limits: Limits) -> Refusal:
+    return Refusal(413, f"{count:,} cases, and {limits.cases:,} are taken at once; send fewer")

@@ -1,0 +1,45 @@
+"""What the library remarks on a request's cases goes into its answer, and into no log."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tsprompt.errors import TspromptNotice
+from tsprompt.serving.refusals import as_query
+
+__all__ = ["collected", "notes_apart"]
+
+_here = threading.local()
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """Notices of this thread while the block runs; within `notes_apart`."""
+    _here.notes = found = list[str]()
+    try:
+        yield found
+    finally:
+        _here.notes = None
+
+
+@contextmanager
+def notes_apart() -> Iterator[None]:
+    """While the block runs, notices go to whoever collects them in their thread; those that nobody
+    collects, and warnings of other libraries, go nowhere: they may quote what clients sent."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", TspromptNotice)
+        warnings.showwarning = _keep
+        yield
+
+
+def _keep(message: Warning | str, *_: Any, **__: Any) -> None:
+    notes = getattr(_here, "notes", None)
+    if notes is not None and isinstance(message, TspromptNotice):
+        text = message.spelled(as_query)
+        if text not in notes:
+            notes.append(text)

@@ -1,0 +1,44 @@
+"""What a server says no with."""
+
+from __future__ import annotations
+
+from tsprompt.errors import Setting, TspromptError
+
+__all__ = ["TABLE_OPTIONS", "Refusal", "as_query", "refusal_of"]
+
+
+class Refusal(Exception):
+    """A request that is not answered: why, and what its sender can do.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    text
+        What is wrong, and what to do.
+    retry_after
+        Seconds after which it is worth another try; None: not as it is.
+    """
+
+    def __init__(self, status: int, text: str, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.retry_after = status, text, retry_after
+
+
+def refusal_of(error: TspromptError) -> Refusal:
+    """What the library can't use, as an answer: 422 with its own words."""
+    return Refusal(422, error.spelled(as_query))
+
+
+TABLE_OPTIONS = ("label", "id", "time", "values", "layout", "header")
+"""How a table is read, as far as a request may say it."""
+
+
+def as_query(setting: Setting) -> str:
+    """`?label=none`, where a request may say it so; else as Python has it."""
+    if setting.name not in TABLE_OPTIONS:
+        return str(setting)
+    value = setting.value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    return f"?{setting.name}={'...' if value is None else value}"

@@ -1,0 +1,142 @@
+"""What a server consists of: models, the queue in front of them, and a thread that looks for new
+ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+
+from starlette.requests import Request
+
+from tsprompt.data import Cases
+from tsprompt.errors import BackboneError, ModelFileError, TspromptError
+from tsprompt.serving.batching import Batcher, Chances
+from tsprompt.serving.bodies import Received, Receiver, TableReader, parse
+from tsprompt.serving.limits import Limits
+from tsprompt.serving.logs import log_event
+from tsprompt.serving.metrics import Metrics
+from tsprompt.serving.model_folder import Change, ModelFolder, Offer
+from tsprompt.serving.refusals import Refusal, refusal_of
+
+__all__ = ["Service"]
+
+_LOOK = 1.0
+"""Seconds between two looks at the folder."""
+_PARSERS = 2
+"""Bodies that are parsed at once."""
+
+
+class Service:
+    """Answers what routes ask."""
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        batcher: Batcher,
+        limits: Limits,
+        metrics: Metrics,
+        read_table: TableReader,
+    ) -> None:
+        self.folder, self.limits, self.metrics = folder, limits, metrics
+        self.receiver = Receiver(limits, metrics)
+        self.stopping = False
+        self._batcher, self._read_table = batcher, read_table
+        self._parsers = ThreadPoolExecutor(_PARSERS, "parse")
+        self._stop = threading.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs, models are looked for and questions are answered."""
+        looks = threading.Thread(target=self._look, name="look", daemon=True)
+        looks.start()
+        work = asyncio.create_task(self._batcher.run())
+        try:
+            yield
+        finally:
+            self._stop.set()
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            self._parsers.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.folder.look()
+            except Exception as error:
+                self.folder.looked.set()
+                logging.getLogger("tsprompt.serving").error("look", exc_info=error)
+            self.metrics.models.set(len(self.folder.offers))
+            self.metrics.problems.set(len(self.folder.problems))
+            self._stop.wait(_LOOK)
+
+    def tell(self, change: Change) -> None:
+        """Write down what a look has found."""
+        self.metrics.loads.labels(change.result).inc()
+        failed = change.result == "failed"
+        log_event(
+            "model",
+            logging.WARNING if failed else logging.INFO,
+            result=change.result,
+            model=change.name,
+            **({"problem": change.told} if failed else {"digest": change.told}),
+        )
+
+    def offer(self, name: str) -> Offer:
+        """The model of this name.
+
+        Raises
+        ------
+        Refusal
+            There is none, or none yet.
+        """
+        found = self.folder.offer(name)
+        if found is not None:
+            return found
+        if not self.folder.looked.is_set():
+            raise Refusal(503, "the server starts, and this model may not be loaded yet", 2)
+        raise Refusal(404, "no model of this name; GET /models tells those that there are")
+
+    async def received(self, request: Request, offer: Offer) -> Received:
+        """The cases that a request sends.
+
+        Raises
+        ------
+        Refusal
+            They can't be used, or did not arrive.
+        """
+        if self.stopping:
+            raise Refusal(503, "the server stops; ask the one that follows it", 5)
+        loop = asyncio.get_running_loop()
+        async with self.receiver.body(request) as held:
+            given = held, request, offer, self.limits, self._read_table
+            return await loop.run_in_executor(self._parsers, parse, *given)
+
+    async def answered(self, request: Request, offer: Offer) -> tuple[Received, Chances]:
+        """The cases that a request sends, and what the model says of them.
+
+        Raises
+        ------
+        Refusal
+            They can't be used, or there was no answer in time.
+        """
+        with self._batcher.coming():
+            received = await self.received(request, offer)
+        return received, await self._in_time(offer, received.cases)
+
+    async def _in_time(self, offer: Offer, cases: Cases) -> Chances:
+        try:
+            async with asyncio.timeout(self.limits.timeout):
+                return await self._batcher.ask(offer.key, cases)
+        except TimeoutError:
+            text = f"no answer after {self.limits.timeout:g} s; send fewer cases, or try again"
+            raise Refusal(503, text, 5) from None
+        except (ModelFileError, BackboneError):
+            # It had left memory, and what lies there now is another one, or damaged.
+            raise Refusal(503, "the model is being read again; try again in a moment", 3) from None
+        except TspromptError as error:
+            raise refusal_of(error) from None
