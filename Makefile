@@ -18,7 +18,7 @@ test-fast: $(STAMP)
 
 # An environment for each extra, and the tests that need it: none of them may be skipped there.
 # tsai comes with torchvision, and that with a torch of its own.
-EXTRAS := baselines dask mantis ray tsai
+EXTRAS := baselines dask mantis ray serve tsai
 TORCH_OF_tsai := torch==2.14.1 torchvision==0.29.1
 test-extras: $(EXTRAS:%=test-extra-%)
 test-extra-%: .venv-extras/%/.installed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tsprompt.errors import ConfigError, Setting
-from tsprompt.serving.refusals import Refusal
+from tsprompt.serving.refusals import RefusalError
 
 __all__ = ["HEADERS", "TOKEN", "Access"]
 
@@ -59,13 +59,13 @@ class Access:
 
         Raises
         ------
-        Refusal
+        RefusalError
             The token is wrong or missing, or another web page sent the request.
         """
         if self.token is None:
             self._check_local(headers)
         elif not self.is_known(headers):
-            raise Refusal(401, "send the token: Authorization: Bearer TOKEN")
+            raise RefusalError(401, "send the token: Authorization: Bearer TOKEN")
 
     def is_known(self, headers: Mapping[str, str]) -> bool:
         """Whether a request shows the token, where there is one; how long the comparison takes
@@ -81,12 +81,12 @@ class Access:
         neither is ours."""
         name = _name_of(headers.get("host", ""))
         if name != self.host and not _is_loopback(name):
-            raise Refusal(421, "this server answers to localhost alone")
+            raise RefusalError(421, "this server answers to localhost alone")
         origin = headers.get("origin")
         if origin is not None and not _is_loopback(_name_of(urlsplit(origin).netloc)):
-            raise Refusal(403, "this server answers no other web page")
+            raise RefusalError(403, "this server answers no other web page")
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise Refusal(403, "this server answers no other web page")
+            raise RefusalError(403, "this server answers no other web page")
 
 
 def _hashed(text: str) -> bytes:

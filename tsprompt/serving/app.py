@@ -20,7 +20,7 @@ from tsprompt.serving.answers import ANSWERS, Answer, Wrong, answer_of, written
 from tsprompt.serving.bodies import JSON, TABLES, JsonCases
 from tsprompt.serving.guard import Guard, answer_to
 from tsprompt.serving.metrics import Metrics
-from tsprompt.serving.refusals import Refusal
+from tsprompt.serving.refusals import RefusalError
 from tsprompt.serving.service import Service
 
 __all__ = ["make_app"]
@@ -83,21 +83,23 @@ def make_app(service: Service, access: Access, metrics: Metrics) -> ASGIApp:
 def _add_refusals(app: FastAPI) -> None:
     """Whatever goes wrong is told in one form."""
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> Response:
+    @app.exception_handler(RefusalError)
+    async def refused(_: Request, refusal: RefusalError) -> Response:
         return answer_to(refusal)
 
     @app.exception_handler(HTTPException)
     async def unknown(_: Request, error: HTTPException) -> Response:
         text = {404: "nothing is here; see /docs", 405: "another method is wanted; see /docs"}
-        answer = answer_to(Refusal(error.status_code, text.get(error.status_code, error.detail)))
+        answer = answer_to(
+            RefusalError(error.status_code, text.get(error.status_code, error.detail))
+        )
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return answer_to(Refusal(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+        return answer_to(RefusalError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
 
     @app.exception_handler(ClientDisconnect)
     async def left(_: Request, __: ClientDisconnect) -> Response:
@@ -105,7 +107,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
-        return answer_to(Refusal(500, "the server failed; its log says where"))
+        return answer_to(RefusalError(500, "the server failed; its log says where"))
 
 
 def _add_state(app: FastAPI, service: Service, access: Access, metrics: Metrics) -> None:

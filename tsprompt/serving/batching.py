@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tsprompt.data import Cases
 from tsprompt.serving.limits import Limits
 from tsprompt.serving.metrics import Metrics
-from tsprompt.serving.refusals import Refusal
+from tsprompt.serving.refusals import RefusalError
 
 __all__ = ["Batcher", "Chances"]
 
@@ -84,11 +84,13 @@ class Batcher:
 
         Raises
         ------
-        Refusal
+        RefusalError
             Too many wait already.
         """
         if len(self._asks) >= self._limits.queue:
-            raise Refusal(429, f"{len(self._asks)} requests wait already; try again in a second", 1)
+            raise RefusalError(
+                429, f"{len(self._asks)} requests wait already; try again in a second", 1
+            )
         loop = asyncio.get_running_loop()
         ask = _Ask(key, cases, loop.create_future(), time.monotonic())
         self._asks.append(ask)

@@ -18,7 +18,7 @@ from tsprompt.serving.limits import Limits
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Offer
 from tsprompt.serving.notes import collected
-from tsprompt.serving.refusals import TABLE_OPTIONS, Refusal, refusal_of
+from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError, refusal_of
 
 __all__ = ["JSON", "TABLES", "JsonCases", "Received", "Receiver", "TableReader", "parse"]
 
@@ -87,14 +87,14 @@ class Receiver:
 
         Raises
         ------
-        Refusal
+        RefusalError
             It is too large, takes too long, or too much is held already.
         """
         said = request.headers.get("content-length", "")
         if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.body_bytes:
             raise self._too_large()
         if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(415, "bodies that are packed are not read; send it as it is")
+            raise RefusalError(415, "bodies that are packed are not read; send it as it is")
         held = bytearray()
         try:
             await self._fill(held, request)
@@ -113,17 +113,17 @@ class Receiver:
                         raise self._too_large()
         except TimeoutError:
             text = f"the body was not there after {limits.body_seconds:g} s; send it faster"
-            raise Refusal(408, text) from None
+            raise RefusalError(408, text) from None
 
     def _hold(self, more: int) -> None:
         if more > 0 and self._held + more > self._limits.held_bytes:
-            raise Refusal(503, "too much is being sent at once; try again in a second", 1)
+            raise RefusalError(503, "too much is being sent at once; try again in a second", 1)
         self._held += more
         self._metrics.held_bytes.set(self._held)
 
-    def _too_large(self) -> Refusal:
+    def _too_large(self) -> RefusalError:
         most = self._limits.body_bytes
-        return Refusal(413, f"the body has more than {most:,} bytes; send fewer cases at once")
+        return RefusalError(413, f"the body has more than {most:,} bytes; send fewer cases at once")
 
 
 def parse(
@@ -133,15 +133,15 @@ def parse(
 
     Raises
     ------
-    Refusal
+    RefusalError
         They can't be used, or are too many or too long.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != JSON and kind not in TABLES:
         known = ", ".join([JSON, *TABLES])
-        raise Refusal(415, f"say with Content-Type what the body holds: {known}")
+        raise RefusalError(415, f"say with Content-Type what the body holds: {known}")
     if not held:
-        raise Refusal(422, "the body is empty; send cases")
+        raise RefusalError(422, "the body is empty; send cases")
     expected = offer.expected
     try:
         with collected() as notes:
@@ -162,14 +162,14 @@ def _from_json(held: bytes, limits: Limits) -> Cases:
     try:
         said = from_json(held, allow_inf_nan=True)
     except ValueError as error:
-        raise Refusal(422, f"the body is no JSON: {str(error)[:200]}") from None
+        raise RefusalError(422, f"the body is no JSON: {str(error)[:200]}") from None
     try:
         asked = JsonCases.model_validate(said)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the body"
         text = f'{place}: {first["msg"]}; send {{"cases": [[1.0, 2.0, ...], ...]}}'
-        raise Refusal(422, text) from None
+        raise RefusalError(422, text) from None
     if len(asked.cases) > limits.cases:
         raise _too_many(len(asked.cases), limits)
     return as_cases(asked.cases, argument="cases").named(ids=asked.ids, features=asked.features)
@@ -180,18 +180,18 @@ def check_size(count: int, longest: int, features: int, limits: Limits) -> None:
 
     Raises
     ------
-    Refusal
+    RefusalError
         They are.
     """
     if count > limits.cases:
         raise _too_many(count, limits)
     if longest > limits.timesteps:
-        raise Refusal(
+        raise RefusalError(
             413, f"a case has {longest:,} timesteps, and {limits.timesteps:,} are taken; shorten it"
         )
     if count * longest * features > limits.values:
-        raise Refusal(413, f"more than {limits.values:,} numbers; send fewer cases at once")
+        raise RefusalError(413, f"more than {limits.values:,} numbers; send fewer cases at once")
 
 
-def _too_many(count: int, limits: Limits) -> Refusal:
-    return Refusal(413, f"{count:,} cases, and {limits.cases:,} are taken at once; send fewer")
+def _too_many(count: int, limits: Limits) -> RefusalError:
+    return RefusalError(413, f"{count:,} cases, and {limits.cases:,} are taken at once; send fewer")

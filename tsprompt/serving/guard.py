@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tsprompt.serving.access import HEADERS, Access
 from tsprompt.serving.logs import log_event
 from tsprompt.serving.metrics import Metrics
-from tsprompt.serving.refusals import Refusal
+from tsprompt.serving.refusals import RefusalError
 
 __all__ = ["OPEN", "Guard", "answer_to"]
 
@@ -27,7 +27,7 @@ _QUIET = ("/healthz", "/readyz", "/metrics")
 """Routes that are asked every few seconds: what goes well there is not written down."""
 
 
-def answer_to(refusal: Refusal) -> JSONResponse:
+def answer_to(refusal: RefusalError) -> JSONResponse:
     """What is wrong, as an answer."""
     headers = {}
     if refusal.retry_after is not None:
@@ -53,11 +53,11 @@ class Guard:
             if scope["path"] not in OPEN or self._access.token is None:
                 self._access.check(Headers(scope=scope))
             await self._app(scope, told.receive, told.send)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             await told.refuse(refusal)
         except Exception as error:
             told.failed = error
-            await told.refuse(Refusal(500, "the server failed; its log says where"))
+            await told.refuse(RefusalError(500, "the server failed; its log says where"))
         finally:
             self._tell(told)
 
@@ -152,7 +152,7 @@ class _Told:
                     if (await self.receive())["type"] == "http.disconnect":
                         return
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: RefusalError) -> None:
         """Say no, unless an answer has begun."""
         if not self.status:
             await answer_to(refusal)(self.scope, self.receive, self.send)

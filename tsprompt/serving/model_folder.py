@@ -166,7 +166,7 @@ class ModelFolder:
         about = about_model(name, digest, header)
         before = self._offers.get(name)
         # One assignment: whoever asks sees the old one or the new one.
-        self._offers[name] = Offer(name, key, about, self._models.model(key), header["details"])
+        self._offers[name] = Offer(name, key, about, expected, header["details"])
         self._problems.pop(name, None)
         if before is not None:
             self._leaving.append(before.key)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tsprompt.errors import Setting, TspromptError
 
-__all__ = ["TABLE_OPTIONS", "Refusal", "as_query", "refusal_of"]
+__all__ = ["TABLE_OPTIONS", "RefusalError", "as_query", "refusal_of"]
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A request that is not answered: why, and what its sender can do.
 
     Parameters
@@ -25,9 +25,9 @@ class Refusal(Exception):
         self.status, self.text, self.retry_after = status, text, retry_after
 
 
-def refusal_of(error: TspromptError) -> Refusal:
+def refusal_of(error: TspromptError) -> RefusalError:
     """What the library can't use, as an answer: 422 with its own words."""
-    return Refusal(422, error.spelled(as_query))
+    return RefusalError(422, error.spelled(as_query))
 
 
 TABLE_OPTIONS = ("label", "id", "time", "values", "layout", "header")

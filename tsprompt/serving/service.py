@@ -20,7 +20,7 @@ from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Change, ModelFolder, Offer
-from tsprompt.serving.refusals import Refusal, refusal_of
+from tsprompt.serving.refusals import RefusalError, refusal_of
 
 __all__ = ["Service"]
 
@@ -91,26 +91,26 @@ class Service:
 
         Raises
         ------
-        Refusal
+        RefusalError
             There is none, or none yet.
         """
         found = self.folder.offer(name)
         if found is not None:
             return found
         if not self.folder.looked.is_set():
-            raise Refusal(503, "the server starts, and this model may not be loaded yet", 2)
-        raise Refusal(404, "no model of this name; GET /models tells those that there are")
+            raise RefusalError(503, "the server starts, and this model may not be loaded yet", 2)
+        raise RefusalError(404, "no model of this name; GET /models tells those that there are")
 
     async def received(self, request: Request, offer: Offer) -> Received:
         """The cases that a request sends.
 
         Raises
         ------
-        Refusal
+        RefusalError
             They can't be used, or did not arrive.
         """
         if self.stopping:
-            raise Refusal(503, "the server stops; ask the one that follows it", 5)
+            raise RefusalError(503, "the server stops; ask the one that follows it", 5)
         loop = asyncio.get_running_loop()
         async with self.receiver.body(request) as held:
             given = held, request, offer, self.limits, self._read_table
@@ -121,7 +121,7 @@ class Service:
 
         Raises
         ------
-        Refusal
+        RefusalError
             They can't be used, or there was no answer in time.
         """
         with self._batcher.coming():
@@ -134,9 +134,11 @@ class Service:
                 return await self._batcher.ask(offer.key, cases)
         except TimeoutError:
             text = f"no answer after {self.limits.timeout:g} s; send fewer cases, or try again"
-            raise Refusal(503, text, 5) from None
+            raise RefusalError(503, text, 5) from None
         except (ModelFileError, BackboneError):
             # It had left memory, and what lies there now is another one, or damaged.
-            raise Refusal(503, "the model is being read again; try again in a moment", 3) from None
+            raise RefusalError(
+                503, "the model is being read again; try again in a moment", 3
+            ) from None
         except TspromptError as error:
             raise refusal_of(error) from None
