@@ -17,6 +17,8 @@ __all__ = [
     "ConfigError",
     "Dataset",
     "DatasetError",
+    "Explanation",
+    "Explanations",
     "InputError",
     "ModelFileError",
     "PluginError",
@@ -26,6 +28,7 @@ __all__ = [
     "TspromptError",
     "TspromptNotice",
     "__version__",
+    "explain",
 ]
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         TspromptError,
         TspromptNotice,
     )
+    from tsprompt.explanations import Explanation, Explanations, explain
     from tsprompt.serving.socket import Socket
 
 # Exported name -> module that holds it. Imported on first use: `import tsprompt` alone, and with
@@ -51,6 +55,8 @@ _EXPORTS = {
     "ConfigError": "tsprompt.errors",
     "Dataset": "tsprompt.data",
     "DatasetError": "tsprompt.errors",
+    "Explanation": "tsprompt.explanations",
+    "Explanations": "tsprompt.explanations",
     "InputError": "tsprompt.errors",
     "ModelFileError": "tsprompt.errors",
     "PluginError": "tsprompt.errors",
@@ -59,6 +65,7 @@ _EXPORTS = {
     "Split": "tsprompt.data",
     "TspromptError": "tsprompt.errors",
     "TspromptNotice": "tsprompt.errors",
+    "explain": "tsprompt.explanations",
 }
 
 

@@ -15,7 +15,7 @@ from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Figure
 from tsprompt.data import Cases
-from tsprompt.heads import Head, Lesson
+from tsprompt.heads import Head, Lesson, Linear
 from tsprompt.heads.lesson import Labels
 from tsprompt.heads.weighing import Weights
 
@@ -220,6 +220,11 @@ class Combination(Part):
     @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) class probabilities of features (B, R) of all readings, side by side."""
+
+    def linear(self) -> Linear | None:
+        """The probabilities as a linear map of the features of all readings; None where they are
+        none."""
+        return None
 
     @property
     def n_parameters(self) -> int:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from tsprompt.combinations.base import Combination, Evidence, combinations
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Linear
 
 __all__ = ["Concatenate"]
 
@@ -26,3 +26,7 @@ class Concatenate(Combination):
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""
         return self.heads_[0].probabilities(features)
+
+    def linear(self) -> Linear | None:
+        """That of the head."""
+        return self.heads_[0].linear()

@@ -22,6 +22,7 @@ __all__ = [
     "NO_VALIDATION",
     "Head",
     "HoldsOut",
+    "Linear",
     "Perceptron",
     "heads",
 ]
@@ -30,6 +31,21 @@ heads: Registry[Head] = Registry("head")
 
 NO_VALIDATION = "none, with one case of each class"
 """How validation figures were come by where no case can be left out, and no others are there."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Probabilities that are the softmax of scores which are linear in standardised features:
+    ``bias + ((features - mean) / unit) @ weights``."""
+
+    mean: Tensor
+    """(R,)"""
+    unit: Tensor
+    """(R,)"""
+    weights: Tensor
+    """(R, C)"""
+    bias: Tensor
+    """(C,) the scores of a case whose features are the mean."""
 
 
 @dataclass
@@ -140,6 +156,10 @@ class Head(Part):
     @abstractmethod
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) class probabilities of features (B, R)."""
+
+    def linear(self) -> Linear | None:
+        """The same as a linear map; None where it is none."""
+        return None
 
     @property
     @abstractmethod

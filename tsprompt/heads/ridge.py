@@ -16,7 +16,7 @@ from tsprompt.base.part import require, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.errors import notice
-from tsprompt.heads.base import NO_VALIDATION, Head, heads
+from tsprompt.heads.base import NO_VALIDATION, Head, Linear, heads
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
@@ -249,6 +249,11 @@ class Ridge(Head):
             for columns, part in self._standardised(features)
         )
         return np.asarray(scores.numpy())
+
+    def linear(self) -> Linear:
+        """Its weights, divided by the temperature."""
+        cold = 1 / self.temperature_
+        return Linear(self.mean_, self.unit_, self.weights_ * cold, self.bias_ * cold)
 
     validation_kind_ = "leave-one-out"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.state import numbers
@@ -60,7 +61,7 @@ class Standard(Preprocessing):
             Values are missing and `missing` is `error`, or they are beyond 32 bits and
             `standardise` is `none`.
         """
-        filled = self._without_gaps(cases, argument)
+        filled = self.fill(cases, argument=argument)
         if self.standardise == "none":
             check_precision(filled, self.mean_, self.scale_, argument)
         groups = [(index, self._scale(values)) for index, values in filled.chunks()]
@@ -75,7 +76,7 @@ class Standard(Preprocessing):
         InputError
             Values are missing and `missing` is `error`.
         """
-        return self._at_length(list(self._without_gaps(cases, argument).groups()), cases)
+        return self._at_length(list(self.fill(cases, argument=argument).groups()), cases)
 
     def _at_length(self, groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:
         """Groups of prepared cases in the order of the cases that they were made of."""
@@ -83,7 +84,18 @@ class Standard(Preprocessing):
             groups = [(index, resample(values, self.length)) for index, values in groups]
         return _join(groups, named)
 
-    def _without_gaps(self, cases: Cases, argument: str) -> Cases:
+    def train_mean(self) -> npt.NDArray[np.float64]:
+        """As learned in `fit`."""
+        return np.asarray(self.mean_, dtype=np.float64)
+
+    def fill(self, cases: Cases, *, argument: str = "X") -> Cases:
+        """The same cases as they came, but for their gaps.
+
+        Raises
+        ------
+        InputError
+            Values are missing and `missing` is `error`.
+        """
         count = cases.missing
         if not count:
             return cases
@@ -98,7 +110,8 @@ class Standard(Preprocessing):
             f"{argument}: {count} missing values in {with_gaps} of {len(cases)} cases were "
             f"filled ({self.missing})"
         )
-        return Cases([self._fill(one) for one in cases])
+        filled = [self._fill(one) for one in cases]
+        return Cases(filled, ids=cases.ids, features=cases.features)
 
     def _fill(self, series: Values) -> Values:
         known = np.isfinite(series)

@@ -94,6 +94,26 @@ class Readout(Part):
         """Learn from tokens (n, N', D) of train what pooling needs."""
         return self
 
+    def divides(self, scope: str) -> bool:
+        """Whether its features are sums over the data tokens, for a model that reads so."""
+        return False
+
+    def divide(self, data: Tensor, mask: Tensor, mean: Tensor, weights: Tensor) -> Tensor:
+        """What each data token adds to scores that are linear in the features: (b, K, C).
+
+        Its sum over the tokens is ``(pool(data, mask) - mean) @ weights``.
+
+        Parameters
+        ----------
+        data, mask
+            (b, N', K, D) and (b, N', M, D).
+        mean
+            (R,) features that nothing is added for.
+        weights
+            (R, C).
+        """
+        raise NotImplementedError(f"the features of {self.name!r} are no sums over the tokens")
+
     @abstractmethod
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """Features (b, R) of data (b, N', K, D) and mask (b, N', M, D)."""

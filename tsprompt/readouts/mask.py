@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from tsprompt.readouts.base import Readout, readouts
@@ -24,3 +25,12 @@ class Mask(Readout):
     def pool(self, data: Tensor, mask: Tensor) -> Tensor:
         """(b, N' * M * D)."""
         return mask.flatten(1)
+
+    def divides(self, scope: str) -> bool:
+        """Where each step is read alone, its features are those at its own mask."""
+        return scope == "step"
+
+    def divide(self, data: Tensor, mask: Tensor, mean: Tensor, weights: Tensor) -> Tensor:
+        """Each step by its own features."""
+        apart = mask - mean.view(mask.shape[1:])
+        return torch.einsum("bnkd,nkdc->bkc", apart, weights.view(*mask.shape[1:], -1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, NotRequired
 
@@ -97,6 +98,56 @@ class Pooled(Readout):
         for pool in self.pools + self.maybe:
             parts.extend(part.flatten(1) for part in getattr(self, f"_{pool}")(data, mask))
         return torch.cat(parts, dim=1)
+
+    def divides(self, scope: str) -> bool:
+        """Unless the mask is among the pools; of steps that are read alone it is the step."""
+        return "mask" not in self.pools
+
+    def divide(self, data: Tensor, mask: Tensor, mean: Tensor, weights: Tensor) -> Tensor:
+        """Means and proportions are sums over the tokens; an extreme belongs to the token that has
+        it, and of a standard deviation each token takes the share that it has of the variance."""
+        shares = data.new_zeros(len(data), data.shape[2], weights.shape[1])
+        start = 0
+        for pool in self.pools + self.maybe:
+            stop = start + self._count(pool) * data[0, :, 0].numel()
+            size = self._count(pool), data.shape[1], data.shape[3]
+            own, base = weights[start:stop], mean[start:stop]
+            if pool == "segments":  # its parts stand behind the entries, not before
+                own = own.unflatten(0, (*size[1:], size[0])).permute(2, 0, 1, 3)
+                base = base.unflatten(0, (*size[1:], size[0])).permute(2, 0, 1)
+            else:
+                own, base = own.unflatten(0, size), base.unflatten(0, size)
+            for number, (tokens, values, quota) in enumerate(self._divided(pool, data)):
+                apart = values - quota * base[number][:, None]
+                shares[:, tokens] += torch.einsum("bnkd,ndc->bkc", apart, own[number])
+            start = stop
+        return shares
+
+    def _divided(self, pool: str, data: Tensor) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
+        """For each statistic of a pool: the tokens that it is a sum over, what each of them adds
+        (b, N', K', D), and which part of the whole is its own."""
+        every, count = slice(None), data.shape[2]
+        if pool == "mean":
+            yield every, data / count, 1 / count
+        elif pool == "std":
+            apart = data - data.mean(dim=2, keepdim=True)
+            spread = (apart.square().mean(dim=2, keepdim=True) + _TINY).sqrt()
+            yield every, apart.square() / (count * spread), 1 / count
+        elif pool in ("max", "min"):
+            at = data.argmax(dim=2) if pool == "max" else data.argmin(dim=2)
+            attained = functional.one_hot(at, count).movedim(-1, 2).to(data.dtype)
+            yield every, attained * data, attained
+        elif pool == "proportion":
+            sharp = self.sharpness_.to(data.device)[:, None]
+            for quantile in self.quantiles_.to(data.device):
+                above = ((data - quantile[:, None]) * sharp + 0.5).clamp(0, 1)
+                yield every, above / count, 1 / count
+        else:
+            for number in range(self.segments):  # the bounds of adaptive_avg_pool1d
+                stop = -(-(number + 1) * count // self.segments)
+                part = slice(number * count // self.segments, stop)
+                size = part.stop - part.start
+                yield part, data[:, :, part] / size, 1 / size
 
     def _count(self, pool: str) -> int:
         """How many statistics a pool has."""
