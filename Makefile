@@ -18,14 +18,16 @@ test-fast: $(STAMP)
 
 # An environment for each extra, and the tests that need it: none of them may be skipped there.
 # tsai comes with torchvision, and that with a torch of its own.
-EXTRAS := baselines dask mantis ray serve tsai
+# MLflow takes no importlib_metadata as new as dask's.
+EXTRAS := baselines dask mantis mlflow ray serve tsai
 TORCH_OF_tsai := torch==2.14.1 torchvision==0.29.1
+UNPINNED_mlflow := importlib_metadata
 test-extras: $(EXTRAS:%=test-extra-%)
 test-extra-%: .venv-extras/%/.installed
 	.venv-extras/$*/bin/pytest --extra $*
 .venv-extras/%/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-extras/$*
-	grep -v "^torch==" constraints.txt > .venv-extras/$*/constraints.txt
+	grep -vE "^($(or $(UNPINNED_$*),torch)|torch)==" constraints.txt > .venv-extras/$*/constraints.txt
 	printf '%s\n' $(or $(TORCH_OF_$*),$(shell grep "^torch==" constraints.txt)) >> .venv-extras/$*/constraints.txt
 	.venv-extras/$*/bin/python -m pip install --quiet --constraint .venv-extras/$*/constraints.txt $(or $(TORCH_OF_$*),torch)
 	.venv-extras/$*/bin/python -m pip install --quiet --constraint .venv-extras/$*/constraints.txt --editable ".[$*,test]"

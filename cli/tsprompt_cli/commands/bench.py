@@ -12,6 +12,7 @@ from tsprompt_cli.bench_options import Running, Wanted, read_plans
 from tsprompt_cli.options import Choices, DataDir, Form, Machine, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
+from tsprompt_cli.tracking import Tracker, tracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,8 @@ def run(
     )
     for plan in plans:
         ResultsFolder(results).add_plan(plan, job.machine)
-    done = _run([cell for plan in plans for cell in plan.cells()], job, place)
+    track = tracker(f"tsprompt/{results.absolute().name}")
+    done = _run([cell for plan in plans for cell in plan.cells()], job, place, track)
     failed = [record for record in done if not record.ok]
     for record in failed:
         say("Failed", f"{_name(record)}: {_first_line(record.error)}", "red")
@@ -85,8 +87,9 @@ def run(
         raise typer.Exit(1)
 
 
-def _run(cells: Sequence[Cell], job: Job, place: Backend) -> list[Record]:
-    """All records; Ctrl-C leaves what is finished in the folder."""
+def _run(cells: Sequence[Cell], job: Job, place: Backend, track: Tracker) -> list[Record]:
+    """All records; Ctrl-C leaves what is finished in the folder. What this start has run is
+    logged."""
     from tsprompt.benchmark import finished, run_benchmark
     from tsprompt_cli.display.benchmark import watching
 
@@ -97,11 +100,14 @@ def _run(cells: Sequence[Cell], job: Job, place: Backend) -> list[Record]:
             for record in run_benchmark(left, job, place):
                 done.append(record)
                 watch.finish(record)
+                track.log(record)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{len(done)} of {len(cells)} runs are in {job.results.name}; the same command goes on "
             "from there"
         ) from None
+    finally:
+        track.tell()
     return done
 
 

@@ -31,6 +31,7 @@ _OPTIONAL = {
     "aeon": ("aeon", "classical baselines", "pip install 'tsprompt[baselines]'"),
     "tsai": ("tsai", "deep baselines", "pip install 'tsprompt[tsai]'"),
     "mantis": ("mantis-tsfm", "the baseline mantis", "pip install 'tsprompt[mantis]'"),
+    "mlflow": ("mlflow-skinny", "runs in MLflow", "pip install 'tsprompt[mlflow]'"),
 }
 """Import name -> what it is, what it is for, and how to get it."""
 

@@ -93,10 +93,12 @@ def fit(
     check([method], zero_shot=shots == 0)
     session = _Session(loaded, method, machine, seed, spoken=spoken, shots=shots)
     classifier, record = session.fit(folder)
+    records = [record]
     try:
-        records = [record, *(session.twins(classifier) if ablations else ())]
+        records += session.twins(classifier) if ablations else []
         records += session.repeat(records, range(seed + 1, seed + seeds))
     except KeyboardInterrupt:
+        _track(records, folder)
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     if spoken:
         made = _results(records) if seeds == 1 else _spread(records)
@@ -107,6 +109,7 @@ def fit(
     else:
         told = [one.as_dict() for one in records]
         show_json({"saved": str(folder), "records": told, **session.imbalance_told()})
+    _track(records, folder)
 
 
 def _name(method: Method, *, laid_out: bool) -> str:
@@ -322,6 +325,25 @@ def _tell_of_replaced(folder: Path, data: Dataset) -> None:
     if isinstance(name, str) and (name, hashes) != (data.name, dict(data.sha256)):
         other = "another file, or an earlier content, called " if name == data.name else ""
         say("Note", f"{folder}: this replaces the model of {other}{name}", "cyan")
+
+
+def _track(records: list[Record], folder: Path) -> None:
+    """The runs in MLflow, where that is asked for; the first is of the model that was saved."""
+    from tsprompt.base.tensor_folder import digest_of, read_header
+    from tsprompt.model.saving import MODEL
+    from tsprompt_cli.display.progress_bars import working
+    from tsprompt_cli.tracking import tracker
+
+    track = tracker("tsprompt")
+    if track.address is None:
+        return
+    digest = digest_of(read_header(folder.expanduser(), MODEL))
+    with working("logging to MLflow") as work:
+        work.start("logging to MLflow")
+        track.log(records[0], model_digest=digest)
+        for record in records[1:]:
+            track.log(record)
+    track.tell()
 
 
 def _next(folder: Path, name: str | Path, data_dir: Path | None) -> Any:
