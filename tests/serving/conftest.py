@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +14,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-more-than-16"
 
 
@@ -57,8 +63,56 @@ def serving() -> Callable[..., Any]:
     return server
 
 
+@pytest.fixture
+def starting() -> Callable[..., Any]:
+    """Start a server in a process of its own: `with starting(folder) as process: ...`."""
+    return start
+
+
+@pytest.fixture
+def where() -> Callable[..., str]:
+    """Where such a process listens, once its models are loaded."""
+    return address_of
+
+
 @pytest.fixture(scope="session")
 def client(folder: Path) -> Iterator[Any]:
     """A client of a server that many tests share."""
     with server(folder) as client:
         yield client
+
+
+def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    """`tsprompt serve` in a process of its own, at a port that is free."""
+    roots = os.pathsep.join(str(ROOT / part) for part in ("", "cli", "datasets"))
+    code = "from tsprompt_cli.main import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "serve", str(folder), "--port", "0", *options],
+        env={**os.environ, "PYTHONPATH": roots, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Where a server listens, once its models are loaded."""
+    import httpx2
+
+    assert process.stdout is not None
+    address = str(json.loads(process.stdout.readline())["address"])
+    until = time.monotonic() + 60
+    while httpx2.get(f"{address}/readyz").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return address
+
+
+@pytest.fixture(scope="session")
+def address(folder: Path) -> Iterator[str]:
+    """Where a server in a process of its own is, which many tests share."""
+    with start(folder, "--device", "cpu") as process:
+        try:
+            yield address_of(process)
+        finally:
+            process.kill()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from tsprompt.base.names import for_csv
 from tsprompt.data import Cases
+from tsprompt.data.cases import Values
 from tsprompt.serving.batching import Chances
 from tsprompt.serving.model_folder import Offer
 
@@ -22,6 +24,9 @@ class CaseAnswer(BaseModel):
     id: Any = Field(None, description="Its name, where it was sent with one")
     label: Any = Field(description="The most probable class")
     probabilities: list[float] = Field(description="(C,) in the order of `classes`")
+    series: list[list[float | None]] | None = Field(
+        default=None, description="(T, F) the case as it was read; on request, of the first cases"
+    )
 
 
 class Answer(BaseModel):
@@ -40,8 +45,20 @@ class Wrong(BaseModel):
     error: str = Field(description="What is wrong, and what to do")
 
 
-def answer_of(offer: Offer, cases: Cases, chances: Chances, notes: list[str]) -> Answer:
-    """The answer about cases (B, T, F) with these probabilities (B, C)."""
+_DRAWN = 100
+"""Cases that are sent back as they were read, at the most."""
+
+
+def answer_of(
+    offer: Offer, cases: Cases, chances: Chances, notes: list[str], *, series: bool = False
+) -> Answer:
+    """The answer about cases (B, T, F) with these probabilities (B, C).
+
+    Parameters
+    ----------
+    series
+        Whether the cases are sent back as they were read: to see that they were read right.
+    """
     about = offer.about
     best = chances.argmax(axis=1).tolist()
     ids = cases.ids or (None,) * len(cases)
@@ -49,9 +66,16 @@ def answer_of(offer: Offer, cases: Cases, chances: Chances, notes: list[str]) ->
         CaseAnswer(id=name, label=about.classes[at], probabilities=own)
         for name, at, own in zip(ids, best, chances.tolist(), strict=True)
     ]
+    for one, values in zip(told[: _DRAWN if series else 0], cases, strict=False):
+        one.series = _plain(values)
     return Answer(
         model=about.name, digest=about.digest, classes=about.classes, cases=told, notes=notes
     )
+
+
+def _plain(values: Values) -> list[list[float | None]]:
+    """A case (T, F) as JSON has it: what is missing is null."""
+    return [[one if math.isfinite(one) else None for one in row] for row in values.tolist()]
 
 
 def written(answer: Answer, accept: str) -> tuple[bytes, str]:
@@ -64,7 +88,7 @@ def written(answer: Answer, accept: str) -> tuple[bytes, str]:
 
 
 def _as_json(answer: Answer) -> tuple[bytes, str]:
-    return answer.model_dump_json().encode(), "application/json"
+    return answer.model_dump_json(exclude_none=True).encode(), "application/json"
 
 
 def _columns(answer: Answer) -> dict[str, list[Any]]:

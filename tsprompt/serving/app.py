@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp
 
 from tsprompt.base.version import __version__
@@ -20,7 +21,8 @@ from tsprompt.serving.answers import ANSWERS, Answer, Wrong, answer_of, written
 from tsprompt.serving.bodies import JSON, TABLES, JsonCases
 from tsprompt.serving.guard import Guard, answer_to
 from tsprompt.serving.metrics import Metrics
-from tsprompt.serving.refusals import RefusalError
+from tsprompt.serving.page import Page, docs_page, try_page
+from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError
 from tsprompt.serving.service import Service
 
 __all__ = ["make_app"]
@@ -39,6 +41,15 @@ _BODIES = {
     JSON: {"schema": JsonCases.model_json_schema()},
     **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in TABLES},
 }
+_OPTIONS = [
+    {
+        "name": name,
+        "in": "query",
+        "description": f"Of a table: {about}",
+        "schema": {"type": "string"},
+    }
+    for name, about in TABLE_OPTIONS.items()
+]
 _WRITTEN: dict[str, Any] = {kind: {} for kind in ANSWERS if kind != JSON}
 
 
@@ -77,6 +88,7 @@ def make_app(service: Service, access: Access, metrics: Metrics) -> ASGIApp:
     _add_refusals(app)
     _add_state(app, service, access, metrics)
     _add_models(app, service)
+    _add_pages(app)
     return Guard(app, access, metrics)
 
 
@@ -155,9 +167,16 @@ def _add_models(app: FastAPI, service: Service) -> None:
         tags=["models"],
         response_model=Answer,
         responses={200: {"content": _WRITTEN}, **_WRONG},
-        openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
+        openapi_extra={
+            "requestBody": {"required": True, "content": _BODIES},
+            "parameters": _OPTIONS,
+        },
     )
-    async def predict(name: str, request: Request) -> Response:
+    async def predict(
+        name: str,
+        request: Request,
+        series: Annotated[bool, Query(description="Send the cases back as they were read")] = False,
+    ) -> Response:
         """Labels and probabilities of cases.
 
         A table (CSV, Parquet, Arrow) is read as the file was that the model was fitted on; which
@@ -169,10 +188,29 @@ def _add_models(app: FastAPI, service: Service) -> None:
         received, chances = await service.answered(request, offer)
         state["cases"] = len(received.cases)
         service.metrics.cases.labels(offer.name).inc(len(received.cases))
-        answer = answer_of(offer, received.cases, chances, received.notes)
+        answer = answer_of(offer, received.cases, chances, received.notes, series=series)
         body, kind = written(answer, request.headers.get("accept", ""))
         return Response(body, media_type=kind)
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _WRONG[status] for status in statuses}
+
+
+def _add_pages(app: FastAPI) -> None:
+    """What people see."""
+    pages: dict[str, Page] = {}
+
+    def shown(name: str, make: Callable[[], Page]) -> Response:
+        if name not in pages:
+            pages[name] = make()
+        page = pages[name]
+        return HTMLResponse(page.html, headers={"content-security-policy": page.policy})
+
+    @app.get("/", include_in_schema=False)
+    async def try_out() -> Response:
+        return shown("/", try_page)
+
+    @app.get("/docs", include_in_schema=False)
+    async def described() -> Response:
+        return shown("/docs", lambda: docs_page(app.openapi()))

@@ -30,7 +30,14 @@ def refusal_of(error: TspromptError) -> RefusalError:
     return RefusalError(422, error.spelled(as_query))
 
 
-TABLE_OPTIONS = ("label", "id", "time", "values", "layout", "header")
+TABLE_OPTIONS = {
+    "label": "the column of the labels; none: there is none",
+    "id": "the column that names the case",
+    "time": "the column of the time, in long form",
+    "values": "the columns of the series, joined by commas",
+    "layout": "long (a row for each timestep) or wide (a row for each case)",
+    "header": "whether the first row names the columns: true or false",
+}
 """How a table is read, as far as a request may say it."""
 
 
