@@ -61,7 +61,7 @@ def test_with_six_sets_and_55_pairs_nothing_is_said_to_be_equal() -> None:
     assert len(compared.pairs) == 55
     assert compared.pairs["p_holm"].isna().all()
     assert compared.groups == []
-    assert "2/2^6 = 0.031" in str(compared.unshown)
+    assert "2/2^6 = 0.0312" in str(compared.unshown)
     assert "times 55 pairs. It takes 12 sets at least, or no more than 1 pair." in str(
         compared.unshown
     )

@@ -19,8 +19,8 @@ ABOUT = (
     "Accuracy of a model minus that of the same model without the part: the mean over the sets "
     "that both have, its 95 % interval (Student's t over sets), and on how many sets it won, tied "
     "and lost. Sets to see it: what a signed-rank test of this pair alone takes for a chance of "
-    f"{POWER:.0%} to find a difference of this size and spread at {ALPHA}. Nothing is corrected "
-    "here for how many parts there are."
+    f"{100 * POWER:.0f} % to find a difference of this size and spread at {ALPHA}. Nothing is "
+    "corrected here for how many parts there are."
 )
 """What the table says, in words."""
 

@@ -109,7 +109,7 @@ def _unshown(sets: int, pairs: int) -> str | None:
     if pairs * least_p(sets) < ALPHA:
         return None
     smallest = (
-        f"the smallest p of a signed-rank test on {sets} sets is 2/2^{sets} = {least_p(sets):.2g}"
+        f"the smallest p of a signed-rank test on {sets} sets is 2/2^{sets} = {least_p(sets):.3g}"
     )
     if pairs == 1:
         return (
