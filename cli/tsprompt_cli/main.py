@@ -10,8 +10,10 @@ import typer
 from typer.core import TyperGroup
 
 from tsprompt_cli.commands import (
+    advise,
     bench,
     compare,
+    curve,
     datasets,
     doctor,
     evaluate,
@@ -44,7 +46,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (fit, evaluate, predict, compare, report, serve, show, pretrain, doctor):
+_SINGLE = (
+    *(fit, evaluate, predict, compare, curve, advise),
+    *(report, serve, show, pretrain, doctor),
+)
+for module in _SINGLE:
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.add_typer(bench.app, name="bench")
 app.add_typer(datasets.app, name="datasets")

@@ -37,12 +37,13 @@ __all__ = [
     "SetName",
     "Strategy",
     "flat",
+    "part_option",
 ]
 
 _MODEL, _MACHINE = "What the model is made of", "Where and how it runs"
 
 
-def _part(kind: str, example: str) -> Any:
+def part_option(kind: str, example: str) -> Any:
     """An option that takes the spec of a part of this kind."""
     about, plural = KINDS[kind].about, KINDS[kind].plural
     return typer.Option(
@@ -103,7 +104,7 @@ Seed = Annotated[
 ]
 Strategy = Annotated[
     str | None,
-    _part("strategy", "per-step or autoencoder:latent=32"),
+    part_option("strategy", "per-step or autoencoder:latent=32"),
 ]
 
 
@@ -122,15 +123,15 @@ class Choices:
     ] = None
     preprocessing: Annotated[
         str | None,
-        _part("preprocessing", "standard:missing=mean,length=100"),
+        part_option("preprocessing", "standard:missing=mean,length=100"),
     ] = None
     tokenizer: Annotated[
         str | None,
-        _part("tokenizer", "kernels:steps=32,length=7"),
+        part_option("tokenizer", "kernels:steps=32,length=7"),
     ] = None
     prompt: Annotated[
         str | None,
-        _part("prompt", "none or hard:length=8"),
+        part_option("prompt", "none or hard:length=8"),
     ] = None
     template: Annotated[
         str | None,
@@ -142,7 +143,7 @@ class Choices:
             rich_help_panel=_MODEL,
         ),
     ] = None
-    tuner: Annotated[str | None, _part("tuner", "search:draws=20")] = None
+    tuner: Annotated[str | None, part_option("tuner", "search:draws=20")] = None
     n_prompts: Annotated[
         int | None,
         typer.Option(
@@ -155,23 +156,23 @@ class Choices:
     ] = None
     readout: Annotated[
         str | None,
-        _part("readout", "mask or pooled:layers=1+2,pools=mean+max"),
+        part_option("readout", "mask or pooled:layers=1+2,pools=mean+max"),
     ] = None
     head: Annotated[
         str | None,
-        _part("head", "ridge or mlp:hidden=64"),
+        part_option("head", "ridge or mlp:hidden=64"),
     ] = None
     combination: Annotated[
         str | None,
-        _part("combination", "concatenate or vote"),
+        part_option("combination", "concatenate or vote"),
     ] = None
     train: Annotated[
         str | None,
-        _part("regime", "tuning-free or prompt"),
+        part_option("regime", "tuning-free or prompt"),
     ] = None
     context: Annotated[
         str | None,
-        _part("context", "demonstrations or colours:segments=6"),
+        part_option("context", "demonstrations or colours:segments=6"),
     ] = None
     backbone: Annotated[
         str | None,

@@ -12,6 +12,7 @@ from tsprompt.benchmark.measure import (
     check,
     failed,
     measure,
+    record_file,
     run_cell,
     run_cells,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "read_plan",
     "read_predictions",
     "read_record",
+    "record_file",
     "run_benchmark",
     "run_cell",
     "run_cells",

@@ -40,6 +40,7 @@ __all__ = [
     "check",
     "failed",
     "measure",
+    "record_file",
     "run_cell",
     "run_cells",
 ]
@@ -89,14 +90,18 @@ def run_cells(
     """
     for cell in cells:
         dataset = load(cell)
-        name = f"{cell_name(cell, machine, dataset.sha256)}.json"
-        path = records / name if records else None
+        path = record_file(records, cell, dataset, machine) if records else None
         record = read_record(path) if path and path.is_file() else None
         if record is None or not record.ok:
             record, _ = run_cell(cell, dataset, machine)
             if path:
                 record.write(path)
         yield record
+
+
+def record_file(records: Path, cell: Cell, dataset: Dataset, machine: Machine) -> Path:
+    """Where `run_cells` keeps the record of a cell."""
+    return records / f"{cell_name(cell, machine, dataset.sha256)}.json"
 
 
 def run_cell(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from tsprompt.base.files import exists, is_file, is_folder
 from tsprompt.data import Dataset, Split
@@ -65,6 +66,14 @@ class OwnData:
         if self.content is None:
             return None
         return Split(self.content.cases, self.content.require_labels(self.dataset.name))
+
+    @property
+    def groups_of_train(self) -> npt.NDArray[np.str_] | None:
+        """(B,) what must stand on one side, for each case of train; None where nothing must."""
+        if self.content is None or self.content.groups is None:
+            return None
+        train, _, _ = split(self.dataset.name, self.content, self.parting)
+        return self.content.groups[train]
 
     def drawn(self, number: int) -> Dataset:
         """Another draw of train and test: part `number` of a cross-validation, or a seed.

@@ -1,0 +1,180 @@
+"""`tsprompt curve`: accuracy against the number of train cases, and where it flattens."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, SetName, Strategy, flat
+from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.own_data import Parting
+
+if TYPE_CHECKING:
+    from tsprompt.advice import Curve
+    from tsprompt.benchmark import Method
+
+__all__ = ["Html", "Records", "curve"]
+
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write a page for a browser, all in one file.", show_default=False
+    ),
+]
+Records = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep one JSON for each run there; a second start makes only those that are missing.",
+        show_default=False,
+    ),
+]
+
+
+@flat
+def curve(
+    dataset: SetName,
+    *,
+    strategy: Strategy = None,
+    model: Model,
+    machine: Machine,
+    parting: Parting,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Numbers of train cases, beside all of them; by default all, half, a quarter, ... "
+            "down to two of each class.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How often parts of train are drawn, and models fitted.")
+    ] = 5,
+    new_splits: Annotated[
+        bool,
+        typer.Option(
+            "--new-splits", help="Seed k also draws the k-th split of train and test; 0 is given."
+        ),
+    ] = False,
+    twin: Annotated[
+        bool,
+        typer.Option(
+            help="Also show the same model without its language model (where that says nothing, "
+            "with random weights)."
+        ),
+    ] = True,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            metavar="SPEC,SPEC,...|none",
+            help="Other classifiers beside it; see `tsprompt list baselines`.",
+        ),
+    ] = "ridge",
+    html: Html = None,
+    records: Records = None,
+    output: Output = None,
+    data_dir: DataDir = None,
+    form: Form = None,
+) -> None:
+    """Show what more data would bring: accuracy on test by the number of train cases."""
+    from tsprompt.advice import CurvePlan
+    from tsprompt.base.files import check_file, check_folder, check_not_input
+    from tsprompt.benchmark import check
+    from tsprompt.errors import Setting
+    from tsprompt_cli.runs import Runs
+
+    form = chosen(form, output)
+    for option, file in (("output", output), ("html", html)):
+        if file is not None:
+            check_file(file, Setting(option))
+            check_not_input(file, dataset, *([parting.test] if parting.test else []))
+    if records is not None:
+        check_folder(records, Setting("records"))
+    wanted = _sizes(sizes)
+    loaded = parting.load(dataset, data_dir)
+    if loaded.own is not None:
+        say("Read", "; ".join(loaded.own.understood), "cyan")
+    methods = _methods(model, strategy, twin=twin, baseline=baseline)
+    check(methods)
+    folds = parting.cv
+    plan = CurvePlan.of(
+        cache(loaded.drawn),
+        methods,
+        sizes=wanted,
+        seeds=folds or seeds,
+        splits=new_splits or folds is not None,
+    )
+    runs = Runs("curve", plan.cells(), plan.load, machine, records, probe=len(methods))
+    try:
+        runs.run()
+    except KeyboardInterrupt:
+        if runs.done and form is Format.TABLE and output is None:
+            _print(plan.read(runs.done))
+        raise
+    made = plan.read(runs.done)
+    _write(made, form, output, html)
+    if runs.say_failures():
+        raise typer.Exit(1)
+
+
+def _methods(model: Model, strategy: str | None, *, twin: bool, baseline: str) -> list[Method]:
+    """The model, its twin, and baselines."""
+    from tsprompt.backbones.catalogue import choose
+    from tsprompt.base.spec import split_specs
+    from tsprompt.benchmark import baseline as baseline_of
+    from tsprompt.benchmark import named_methods, twins
+
+    [own] = named_methods([model.recipe], [strategy] if strategy else [], model.settings())
+    methods = [own]
+    if twin:
+        methods += twins(own, choose(str(own.resolved()["backbone"])))[:1]
+    if baseline != "none":
+        methods += [baseline_of(one) for one in split_specs(baseline)]
+    return methods
+
+
+def _sizes(text: str | None) -> list[int] | None:
+    """The numbers that were asked for.
+
+    Raises
+    ------
+    ConfigError
+        One is no number.
+    """
+    from tsprompt.errors import ConfigError, Setting
+
+    if text is None:
+        return None
+    items = [one.strip() for one in text.split(",") if one.strip()]
+    numbers = [one for one in items if one != "all"]
+    if wrong := next((one for one in numbers if not one.isdecimal()), None):
+        raise ConfigError(
+            Setting("sizes"), f": {wrong!r} is no whole number; give numbers such as 10,20,40"
+        )
+    return [int(one) for one in numbers]
+
+
+def _write(made: Curve, form: Format, output: Path | None, html: Path | None) -> None:
+    from tsprompt.report import render
+
+    if html is not None:
+        from tsprompt.advice.page import curve_page
+
+        emit(curve_page(made), html)
+    if form is Format.TABLE:
+        _print(made)
+        return
+    import pandas as pd
+
+    told = made.as_dict()
+    emit(render(pd.DataFrame(told.pop("points")), form, **told), output)
+
+
+def _print(made: Curve) -> None:
+    from tsprompt_cli.display.advice import curve_shown
+
+    show(*curve_shown(made))
