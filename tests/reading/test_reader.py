@@ -225,7 +225,7 @@ def test_tokens_may_come_in_chunks(backbone: Backbone, monkeypatch: pytest.Monke
     for limit in ("_CHUNK_BYTES", "KEPT_BYTES"):
         monkeypatch.setattr(f"tsprompt.reading.reader.{limit}", 300)
         torch.testing.assert_close(learn(*make(backbone, cases), cases), expected)
-    monkeypatch.setattr("tsprompt.reading.reader._GATHER_CASES", 2)
+    monkeypatch.setattr("tsprompt.reading.passes._GATHER_CASES", 2)
     steps = learn(*make(backbone, cases, scope="step"), cases)
     monkeypatch.undo()
     torch.testing.assert_close(steps, learn(*make(backbone, cases, scope="step"), cases))

@@ -208,6 +208,27 @@ class Backbone:
             for name, parameter in self.trained.items():
                 parameter.copy_(state[name])
 
+    @cached_property
+    def _weights(self) -> frozenset[tuple[str, int]]:
+        """The names of its parameters, and where each lies in memory."""
+        return frozenset((name, one.data_ptr()) for name, one in self.model.named_parameters())
+
+    def holds(self, other: Backbone) -> bool:
+        """Whether it says at each layer of another what that one says: both have the same weights
+        in memory, and this one has at least as many layers of them."""
+        alike = all(
+            mine == others
+            for mine, others in (
+                (type(self.family), type(other.family)),
+                (self.family.answers, other.family.answers),
+                (self.passes_through, other.passes_through),
+                (self.word_vectors.data_ptr(), other.word_vectors.data_ptr()),
+            )
+        )
+        return self is other or (
+            alike and self.depth >= other.depth and other._weights <= self._weights
+        )
+
     @contextmanager
     def learning(self, *, checkpoint: bool = False) -> Iterator[None]:
         """While the block runs, gradients flow to what may be trained.

@@ -62,7 +62,8 @@ class TunedBackbone(Backbone):
         answers = base.family.answers
         shared = load_backbone(base.name, base.depth, base.seed, place, "float32", answers=answers)
         vars(self).update(vars(shared))
-        vars(self).pop("model_layers", None)
+        for cached in ("model_layers", "_weights"):
+            vars(self).pop(cached, None)
         self._recipe = {
             "method": method,
             "rank": rank,

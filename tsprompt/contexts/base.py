@@ -59,6 +59,11 @@ class Context(Part):
     """Whether it shows train cases, with their labels, beside others."""
 
     @property
+    def lays_out_all(self) -> bool:
+        """Whether nothing is read before or behind the template."""
+        return type(self).join is Context.join
+
+    @property
     def word_ids(self) -> Tensor | None:
         """(Q,) vocabulary ids of these words, once it has met the language model."""
         return None

@@ -15,7 +15,9 @@ from tsprompt.errors import Setting, notice
 from tsprompt.model.design import Design
 from tsprompt.model.memory import check_predict
 from tsprompt.model.views import Columns, Views
+from tsprompt.reading.passes import Pass
 from tsprompt.reading.reader import Reader, Reading
+from tsprompt.reading.together import read_passes
 
 __all__ = ["Fitted"]
 
@@ -65,18 +67,36 @@ class Fitted:
         InputError
             The cases have other features than train.
         """
+        passes = self.passes(cases)
+        features = Columns(len(passes))
+        for one in read_passes(passes):
+            features.put(passes.index(one), one.features())
+        self.reader.forget()
+        return features.joined
+
+    def passes(self, cases: Cases) -> list[Pass]:
+        """What is to be read of cases, for each of `readings`.
+
+        Raises
+        ------
+        InputError
+            The cases have other features than train.
+        """
         cases = self.expected.aligned(cases)
         self.expected.tell(cases)
         prepared = self._prepared(cases)
         views = Views(self.design.combination)
-        features = Columns(len(self.readings))
         users = Counter(id(reading.tokenizer) for reading in self.readings)
-        for number, reading in enumerate(self.readings, start=1):
-            seen = views.of(prepared, reading.member)
-            keep = users[id(reading.tokenizer)] > 1
-            features.append(self.reader.features(reading, seen, f"prompt {number}", keep=keep))
-        self.reader.forget()
-        return features.joined
+        return [
+            Pass(
+                self.reader,
+                reading,
+                views.of(prepared, reading.member),
+                f"prompt {number}",
+                keep=users[id(reading.tokenizer)] > 1,
+            )
+            for number, reading in enumerate(self.readings, start=1)
+        ]
 
     def _prepared(self, cases: Cases) -> Cases:
         """The cases as preprocessing and strategy leave them, once there is room for them."""

@@ -34,9 +34,13 @@ class Columns:
 
     def append(self, features: torch.Tensor) -> None:
         """The next reading's features (B, R)."""
+        self.put(self._filled, features)
+
+    def put(self, number: int, features: torch.Tensor) -> None:
+        """The features (B, R) of the reading of this number, from 0 on."""
         rows, width = features.shape
         if not self._filled:
             self.joined = torch.empty(rows, self._count * width)
-        start = self._filled * width
+        start = number * width
         self.joined[:, start : start + width] = features
         self._filled += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +18,8 @@ class Distinct:
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        """What tells the rows apart, by number."""
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -43,6 +46,7 @@ class Distinct:
             dtype=np.intp,
             count=len(flat),
         )
+        self.keys += islice(self._numbers, known, None)
         distinct, first = np.unique(numbers, return_index=True)
         return numbers, first[distinct >= known]
 

@@ -1,27 +1,27 @@
 """Readings: what the frozen language model says about cases under one prompt.
 
-The only place that runs the language model. Without gradients, each distinct row of tokens is run
-once, however often it occurs.
+Only this folder runs the language model. Without gradients, each distinct row of tokens is run
+once, however often it occurs: see `passes` and `together`.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tsprompt import progress
 from tsprompt.backbones import Backbone, BatchSize, side_by_side
 from tsprompt.backbones.template import Prompt, Template, evenly
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct
+from tsprompt.reading.fitting import fit_features
+from tsprompt.reading.passes import Chunk, Pass, Said, by_case, nothing_beside
+from tsprompt.reading.together import read_passes
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
@@ -34,14 +34,6 @@ KEPT_BYTES = 1 << 30
 """Tokens are kept for the next prompt while they take less than this."""
 _CHUNK_BYTES = 1 << 27
 """Tokens made at once."""
-_GATHER_CASES = 256
-"""Cases whose step vectors are pooled at once."""
-
-T = TypeVar("T")
-Said = tuple[Tensor, Tensor]
-"""Hidden states at the data tokens (b, N', K, D) and at the mask (b, N', M, D), N' layers."""
-Chunk = tuple[IntArray, Tensor]
-"""Positions of cases (b,) and their tokens (b, S, W) or (b, S, W, D)."""
 
 
 @dataclass
@@ -85,8 +77,8 @@ class Reader:
         self, reading: Reading, cases: Cases, stage: str = "reading", *, keep: bool = False
     ) -> Tensor:
         """(B, R) features of cases; `keep` keeps their tokens for the next reading."""
-        tokens = self.keep_tokens if keep else self.tokenise
-        return _Pass(self, reading, len(cases), stage).features(tokens(reading.tokenizer, cases))
+        (done,) = read_passes([Pass(self, reading, cases, stage, keep=keep)])
+        return done.features()
 
     def fit_features(
         self,
@@ -101,9 +93,9 @@ class Reader:
         sample, learned = np.zeros((2, len(cases)), dtype=bool)
         sample[rng.permutation(count)[:_READOUT_CASES]] = True
         learned[:count] = True
-        return _Pass(self, reading, len(cases), stage, train=True).fit_features(
-            list(self.keep_tokens(reading.tokenizer, cases)), sample, learned
-        )
+        own = Pass(self, reading, cases, stage, train=True)
+        chunks = list(self.keep_tokens(reading.tokenizer, cases))
+        return fit_features(own, chunks, sample, learned)
 
     def tokenise(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Tokens of all cases; those of equal length come together."""
@@ -180,33 +172,49 @@ class Reader:
         Gradients flow back to `vectors` (P, D), those of the prompt, if these ask for them.
         `beside` (r, K) is what the context has chosen for the rows.
         """
-        template, query = self._lay_out(rows, place, prompt, vectors, context)
-        beside = _nothing(rows) if beside is None else beside
+        template, query = self.lay_out(rows, place, prompt, vectors, context)
+        beside = nothing_beside(rows) if beside is None else beside
 
         def write(tokens: Tensor, prompted: bool) -> tuple[Template, Tensor]:
             nowhere = np.zeros(len(tokens), dtype=np.intp)
             said = (prompt, vectors) if prompted else (Prompt(None), vectors[:0])
-            return self._lay_out(tokens, nowhere, *said, context)
+            return self.lay_out(tokens, nowhere, *said, context)
 
-        answer = self.backbone.answer(template)
         parts, data, mask = [], [], []
         for part, embeddings, shift in context.join(query, beside, write, self.backbone):
             states = self.backbone.run(embeddings, layers, prompt.deep)
             parts.append(part)
-            data.append(_pick_positions(states, evenly(template.data.ravel() + shift)))
-            behind = answer.start >= template.length  # of all that is read
-            moved = embeddings.shape[1] - template.length if behind else shift
-            at = slice(answer.start + moved, answer.stop + moved)
-            mask.append(_pick_positions(states, at))
+            said = self.pick(states, template, embeddings.shape[1], shift)
+            data.append(said[0])
+            mask.append(said[1])
         if len(parts) == 1:
             return data[0], mask[0]
         back = torch.from_numpy(np.argsort(np.concatenate(parts))).to(query.device)
         return torch.cat(data)[back], torch.cat(mask)[back]
 
-    def _lay_out(
+    def pick(
+        self, states: list[Tensor], template: Template, length: int | None = None, shift: int = 0
+    ) -> Said:
+        """What stands at the data tokens and at the mask of hidden states (r, L', D).
+
+        Parameters
+        ----------
+        length
+            Positions that were read, if others than those of the template.
+        shift
+            By how much the template's positions have moved, those behind its first.
+        """
+        answer = self.backbone.answer(template)
+        data = _pick_positions(states, evenly(template.data.ravel() + shift))
+        behind = answer.start >= template.length  # of all that is read
+        moved = (length or template.length) - template.length if behind else shift
+        return data, _pick_positions(states, slice(answer.start + moved, answer.stop + moved))
+
+    def lay_out(
         self, rows: Tensor, place: IntArray, prompt: Prompt, vectors: Tensor, context: Context
     ) -> tuple[Template, Tensor]:
-        """The template of rows (r, S', W[, D]), and what stands in it (r, L, D)."""
+        """The template of rows (r, S', W[, D]), and what stands in it (r, L, D), but for what a
+        context reads before or behind."""
         used = self.slots(vectors, rows.shape[1], place)
         template = context.arrange(
             self.template(rows.shape[1], rows.shape[2], used.shape[-2], prompt)
@@ -230,7 +238,7 @@ class Reader:
         """(r,) L of rows (r, S', W[, D]), of what fills their prompt slots (P', D) or (r, P', D),
         and of what the context has chosen (r, K)."""
         query = len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
-        beside = _nothing(rows) if beside is None else beside
+        beside = nothing_beside(rows) if beside is None else beside
         return query + context.extra(self.strategy, self.length, rows, beside)
 
     def count(self, positions: IntArray) -> None:
@@ -266,134 +274,6 @@ class Reader:
         return by_case(each.unflatten(0, tokens.shape[:2]))
 
 
-def _nothing(rows: Tensor) -> IntArray:
-    """(r, 0): nothing is chosen beside r rows."""
-    return np.zeros((len(rows), 0), dtype=np.intp)
-
-
 def _pick_positions(states: list[Tensor], where: slice | Tensor) -> Tensor:
     """(r, N', K, D), float32, of K positions of hidden states (r, L, D), one for each layer."""
     return torch.stack([state[:, where] for state in states], dim=1).to(torch.float32)
-
-
-def by_case(vectors: Tensor) -> Said:
-    """Mask vectors (b, S, N', D) of cases read step by step: they are data and mask at once."""
-    said = vectors.transpose(1, 2)
-    return said, said
-
-
-def _whole(said: Said) -> Said:
-    return said
-
-
-class _Pass:
-    """One pass over cases: only distinct rows are run, and what they say is kept by number."""
-
-    def __init__(
-        self, reader: Reader, reading: Reading, total: int, stage: str, *, train: bool = False
-    ) -> None:
-        self.reader, self.reading, self.total, self.stage = reader, reading, total, stage
-        self.context = reader.introduce(reading)
-        self.train = train
-        self.done = 0.0
-        self.vectors = reading.prompt.fill(reader.backbone)
-        self.distinct = Distinct()
-        self.numbers: list[tuple[IntArray, IntArray]] = []
-        self.series = reader.scope == "series"
-
-    def features(self, chunks: Iterator[Chunk]) -> Tensor:
-        kept = [one for chunk in chunks for one in self._say(*chunk, self._keep)]
-        return self._gather(kept)
-
-    def fit_features(self, chunks: list[Chunk], sample: np.ndarray, learned: np.ndarray) -> Tensor:
-        """The sample is read first, and held until the readout has learned from it. What it may
-        not learn from is read last."""
-        first = [said for part in _pick(chunks, sample) for said in self._say(*part, _whole)]
-        readout = self.reading.readout
-        if self.series:
-            readout.fit(torch.cat([data.transpose(1, 2).flatten(0, 1) for data, _ in first]))
-        cores = self.reader.batch.cores
-        kept = side_by_side([partial(self._keep, said) for said in first], cores)
-        kept += self._read(chunks, learned & ~sample)
-        if not self.series:
-            readout.fit(torch.cat(kept))
-        return self._gather(kept + self._read(chunks, ~learned))
-
-    def _read(self, chunks: list[Chunk], chosen: np.ndarray) -> list[Tensor]:
-        return [one for part in _pick(chunks, chosen) for one in self._say(*part, self._keep)]
-
-    def _say(self, index: IntArray, tokens: Tensor, keep: Callable[[Said], T]) -> Iterator[T]:
-        """What is to be kept of what the model says about the new rows among these cases, in the
-        order of numbers."""
-        start = time.perf_counter()
-        reader = self.reader
-        rows, place = reader.rows(tokens)
-        beside = _nothing(rows)
-        if self.series:
-            beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
-        at = place if reader.strategy.by_step else place * 0
-        numbers, new = self.distinct.add(rows, np.column_stack([at, beside]))
-        self.numbers.append((index, numbers))
-        rows, place, beside = rows[torch.from_numpy(new).to(rows.device)], place[new], beside[new]
-        slots = reader.slots(self.vectors, rows.shape[1], place)
-        positions = reader.positions(rows, slots, self.context, beside)
-        length = int(positions.max(initial=1))
-        before, finished = self.done, 0
-
-        def run(part: slice) -> tuple[int, float, T]:
-            """How many rows, the share of the time that the model took, and what is kept."""
-            begun = time.perf_counter()
-            said = reader.read(
-                rows[part],
-                place[part],
-                self.reading.prompt,
-                self.vectors,
-                self.reading.layers,
-                context=self.context,
-                beside=beside[part],
-            )
-            spent = time.perf_counter() - begun
-            kept = keep(said)
-            return len(said[1]), spent / (time.perf_counter() - begun), kept
-
-        for count, share, kept in reader.batch.run(len(rows), length, run):
-            reader.count(positions[finished : finished + count])
-            finished += count
-            reader.seconds += share * (time.perf_counter() - start)
-            progress.report(
-                self.stage, before + len(index) * finished / max(len(rows), 1), self.total
-            )
-            yield kept
-            start = time.perf_counter()
-        self.done = before + len(index)
-        progress.report(self.stage, self.done, self.total)
-
-    def _keep(self, said: Said) -> Tensor:
-        """Of a row: its features (r, R); of a step read alone: its mask vectors (r, N', D)."""
-        return self.reading.readout.pool(*said) if self.series else said[1].squeeze(2)
-
-    def _gather(self, kept: list[Tensor]) -> Tensor:
-        """Features (B, R) of all cases, from what is kept of their rows."""
-        said = torch.cat(kept)
-        cases = np.concatenate([index for index, _ in self.numbers])
-        back = torch.from_numpy(np.argsort(cases)).to(said.device)
-        if self.series:
-            numbers = torch.from_numpy(np.concatenate([each for _, each in self.numbers]))
-            return said[numbers.to(said.device)[back]]
-        tables = [numbers.reshape(len(index), -1) for index, numbers in self.numbers]
-        features = [
-            self.reading.readout.pool(*by_case(said[part]))
-            for table in tables
-            for part in torch.from_numpy(table).to(said.device).split(_GATHER_CASES)
-        ]
-        return torch.cat(features)[back]
-
-
-def _pick(chunks: list[Chunk], chosen: np.ndarray) -> Iterator[Chunk]:
-    """The chosen cases (B,) of the chunks."""
-    for index, tokens in chunks:
-        keep = chosen[index]
-        if keep.all():
-            yield index, tokens
-        elif keep.any():
-            yield index[keep], tokens[torch.from_numpy(keep).to(tokens.device)]

@@ -1,0 +1,256 @@
+"""Passes read together: rows of several prompts, and of several models, go through in one batch.
+
+A single model's passes come this way, and so do those of all models in a socket. Rows that are the
+same input (same tokens in the same frame) are run once for all who want them, as deep as the
+deepest of them reads; the others take their layers on the way. Rows of one length that go equally
+deep fill batches together. What a row gives does not depend on those beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsprompt.backbones import Backbone
+from tsprompt.backbones.template import Template
+from tsprompt.data import IntArray
+from tsprompt.reading.passes import Pass, Said, Work
+
+__all__ = ["read_passes", "read_works"]
+
+_FEW_CASES = 1_024
+"""All passes are read at once where they have no more cases than this: else what one pass makes of
+its cases is handed over before the next one begins."""
+_HELD_BYTES = 1 << 25
+"""Tokens that wait for others to be read with."""
+
+
+def read_passes(passes: Sequence[Pass]) -> Iterator[Pass]:
+    """Read all cases of some passes; each is given back when nothing of it is left to read."""
+    for some in _at_once(passes):
+        works: list[Work] = []
+        held = 0
+        for alike in _classed(some, _tokens_of):
+            for index, tokens in alike[0].chunks():
+                works += [one.work(index, tokens) for one in alike]
+                held += tokens.nbytes
+                if held > _HELD_BYTES:
+                    read_works(works)
+                    works, held = [], 0
+        read_works(works)
+        yield from some
+
+
+def _at_once(passes: Sequence[Pass]) -> Iterable[list[Pass]]:
+    if sum(len(one.cases) for one in passes) <= _FEW_CASES:
+        return [list(passes)]
+    return _classed(passes, lambda one: (_tokens_of(one), one.said_around))
+
+
+def _tokens_of(one: Pass) -> Any:
+    """Passes for which this is equal have the same tokens. (What depends on the weights of the
+    model is its words alone, or all that is in it.)"""
+    backbone = one.backbone
+    reads_words = one.reading.tokenizer.makes == "words"
+    embeds = backbone.word_vectors.data_ptr() if reads_words else id(backbone)
+    return id(one.reading.tokenizer), id(one.cases), embeds, one.reader.scope
+
+
+def _classed(items: Iterable[Any], key: Any) -> list[list[Any]]:
+    """The items whose keys are equal together, in the order of first appearance."""
+    classes: dict[Any, list[Any]] = {}
+    for one in items:
+        classes.setdefault(key(one), []).append(one)
+    return list(classes.values())
+
+
+# --- what is run ---
+
+
+@dataclass
+class _Asked:
+    """Rows that are run, and who wants to know what the model says about them."""
+
+    takers: list[tuple[Work, IntArray]]
+    """Each with the positions (r,) of these rows among its own; the rows are those of the first."""
+
+    @property
+    def first(self) -> Work:
+        return self.takers[0][0]
+
+    @property
+    def which(self) -> IntArray:
+        """(r,) positions among the rows of the first."""
+        return self.takers[0][1]
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """All that anybody reads."""
+        return tuple(sorted({layer for work, _ in self.takers for layer in work.owner.layers}))
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether the rows are read with more than what is laid out for them."""
+        return not self.first.owner.context.lays_out_all
+
+
+def read_works(works: Sequence[Work]) -> None:
+    """Run all rows of some works, each input once, and hand out what the model says."""
+    backbones = [one.owner.backbone for one in works]
+    for alike in _classed(works, lambda one: id(_deepest(one.owner.backbone, backbones))):
+        able = sorted({one.owner.backbone for one in alike}, key=lambda one: one.depth)
+        runs = [(one, _runner(one, able)) for one in _asked(alike)]
+        for batch in _classed(runs, _fits_with):
+            asked = [one for one, _ in batch]
+            if asked[0].by_itself:
+                _run_alone(asked[0].first)
+            else:
+                _run(asked, batch[0][1])
+
+
+def _deepest(backbone: Backbone, others: list[Backbone]) -> Backbone:
+    """The deepest of those that are this one and more."""
+    return max((one for one in others if one.holds(backbone)), key=lambda one: one.depth)
+
+
+def _asked(works: list[Work]) -> list[_Asked]:
+    """What is to be run for works on one model: the same inputs once."""
+    if len(works) == 1:
+        return [_Asked([(works[0], np.arange(len(works[0].rows)))])]
+    framed = _classed(works, lambda one: one.frame if one.owner.context.lays_out_all else id(one))
+    return [asked for same in framed for asked in _shared(same)]
+
+
+def _shared(works: list[Work]) -> list[_Asked]:
+    """Rows of works in the same frame, sorted by who wants them."""
+    if len(works) == 1:
+        return [_Asked([(works[0], np.arange(len(works[0].rows)))])]
+    wanted: dict[bytes, list[tuple[int, int]]] = {}
+    for number, work in enumerate(works):
+        for position, key in enumerate(work.keys):
+            wanted.setdefault(key, []).append((number, position))
+    made = []
+    for same in _classed(wanted.values(), lambda places: tuple(number for number, _ in places)):
+        table = np.array([[position for _, position in places] for places in same], dtype=np.intp)
+        takers = [works[number] for number, _ in same[0]]
+        made.append(_Asked(list(zip(takers, table.T, strict=True))))
+    return made
+
+
+def _runner(asked: _Asked, able: list[Backbone]) -> Backbone:
+    """The shallowest model that is deep enough."""
+    return next(one for one in able if one.depth >= asked.layers[-1] or one.passes_through)
+
+
+def _fits_with(run: tuple[_Asked, Backbone]) -> Any:
+    """Rows for which this is equal can be in one batch."""
+    asked, backbone = run
+    if asked.by_itself:
+        return id(asked)
+    deep = asked.first.owner.reading.prompt.deep
+    around = None if deep is None else asked.first.owner.said_around
+    return id(backbone), asked.first.length, around
+
+
+def _run_alone(work: Work) -> None:
+    """Run rows whose context brings more than their template."""
+    reader, own = work.owner.reader, work.owner
+
+    def step(part: slice) -> tuple[slice, float, Any]:
+        begun = time.perf_counter()
+        said = reader.read(
+            work.rows[part],
+            work.place[part],
+            own.reading.prompt,
+            own.vectors,
+            own.layers,
+            context=own.context,
+            beside=work.beside[part],
+        )
+        spent = time.perf_counter() - begun
+        kept = work.keep(said)
+        return part, spent / (time.perf_counter() - begun), kept
+
+    start = time.perf_counter()
+    for part, share, kept in reader.batch.run(len(work.rows), work.length, step):
+        which = np.arange(part.start, part.stop)
+        work.count(which, share * (time.perf_counter() - start))
+        work.take(which, kept)
+        start = time.perf_counter()
+
+
+Kept = list[tuple[Work, IntArray, Any]]
+
+
+def _run(asked: list[_Asked], backbone: Backbone) -> None:
+    """Run rows of one length that go equally deep."""
+    ends = np.cumsum([len(one.which) for one in asked])
+    layers = tuple(sorted({layer for one in asked for layer in one.layers}))
+
+    def step(part: slice) -> tuple[list[tuple[Work, IntArray]], float, Kept]:
+        pieces = list(_pieces(asked, ends, part))
+        begun = time.perf_counter()
+        told = _told(pieces, backbone, layers)
+        spent = time.perf_counter() - begun
+        kept = [
+            one
+            for (piece, rows), (template, states) in zip(pieces, told, strict=True)
+            for one in _keep(piece, rows, template, dict(zip(layers, states, strict=True)))
+        ]
+        run = [(piece.first, piece.which[rows]) for piece, rows in pieces]
+        return run, spent / (time.perf_counter() - begun), kept
+
+    first = asked[0].first
+    start = time.perf_counter()
+    for run, share, kept in first.owner.reader.batch.run(int(ends[-1]), first.length, step):
+        seconds = share * (time.perf_counter() - start) / sum(len(which) for _, which in run)
+        for work, which in run:
+            work.count(which, seconds * len(which))
+        for work, which, one in kept:
+            work.take(which, one)
+        start = time.perf_counter()
+
+
+def _pieces(asked: list[_Asked], ends: IntArray, part: slice) -> Iterator[tuple[_Asked, slice]]:
+    """The rows of a batch: whose they are, and which of theirs."""
+    for one, end in zip(asked, ends.tolist(), strict=True):
+        start = end - len(one.which)
+        low, high = max(part.start, start), min(part.stop, end)
+        if low < high:
+            yield one, slice(low - start, high - start)
+
+
+def _told(
+    pieces: list[tuple[_Asked, slice]], backbone: Backbone, layers: tuple[int, ...]
+) -> list[tuple[Template, list[Tensor]]]:
+    """The template of each piece, and the hidden states (r, L, D) of its rows for each layer."""
+    laid = [piece.first.laid_out(_some(piece, rows)) for piece, rows in pieces]
+    filled = [one for _, one in laid]
+    deep = pieces[0][0].first.owner.reading.prompt.deep
+    states = backbone.run(filled[0] if len(filled) == 1 else torch.cat(filled), layers, deep)
+    parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
+    return [(template, list(one)) for (template, _), one in zip(laid, parts, strict=True)]
+
+
+def _some(piece: _Asked, rows: slice) -> Any:
+    """What picks these rows out of those of the first taker: a slice, where it takes all."""
+    return rows if len(piece.which) == len(piece.first.rows) else piece.which[rows]
+
+
+def _keep(
+    piece: _Asked, rows: slice, template: Template, states: dict[int, Tensor]
+) -> Iterator[tuple[Work, IntArray, Any]]:
+    """What each taker keeps of the states (r, L, D) of a piece, by their layer."""
+    picked: dict[tuple[int, ...], Said] = {}
+    for work, which in piece.takers:
+        own = work.owner
+        if own.layers not in picked:
+            read = [states[layer] for layer in own.layers]
+            picked[own.layers] = own.reader.pick(read, template)
+        yield work, which[rows], work.keep(picked[own.layers])
