@@ -19,6 +19,7 @@ from tsprompt.backbones.bert import BertSizes
 from tsprompt.backbones.bert_files import read_sizes, read_vocabulary, read_weights
 from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
 from tsprompt.backbones.families import FAMILIES, Encoder, Family
+from tsprompt.backbones.shared_weights import sharing
 from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.errors import BackboneError, ConfigError
 
@@ -116,7 +117,7 @@ def _load(
     family = kind(config, depth, answers=answers)
     words = family.words(vocabulary, base)
     model = _build(twin, source, config, family, base, seed=seed)
-    return Backbone(
+    backbone = Backbone(
         name=name,
         seed=seed,
         model=model,
@@ -128,6 +129,7 @@ def _load(
         dtype=dtype,
         passes_through=twin == "none",
     )
+    return sharing(backbone)
 
 
 @lru_cache

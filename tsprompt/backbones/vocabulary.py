@@ -35,6 +35,13 @@ class Words:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def equals(self, other: Words) -> bool:
+        """Whether both have the same words with the same ids, in the same slots."""
+        return type(self) is type(other) and all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("cls", "mask", "sep", "special", "_ids")
+        )
+
     def word(self, number: int) -> str:
         """The word of an id, as the vocabulary spells it."""
         return self._words.get(number, f"<{number}>")

@@ -14,10 +14,9 @@ from tsprompt.data import Cases, Expected
 from tsprompt.errors import Setting, notice
 from tsprompt.model.design import Design
 from tsprompt.model.memory import check_predict
-from tsprompt.model.views import Columns, Views
+from tsprompt.model.views import Views, joined_features
 from tsprompt.reading.passes import Pass
 from tsprompt.reading.reader import Reader, Reading
-from tsprompt.reading.together import read_passes
 
 __all__ = ["Fitted"]
 
@@ -57,7 +56,11 @@ class Fitted:
         InputError
             The cases have other features than train.
         """
-        return self.design.combination.probabilities(self.features(cases))
+        return self.decided(self.features(cases))
+
+    def decided(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Class probabilities (B, C) of the features (B, R) of cases."""
+        return self.design.combination.probabilities(features)
 
     def features(self, cases: Cases) -> Tensor:
         """What the head sees of cases: (B, R), those of all prompts side by side.
@@ -67,12 +70,7 @@ class Fitted:
         InputError
             The cases have other features than train.
         """
-        passes = self.passes(cases)
-        features = Columns(len(passes))
-        for one in read_passes(passes):
-            features.put(passes.index(one), one.features())
-        self.reader.forget()
-        return features.joined
+        return joined_features({"it": self.passes(cases)})["it"]
 
     def passes(self, cases: Cases) -> list[Pass]:
         """What is to be read of cases, for each of `readings`.

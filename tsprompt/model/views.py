@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases
+from tsprompt.reading.passes import Pass
+from tsprompt.reading.together import read_passes
 
-__all__ = ["Columns", "Views"]
+__all__ = ["Columns", "Views", "joined_features"]
 
 
 class Views:
@@ -44,3 +48,17 @@ class Columns:
         start = number * width
         self.joined[:, start : start + width] = features
         self._filled += 1
+
+
+def joined_features(passes: Mapping[str, Sequence[Pass]]) -> dict[str, torch.Tensor]:
+    """The features (B, R) of each model's cases, those of all its passes side by side, by the
+    model's name; all models are read together."""
+    columns = {name: Columns(len(own)) for name, own in passes.items()}
+    places = {id(one): (name, k) for name, own in passes.items() for k, one in enumerate(own)}
+    for done in read_passes([one for own in passes.values() for one in own]):
+        name, number = places[id(done)]
+        columns[name].put(number, done.features())
+        done.kept.clear()
+    for own in passes.values():
+        own[0].reader.forget()
+    return {name: one.joined for name, one in columns.items()}

@@ -17,7 +17,10 @@ from tsprompt.classifier import PromptClassifier
 from tsprompt.data import as_cases
 from tsprompt.errors import ConfigError, InputError, near_names
 from tsprompt.model.saving import load
+from tsprompt.model.views import joined_features
+from tsprompt.reading.passes import Pass
 from tsprompt.serving.plugged import Plugged, own_bytes
+from tsprompt.serving.shared_tokens import SharedTokenizers, share_cases
 
 __all__ = ["Socket"]
 
@@ -61,6 +64,7 @@ class Socket:
         """Where each model lies, and the digest that it must have."""
         self._loaded: OrderedDict[str, Plugged] = OrderedDict()
         """Those in memory, the one that was not asked for the longest first."""
+        self._tokenizers = SharedTokenizers()
         self._tables = threading.RLock()
         """Held while the two above are looked at or changed, never while anything is read."""
         self._reading = threading.Lock()
@@ -199,14 +203,15 @@ class Socket:
     def _probabilities(
         self, models: Mapping[str, PromptClassifier], asked: Mapping[str, Any]
     ) -> dict[str, npt.NDArray[np.float64]]:
-        answers = {}
+        passes: dict[str, list[Pass]] = {}
         for name, X in asked.items():
-            model = models[name]
             with _naming(name):
-                cases = as_cases(X, axes=model.axes)
-                with self._running:
-                    answers[name] = model.fitted_.probabilities(cases)
-        return answers
+                model = models[name]
+                passes[name] = model.fitted_.passes(as_cases(X, axes=model.axes))
+        with self._running:
+            share_cases([one for own in passes.values() for one in own])
+            features = joined_features(passes)
+        return {name: models[name].fitted_.decided(features[name]) for name in asked}
 
     def _folder(self, name: str) -> tuple[Path, str | None]:
         try:
@@ -225,6 +230,7 @@ class Socket:
 
     def _read(self, path: Path, digest: str | None) -> Plugged:
         saved = load(path, digest=digest, **self._how)
+        self._tokenizers.share(saved.fitted)
         model = PromptClassifier.restored(saved)
         return Plugged(path, digest, model, saved.digest, own_bytes(saved.fitted))
 
