@@ -23,6 +23,8 @@ from tsprompt_cli.output import Format
 if TYPE_CHECKING:
     from tsprompt.benchmark import Machine as LibraryMachine
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.fitted import Fitted
+    from tsprompt.model.saving import Saved as SavedModel
 
 __all__ = [
     "Choices",
@@ -303,15 +305,23 @@ class Machine:
         return LibraryMachine(**dataclasses.asdict(self))
 
     def load(self, model: Path, digest: str | None = None) -> PromptClassifier:
-        """A saved model, on this machine; `auto` is the dtype that it was fitted with. With a
-        digest, that very model."""
+        """The estimator of a saved model, which brings scikit-learn in; otherwise as `read`."""
         from tsprompt.classifier import PromptClassifier
 
-        dtype = None if self.dtype == "auto" else self.dtype
-        return PromptClassifier.load(
+        return PromptClassifier.restored(self._saved(model, digest))
+
+    def read(self, model: Path, digest: str | None = None) -> Fitted:
+        """A saved model, on this machine; `auto` is the dtype that it was fitted with. With a
+        digest, that very model."""
+        return self._saved(model, digest).fitted
+
+    def _saved(self, model: Path, digest: str | None) -> SavedModel:
+        from tsprompt.model.saving import load
+
+        return load(
             model,
             device=self.device,
-            dtype=dtype,
+            dtype=None if self.dtype == "auto" else self.dtype,
             batch_tokens=self.batch_tokens,
             digest=digest,
         )

@@ -35,6 +35,16 @@ class BertSizes:
     model_type: str = "bert"
 
 
+class _Linear(nn.Linear):
+    def reset_parameters(self) -> None:
+        """Nothing is drawn: all weights are read."""
+
+
+class _Table(nn.Embedding):
+    def reset_parameters(self) -> None:
+        """As above."""
+
+
 class _Said(NamedTuple):
     """States (B, L, D): of the last layer, and what enters each layer with these at the end."""
 
@@ -70,9 +80,9 @@ class _Embeddings(nn.Module):
     def __init__(self, config: BertSizes) -> None:
         super().__init__()
         size = config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, size)
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, size)
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, size)
+        self.word_embeddings = _Table(config.vocab_size, size)
+        self.position_embeddings = _Table(config.max_position_embeddings, size)
+        self.token_type_embeddings = _Table(config.type_vocab_size, size)
         self.LayerNorm = nn.LayerNorm(size, eps=config.layer_norm_eps)
 
     def forward(self, words: Tensor) -> Tensor:
@@ -121,7 +131,7 @@ class _SelfAttention(nn.Module):
         self.num_attention_heads = config.num_attention_heads
         self.scale = (config.hidden_size // config.num_attention_heads) ** -0.5
         self.query, self.key, self.value = (
-            nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3)
+            _Linear(config.hidden_size, config.hidden_size) for _ in range(3)
         )
 
     def forward(self, states: Tensor) -> Tensor:
@@ -139,7 +149,7 @@ class _SelfAttention(nn.Module):
 class _Intermediate(nn.Module):
     def __init__(self, config: BertSizes) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.dense = _Linear(config.hidden_size, config.intermediate_size)
         self.intermediate_act_fn = nn.GELU()
 
     def forward(self, states: Tensor) -> Tensor:
@@ -150,7 +160,7 @@ class _Intermediate(nn.Module):
 class _Output(nn.Module):
     def __init__(self, size: int, config: BertSizes) -> None:
         super().__init__()
-        self.dense = nn.Linear(size, config.hidden_size)
+        self.dense = _Linear(size, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, states: Tensor, before: Tensor) -> Tensor:

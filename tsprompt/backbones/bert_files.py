@@ -101,8 +101,7 @@ def read_weights(folder: Path, config: BertSizes) -> tuple[Bert, list[str]]:
     """
     from safetensors import safe_open
 
-    with torch.device("meta"):  # nothing is drawn, as everything is read
-        model = Bert(config)
+    model = Bert(config)
     state, lacking = {}, []
     with safe_open(folder / "model.safetensors", framework="pt") as file:
         names = set(file.keys())

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tsprompt.base.names import for_csv, for_markdown
 from tsprompt.base.numbers import chances, count, p_value, rank, seconds, share, signed, span
-from tsprompt.errors import ConfigError
+from tsprompt.base.rows import FORMATS, as_dicts, as_markdown, render_rows
 from tsprompt.report.ablations import ABOUT, Ablations
 from tsprompt.report.contents import Report
 
 __all__ = ["FORMATS", "json_rows", "markdown", "render"]
-
-FORMATS = ("json", "csv", "markdown")
 
 
 def render(table: pd.DataFrame, form: str, **more: Any) -> str:
@@ -29,28 +24,20 @@ def render(table: pd.DataFrame, form: str, **more: Any) -> str:
     more
         What the JSON holds beside the `rows`; the other formats have no place for it.
     """
-    if form == "json":
-        return json.dumps({"rows": json_rows(table), **more}, indent=1) + "\n"
     if form == "csv":
         return _safe(table).to_csv(index=False, lineterminator="\n")
     if form == "markdown":
         return _markdown(table)
-    raise ConfigError(f"format {form!r} is not one of: {', '.join(FORMATS)}")
+    return render_rows([*table.columns], [*_rows(table)], form, **more)
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON has them: null for what is no number."""
-    return [dict(zip(table.columns, map(_value, row), strict=True)) for row in _rows(table)]
+    return as_dicts([*table.columns], _rows(table))
 
 
 def _rows(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
     return table.itertuples(index=False, name=None)
-
-
-def _value(value: Any) -> Any:
-    """A cell in JSON, which has no NaN and none of NumPy's types."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _safe(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,18 +49,8 @@ def _safe(table: pd.DataFrame) -> pd.DataFrame:
 
 def _markdown(table: pd.DataFrame) -> str:
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
-    rows = [
-        [for_markdown(name) for name in table.columns],
-        ["---:" if one else "---" for one in numeric],
-        *[[_cell(value) for value in row] for row in _rows(table)],
-    ]
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
-
-
-def _cell(value: Any) -> str:
-    if value is None or pd.isna(value):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else for_markdown(value)
+    rows = [[None if pd.isna(value) else value for value in row] for row in _rows(table)]
+    return as_markdown([*table.columns], rows, numeric)
 
 
 def markdown(report: Report) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from tsprompt.benchmark.record import Record
 
@@ -114,6 +113,8 @@ def _counts(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _ranks(accuracy: pd.Series[float]) -> pd.Series[float]:
     """1 is best; NaN has none."""
+    from scipy.stats import rankdata  # slow to import, and most who render need none
+
     ranks = rankdata(-accuracy.round(DECIMALS).to_numpy(), nan_policy="omit")
     return pd.Series(ranks, index=accuracy.index)
 

@@ -63,7 +63,7 @@ def evaluate(
     classes = [str(label) for label in classifier.classes_.tolist()]
     truth = as_known(scored.labels, classifier.classes_)
     check_known(truth, classes)
-    labels, chances = predictions(classifier, cases)
+    labels, chances = predictions(classifier.fitted_, cases)
     predicted = labels.astype(str)
     scores = score(truth, predicted, chances, classes)
     matrix = confusion(truth, predicted, classes)

@@ -69,12 +69,10 @@ def _print(
     if any(part.package for part in parts):
         columns = {**columns, "package": "package"}
     if form is not Format.TABLE:
-        import pandas as pd
+        from tsprompt.base.rows import render_rows
 
-        from tsprompt.report import render
-
-        rows = [{key: getattr(part, key) for key in columns} for part in parts]
-        emit(render(pd.DataFrame(rows), form, parts=[part.as_dict() for part in parts]))
+        rows = [[getattr(part, key) for key in columns] for part in parts]
+        emit(render_rows([*columns], rows, form, parts=[part.as_dict() for part in parts]))
     elif verbose:
         for part in parts:
             show(*_explained(part))

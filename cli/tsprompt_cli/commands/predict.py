@@ -17,10 +17,9 @@ from tsprompt_cli.own_data import Reading
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
 
-    from tsprompt.classifier import PromptClassifier
     from tsprompt.data import Cases
+    from tsprompt.model.fitted import Fitted
 
 __all__ = ["predict", "predictions"]
 
@@ -78,34 +77,31 @@ def predict(
     if output is not None:
         check_file(output)
         check_not_input(output, source, model)
-    classifier = machine.load(model, digest)
+    fitted = machine.read(model, digest)
     details = read_header(model.expanduser(), MODEL).get("details", {})
-    cases = new_cases(source, reading, data_dir, details, classifier.classes_)
-    labels, chances = predictions(classifier, cases.cases)
-    rows = _rows(cases, labels, chances, classifier.classes_)
-    scores = _scores(cases, labels, classifier.classes_)
+    cases = new_cases(source, reading, data_dir, details, fitted.classes)
+    labels, chances = predictions(fitted, cases.cases)
+    rows = _rows(cases, labels, chances, fitted.classes)
+    scores = _scores(cases, labels, fitted.classes)
     print_predictions(rows, form, output, **scores)
     for name, figure in scores.items():
-        say(name.capitalize(), f"{figure:.4f} of {len(rows)} cases with labels", "green")
+        say(name.capitalize(), f"{figure:.4f} of {len(labels)} cases with labels", "green")
     if cases.fitted:
         say("Note", f"the model was fitted on cases of {cases.name}: it knows some of them", "cyan")
 
 
-def predictions(
-    classifier: PromptClassifier, cases: Cases
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+def predictions(fitted: Fitted, cases: Cases) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """The most probable label (B,), of the type it had in train, and probabilities (B, C)."""
     from tsprompt_cli.display.progress_bars import working
 
     with working("predicting") as work:
         work.start("predicting")
-        chances = classifier.predict_proba(cases)
-    return classifier.classes_[chances.argmax(axis=1)], chances
+        chances = fitted.probabilities(cases)
+    return fitted.classes[chances.argmax(axis=1)], chances
 
 
-def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> pd.DataFrame:
-    import pandas as pd
-
+def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> dict[str, Any]:
+    """Name -> column."""
     columns: dict[str, Any] = {"case": range(1, len(labels) + 1)}
     if cases.cases.ids is not None:
         columns["id"] = list(cases.cases.ids)
@@ -114,7 +110,7 @@ def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> pd.DataFr
         columns["true label"] = cases.labels
     for i, label in enumerate(classes.tolist()):
         columns[f"p({label})"] = chances[:, i]
-    return pd.DataFrame(columns)
+    return columns
 
 
 def _scores(cases: NewCases, labels: Any, classes: Any) -> dict[str, float]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tsprompt_cli.output import say, show, table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["PredictionsForm", "chosen_form", "print_predictions"]
 
@@ -65,11 +62,12 @@ def chosen_form(form: PredictionsForm | None, output: Path | None) -> Prediction
 
 
 def print_predictions(
-    rows: pd.DataFrame, form: PredictionsForm, output: Path | None, **more: Any
+    columns: dict[str, Any], form: PredictionsForm, output: Path | None, **more: Any
 ) -> None:
-    """Show the predictions, or write all of them."""
+    """Show the predictions, given as name and column, or write all of them."""
     if form is PredictionsForm.TABLE:
-        show(_table(rows.head(_SHOWN)))
+        rows = _rows(columns)
+        show(_table([*columns], rows[:_SHOWN]))
         if len(rows) > _SHOWN:
             said = f"{_SHOWN} of {len(rows)} cases are shown; --output FILE.csv writes them all"
             say("Note", said)
@@ -77,41 +75,53 @@ def print_predictions(
     if output is None:
         from tsprompt_cli.output import emit
 
-        emit(str(_content(rows, form, more)))
+        emit(str(_content(columns, form, more)))
         return
     from tsprompt.base.files import write_whole
 
-    say("Wrote", str(write_whole(output, _content(rows, form, more))), "green")
+    say("Wrote", str(write_whole(output, _content(columns, form, more))), "green")
 
 
-def _content(rows: pd.DataFrame, form: PredictionsForm, more: dict[str, Any]) -> str | bytes:
-    from tsprompt.report import render
+def _content(columns: dict[str, Any], form: PredictionsForm, more: dict[str, Any]) -> str | bytes:
+    from tsprompt.base.rows import as_dicts, render_rows
 
     if form is PredictionsForm.PARQUET:
-        return bytes(rows.to_parquet(index=False))
-    for name in ("id", "label", "true label"):
-        if name in rows and rows[name].dtype.kind == "M":
-            rows[name] = rows[name].astype(str)
+        import pandas as pd
+
+        return bytes(pd.DataFrame(columns).to_parquet(index=False))
+    rows = _rows(columns)
     if form is PredictionsForm.JSONL:
-        held = json.loads(rows.to_json(orient="records", double_precision=15))
-        return "".join(json.dumps(row) + "\n" for row in held)
-    return render(rows, form.value, **(more if form is PredictionsForm.JSON else {}))
+        return "".join(json.dumps(row) + "\n" for row in as_dicts([*columns], rows))
+    more = more if form is PredictionsForm.JSON else {}
+    return render_rows([*columns], rows, form.value, **more)
 
 
-def _table(rows: pd.DataFrame) -> Any:
+def _rows(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The same by cases, of Python's own types."""
+    return list(zip(*map(_values, columns.values()), strict=True))
+
+
+def _values(column: Any) -> list[Any]:
+    if not hasattr(column, "dtype"):
+        return list(column)
+    days = column.dtype.kind == "M"
+    return list((column.astype(str) if days else column).tolist())
+
+
+def _table(names: list[str], rows: list[tuple[Any, ...]]) -> Any:
     from tsprompt.base.names import for_terminal
 
-    heads = [str(name) for name in rows.columns]
-    chances = [name for name in rows.columns if str(name).startswith("p(")]
-    made = table(*heads, right=("case", *map(str, chances)))
-    for _, row in rows.iterrows():
-        largest = max(row[name] for name in chances)
+    chances = [name for name in names if name.startswith("p(")]
+    made = table(*names, right=("case", *chances))
+    for row in rows:
+        held = dict(zip(names, row, strict=True))
+        largest = max(held[name] for name in chances)
         cells: list[Any] = []
-        for name in rows.columns:
+        for name, value in held.items():
             if name in chances:
-                said = f"{row[name]:.3f}"
-                cells.append(said if row[name] == largest else f"[dim]{said}[/dim]")
+                said = f"{value:.3f}"
+                cells.append(said if value == largest else f"[dim]{said}[/dim]")
             else:
-                cells.append(for_terminal(row[name], "bold" if name == "label" else ""))
+                cells.append(for_terminal(value, "bold" if name == "label" else ""))
         made.add_row(*cells)
     return made

@@ -1,0 +1,64 @@
+"""What a command must not import: the seconds before its first word go there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tsprompt import PromptClassifier
+
+CODE = """
+import sys
+from tsprompt_cli.main import app
+code = app(sys.argv[2:], standalone_mode=False)
+found = [one for one in sys.argv[1].split(",") if one in sys.modules]
+print("imported:", *found, file=sys.stderr)
+sys.exit(code)
+"""
+NEVER = (
+    "transformers,tokenizers,sklearn,scipy,pandas,pyarrow,sktime,numba,matplotlib,statsmodels,"
+    "jinja2,peft,networkx,sympy,torch._dynamo,torch.distributed.tensor"
+)
+"""What new cases of one's own CSV need none of."""
+
+TIMES = [f"t{number}" for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, tiny_bert: str) -> Path:
+    """A fitted model of a tiny BERT with the parts of the recipe `default`."""
+    draw = np.random.default_rng(0)
+    series = draw.normal(size=(8, 20, 1)).astype(np.float32)
+    labels = np.array(["low", "high"] * 4)
+    classifier = PromptClassifier(backbone=tiny_bert, n_prompts=2, random_state=0, device="cpu")
+    columns = {"layout": "wide", "label": "label", "values": TIMES}
+    folder = tmp_path_factory.mktemp("model") / "m"
+    return classifier.fit(series, labels).save(folder, columns=columns)
+
+
+def imported(never: str, *command: str) -> tuple[str, list[str]]:
+    """What a command says in a new process, and which of these modules it has imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, never, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    return done.stdout, last.removeprefix("imported:").split()
+
+
+def test_a_prediction_needs_torch_and_no_other_heavy_library(model: Path, tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(3, 20))
+    new = tmp_path / "new.csv"
+    np.savetxt(new, rows, delimiter=",", header=",".join(TIMES), comments="")
+    said, found = imported(NEVER, "predict", str(model), str(new))
+    assert len(said.splitlines()) == 1 + 3
+    assert found == []
