@@ -159,7 +159,7 @@ def test_words_say_where_it_flattens_and_how_good_the_law_was(
     assert "Twice as many, 48: 0.87" in rising[0]
     assert "which from 18 cases would have said 0.85" in rising[0]
     steep = records_of(plan, make_record, lambda size, seed: size / 30)
-    assert curve_words(plan.read(steep))[0].startswith("default: still rises; at all 24 cases")
+    assert curve_words(plan.read(steep))[0].startswith("default: still rises (0.800 at all 24)")
 
 
 def test_intervals_are_students() -> None:

@@ -31,7 +31,7 @@ def made_advice(name: str = "Set") -> Advice:
 def test_a_curve_has_its_figure_its_table_and_its_words() -> None:
     text = curve_page(made_curve())
     assert text.count("<svg") == 1
-    assert "0.710 to 0.790" in text
+    assert "0.710–0.790" in text
     assert "flat from 4 cases on" in text
     assert "broken" in text
 

@@ -38,17 +38,10 @@ def curve_words(curve: Curve) -> list[str]:
 
 def _ending(curve: Curve, ending: Ending) -> str:
     last = curve.of(ending.method)[-1]
-    best = share(last.accuracy.value)
-    if ending.flat_from is None:
-        text = (
-            f"{ending.method}: still rises; at all {last.size} cases it has {best}, more than a "
-            "standard error, and a case of test, above what fewer cases give."
-        )
-    else:
-        text = (
-            f"{ending.method}: flat from {ending.flat_from} cases on; no mean from there is below "
-            f"that at all {last.size} ({best}) by more than a standard error, or a case of test."
-        )
+    at_all = f"{share(last.accuracy.value)} at all {last.size}"
+    flat = ending.flat_from
+    text = f"flat from {flat} cases on ({at_all})" if flat else f"still rises ({at_all})"
+    text = f"{ending.method}: {text}."
     return f"{text} {_more(ending)}".strip()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tsprompt.benchmark import Cell, Record
     from tsprompt.data import Dataset
     from tsprompt.report import Ablations
+    from tsprompt_cli.runs import Runs
 
 __all__ = ["compare"]
 
@@ -109,12 +110,9 @@ def compare(
         cells = plan_cells(list(loaded), methods, resamples=range(seeds))
     else:
         cells = plan_cells(list(loaded), methods, seeds)
-    done = _run(cells, loaded, machine, records)
-    _print(done, form, output, "seed" if parting.cv is None else "part")
-    failed = [record for record in done if not record.ok]
-    for record in failed:
-        say("Failed", f"{_name(record)}: {record.error}", "red")
-    if failed:
+    runs = _run(cells, loaded, machine, records)
+    _print(runs.done, form, output, "seed" if parting.cv is None else "part")
+    if runs.say_failures():
         raise typer.Exit(1)
 
 
@@ -137,35 +135,16 @@ def _loaded(names: list[str], parting: Parting, data_dir: Path | None) -> dict[s
 
 def _run(
     cells: Sequence[Cell], loaded: dict[str, Loaded], machine: Machine, folder: Path | None
-) -> list[Record]:
-    """All records; what Ctrl-C finds finished is kept where records are."""
-    from tsprompt.benchmark import run_cells
-    from tsprompt_cli.display.progress_bars import working
+) -> Runs:
+    """All runs; what Ctrl-C finds finished is kept where records are."""
+    from tsprompt_cli.runs import Runs
 
     def load(cell: Cell) -> Dataset:
         return loaded[cell.dataset].drawn(cell.resample)
 
-    done: list[Record] = []
-    try:
-        with working("comparing", len(cells)) as work:
-            runs = run_cells(cells, load, machine.library(), folder)
-            for i, cell in enumerate(cells, start=1):
-                work.start(f"{cell.dataset}, {cell.method.name}, seed {cell.seed}")
-                done.append(next(runs))
-                work.finish(f"{i} of {len(cells)}: {_name(done[-1])}: {_outcome(done[-1])}")
-    except KeyboardInterrupt:
-        kept = f"are in {folder}; the same command goes on from there" if folder else "are lost"
-        hint = "" if folder else "; --records DIR keeps them"
-        raise KeyboardInterrupt(f"{len(done)} of {len(cells)} runs {kept}{hint}") from None
-    return done
-
-
-def _name(record: Record) -> str:
-    return f"{record.dataset}, {record.method}, seed {record.seed}"
-
-
-def _outcome(record: Record) -> str:
-    return f"accuracy {record.accuracy:.3f}" if record.ok else f"failed: {record.error}"
+    runs = Runs("comparing", cells, load, machine, folder)
+    runs.run()
+    return runs
 
 
 def _legend(done: list[Record], what: str) -> str:

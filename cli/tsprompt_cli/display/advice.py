@@ -41,7 +41,9 @@ def _legend(curve: Curve) -> str:
         text += ", with 95 % intervals over the draws (Student)"
     return (
         f"{text}. All are scored on {plural(curve.n_test, 'case')} of test: another "
-        f"test set of that size would move the best figure by up to about ±{curve.test_error:.3f}."
+        f"test set of that size would move the best figure by up to about ±{curve.test_error:.3f}. "
+        "Flat is where no mean is below that at all cases by more than one standard error of the "
+        "difference, or one case of test."
     )
 
 

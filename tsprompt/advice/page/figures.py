@@ -54,7 +54,7 @@ def _line(axes: Axes, curve: Curve, method: str, number: int, methods: int) -> N
     points = curve.of(method)
     colour, mark = KINDS[curve.methods[method]], _MARKS[number % len(_MARKS)]
     # Side by side, so that intervals of equal means can be told apart.
-    aside = 1.03 ** (number - (methods - 1) / 2)
+    aside = 1.05 ** (number - (methods - 1) / 2)
     sizes = [aside * one.size for one in points]
     values = np.array([one.accuracy.value for one in points])
     axes.errorbar(
@@ -73,6 +73,8 @@ def _line(axes: Axes, curve: Curve, method: str, number: int, methods: int) -> N
     if more is not None:
         low = more.accuracy if more.low is None else more.low
         high = more.accuracy if more.high is None else more.high
+        joined = [sizes[-1], aside * more.size], [values[-1], more.accuracy]
+        axes.plot(*joined, color=colour, linewidth=0.8, linestyle=(0, (1, 3)))
         axes.errorbar(
             [aside * more.size],
             [more.accuracy],
