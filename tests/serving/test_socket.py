@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from tsprompt import ConfigError, InputError, ModelFileError, PromptClassifier, Socket
+from tsprompt.backbones import Backbone, load
 
 QUICK = "gradient:epochs=2,hidden=8"
 RECIPES: dict[str, dict[str, Any]] = {
@@ -89,6 +93,144 @@ def test_a_message_about_cases_names_the_model(socket: Socket, separable: Any) -
         socket.predict({"plain": separable.X[0, 0]})
     with pytest.raises(InputError, match=r"plain: .*features"):
         socket.predict({"plain": separable.X[:, :, :1]})
+
+
+# --- one language model ---
+
+
+class Spy:
+    """Counts the inputs that language models are given, and how deep they go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inputs: Counter[bytes] = Counter()
+        self.calls: list[tuple[int, tuple[int, ...], int]] = []
+        original = Backbone.run
+
+        def run(
+            backbone: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Any = None
+        ) -> list[Tensor]:
+            self.calls.append((len(embeddings), layers, backbone.depth))
+            heard = b"" if deep is None else deep.numpy().tobytes()
+            self.inputs.update(one.numpy().tobytes() + heard for one in embeddings)
+            return original(backbone, embeddings, layers, deep)
+
+        monkeypatch.setattr(Backbone, "run", run)
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    return Spy(monkeypatch)
+
+
+def holding(socket: Socket, names: list[str]) -> list[Backbone]:
+    return [socket.model(name).reader_.backbone for name in names]
+
+
+def places(backbone: Backbone) -> set[int]:
+    return {one.data_ptr() for one in backbone.model.parameters()}
+
+
+def test_models_of_other_depths_share_their_weights(socket: Socket) -> None:
+    plain, shallow, deep, lora = holding(socket, ["plain", "shallow", "deep", "lora"])
+    assert (shallow.depth, plain.depth) == (1, 2)
+    assert places(shallow) < places(plain)
+    assert places(plain) == places(deep)
+    assert plain.word_vectors.data_ptr() == shallow.word_vectors.data_ptr()
+    assert plain.words is shallow.words
+    assert plain.holds(shallow)
+    assert not shallow.holds(plain)
+    assert not places(lora) & places(plain)
+    assert not plain.holds(lora)
+
+
+@pytest.mark.parametrize("order", [["shallow", "plain"], ["plain", "shallow"]])
+def test_a_deeper_model_extends_what_is_there(
+    models: dict[str, Path], separable: Any, order: list[str]
+) -> None:
+    load._load.cache_clear()
+    socket = Socket(device="cpu")
+    for name in order:
+        socket.add(models[name])
+        answer = socket.predict_proba({order[0]: separable.X_test})[order[0]]
+        assert np.allclose(answer, alone(models[order[0]], separable.X_test), atol=1e-6)
+    first, second = holding(socket, ["shallow", "plain"])
+    assert places(first) < places(second)
+
+
+def test_random_twins_share_what_is_equal_and_nothing_else(tiny_bert: str) -> None:
+    one, two, real = (
+        load.load_backbone(name, 2, seed, "cpu", "float32")
+        for name, seed in ((f"random:{tiny_bert}", 1), (f"random:{tiny_bert}", 2), (tiny_bert, 0))
+    )
+    for a, b in ((one, two), (one, real)):
+        theirs = dict(b.model.named_parameters())
+        for name, own in a.model.named_parameters():
+            shared = own.data_ptr() == theirs[name].data_ptr()
+            assert shared == bool(torch.equal(own, theirs[name])), name
+        assert not a.holds(b)
+
+
+def test_models_that_read_the_same_share_the_pass(socket: Socket, separable: Any, spy: Spy) -> None:
+    socket.predict_proba({"plain": separable.X_test})
+    once = spy.inputs.copy()
+    spy.inputs.clear()
+    spy.calls.clear()
+    X = separable.X_test.copy()
+    socket.predict_proba({"plain": separable.X_test, "other-head": X, "shallow": X.copy()})
+    assert spy.inputs == once
+    assert set(spy.inputs.values()) == {1}
+    # The shallow one takes its layer on the way.
+    assert {(layers, depth) for _, layers, depth in spy.calls} == {((1, 2), 2)}
+
+
+def test_inputs_are_run_as_deep_as_those_who_want_them_need(
+    socket: Socket, separable: Any, spy: Spy
+) -> None:
+    few, all_of_them = separable.X_test[:3], separable.X_test
+    answers = socket.predict_proba({"plain": few, "shallow": all_of_them})
+    assert set(spy.inputs.values()) == {1}
+    assert sorted(spy.calls) == [(3, (1, 2), 2), (12, (1,), 1)]
+    assert len(answers["shallow"]) == len(all_of_them)
+
+
+def test_deep_prompts_that_are_equal_share_the_pass(
+    models: dict[str, Path], separable: Any, spy: Spy
+) -> None:
+    socket = Socket(device="cpu")
+    for name in ("one", "two"):
+        socket.add(models["deep"], name=name)
+    spy.inputs.clear()
+    answers = socket.predict_proba(dict.fromkeys(["one", "two"], separable.X_test))
+    assert set(spy.inputs.values()) == {1}
+    assert (answers["one"] == answers["two"]).all()
+
+
+def test_rows_of_models_with_other_prompts_go_through_in_one_batch(
+    socket: Socket, separable: Any, spy: Spy
+) -> None:
+    X = separable.X_test[:1]
+    socket.predict_proba({"plain": X, "other-draw": X})
+    assert [count for count, _, _ in spy.calls] == [3]  # one prompt, and two
+
+
+def test_many_cases_are_read_in_turn_and_still_once(
+    socket: Socket, models: dict[str, Path], separable: Any, spy: Spy, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("tsprompt.reading.together._FEW_CASES", 4)
+    monkeypatch.setattr("tsprompt.reading.together._HELD_BYTES", 1)
+    names = ["plain", "other-draw", "shallow", "other-head", "steps"]
+    answers = socket.predict_proba(dict.fromkeys(names, separable.X_test))
+    assert set(spy.inputs.values()) == {1}
+    for name in names:
+        assert np.allclose(answers[name], alone(models[name], separable.X_test), atol=1e-6)
+
+
+def test_models_alike_have_one_tokenizer(socket: Socket) -> None:
+    one, two, other = (
+        socket.model(name).readings_[0].tokenizer for name in ("plain", "shallow", "other-draw")
+    )
+    assert one is two
+    assert one is not other
 
 
 # --- coming, going, and changing ---

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from tsprompt.classifier import PromptClassifier
 from tsprompt.model.fitted import Fitted
 
-__all__ = ["Plugged", "own_bytes"]
+__all__ = ["Plugged", "learned_tensors", "own_bytes"]
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,28 @@ class Plugged:
 def own_bytes(fitted: Fitted) -> int:
     """Bytes of what a fitted model has for itself: what its parts have learned, and the weights of
     the language model where it has a trained copy."""
+    backbone = fitted.reader.backbone
+    copied = list(backbone.model.parameters()) if backbone.trained else []
+    return sum(int(one.nbytes) for one in [*learned_tensors(fitted), *copied])
+
+
+def learned_tensors(fitted: Fitted) -> Iterator[Tensor | npt.NDArray[Any]]:
+    """What the parts of a fitted model have learned, without the language model."""
     parts = [fitted.design.preprocessing, fitted.design.strategy, fitted.design.combination]
     learned: list[Any] = [part.state() for part in parts]
     tokenizers = {id(reading.tokenizer): reading.tokenizer for reading in fitted.readings}
     learned += [one.state() for one in tokenizers.values()]
     for reading in fitted.readings:
         learned += [reading.prompt.state(), reading.readout.state(), reading.context.state()]
-    backbone = fitted.reader.backbone
-    copied = list(backbone.model.parameters()) if backbone.trained else []
-    return sum(_sizes([learned, copied]))
+    return _tensors(learned)
 
 
-def _sizes(state: Any) -> Iterator[int]:
-    """Bytes of the tensors and arrays in a state."""
+def _tensors(state: Any) -> Iterator[Tensor | npt.NDArray[Any]]:
+    """The tensors and arrays in a state."""
     if isinstance(state, (Tensor, np.ndarray)):
-        yield int(state.nbytes)
+        yield state
     elif isinstance(state, Mapping):
-        yield from _sizes(list(state.values()))
+        yield from _tensors(list(state.values()))
     elif isinstance(state, Sequence) and not isinstance(state, (str, bytes)):
         for one in state:
-            yield from _sizes(one)
+            yield from _tensors(one)
