@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["chances", "count", "p_value", "percent", "rank", "seconds", "share", "signed", "span"]
+__all__ = [
+    "between",
+    "chances",
+    "count",
+    "p_value",
+    "percent",
+    "rank",
+    "seconds",
+    "share",
+    "signed",
+    "span",
+]
 
 
 def share(value: float | None) -> str:
     """0.987, or a dash."""
     return f"{value:.3f}" if _there(value) else "–"
+
+
+def between(low: float | None, high: float | None) -> str:
+    """0.924 to 0.986, or a dash."""
+    return f"{share(low)} to {share(high)}" if _there(low) and _there(high) else "–"
 
 
 def signed(value: float | None) -> str:

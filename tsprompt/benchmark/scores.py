@@ -66,10 +66,17 @@ def score(
         ),
         macro_f1=float(metrics.f1_score(truth, predicted, average="macro", zero_division=0)),
         auroc=None if chances is None else _auroc(truth, chances, classes),
-        log_loss=None
-        if chances is None
-        else float(metrics.log_loss(truth, chances, labels=list(classes))),
+        log_loss=None if chances is None else _log_loss(truth, chances, classes),
     )
+
+
+def _log_loss(truth: Labels, chances: npt.NDArray[np.float64], classes: Sequence[str]) -> float:
+    from sklearn.metrics import log_loss
+
+    # By places: scikit-learn sorts labels, and numbers that have become text sort otherwise.
+    places = {label: place for place, label in enumerate(classes)}
+    known = [places[label] for label in truth.tolist()]
+    return float(log_loss(known, chances, labels=range(len(classes))))
 
 
 def _auroc(truth: Labels, chances: npt.NDArray[np.float64], classes: Sequence[str]) -> float | None:

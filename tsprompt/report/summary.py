@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from tsprompt.benchmark.intervals import share_interval
 from tsprompt.benchmark.record import Record
 
 __all__ = ["DECIMALS", "OVERALL", "accuracy_matrix", "apart_from_overall", "summarise"]
@@ -28,7 +29,7 @@ the same numbers in another order differ in the last digit."""
 _FIELDS = (
     *("dataset", "method", "kind", "seed", "resample", "status", "error", "accuracy"),
     *("balanced_accuracy", "macro_f1", "log_loss", "fit_tokens", "predict_tokens"),
-    *("fit_seconds", "predict_seconds"),
+    *("fit_seconds", "predict_seconds", "n_test"),
 )
 _MEASURES = [
     "accuracy",
@@ -41,16 +42,23 @@ _MEASURES = [
 ]
 
 
-def summarise(records: Iterable[Record]) -> pd.DataFrame:
+def summarise(records: Iterable[Record], *, parts: bool = False) -> pd.DataFrame:
     """A row for each set and method, in the order of the records, and the `overall` rows at last.
 
     A method with a failed run has no figures on that set, and none overall.
+
+    Parameters
+    ----------
+    parts
+        Whether the resamples of a set are parts of the same cases, each of which is test once;
+        else their tests are taken to share cases.
 
     Returns
     -------
     DataFrame
         Columns: dataset, method, kind, runs, failed, error, the measures' means, `accuracy_sd`
-        (NaN for one run) and `rank`.
+        (NaN for one run), `accuracy_low` and `accuracy_high` (the 95 % interval of one test, NaN
+        overall), and `rank`.
     """
     runs = _frame(map(apart_from_overall, records))
     if runs.empty:
@@ -58,8 +66,9 @@ def summarise(records: Iterable[Record]) -> pd.DataFrame:
     keys = ["dataset", "method"]
     means = runs.groupby(keys, sort=False)[_MEASURES].mean()
     means.insert(1, "accuracy_sd", runs.groupby(keys, sort=False)["accuracy"].std())
-    table = _counts(runs, keys).join(means).reset_index()
+    table = _counts(runs, keys).join(means).join(_tested(runs, keys, parts)).reset_index()
     table.loc[table["failed"] > 0, [*_MEASURES, "accuracy_sd"]] = np.nan
+    table = _with_intervals(table)
     table["rank"] = table.groupby("dataset", sort=False)["accuracy"].transform(_ranks)
     return pd.concat([table, _overall(runs, table)], ignore_index=True)
 
@@ -97,7 +106,8 @@ def _frame(records: Iterable[Record]) -> pd.DataFrame:
     # A baseline reads none; what a failed run or a published one read is not known.
     known = (runs["status"] == "ok") & (runs["kind"] != "published")
     runs["lm_tokens"] = tokens.where(known)
-    runs[_MEASURES] = runs[_MEASURES].astype(float)
+    numbers = [*_MEASURES, "n_test"]
+    runs[numbers] = runs[numbers].astype(float)
     return runs
 
 
@@ -109,6 +119,26 @@ def _counts(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         failed=("failed", "sum"),
         error=("error", "first"),
     )
+
+
+def _tested(runs: pd.DataFrame, keys: list[str], parts: bool) -> pd.Series[float]:
+    """How many cases each method was tested on, each counted once."""
+    by_test = runs.groupby([*keys, "resample"], sort=False)["n_test"].min()
+    by_method = by_test.groupby(keys, sort=False)
+    return by_method.sum(min_count=1) if parts else by_method.min()
+
+
+def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The ends of the accuracy's interval beside it, in the place of the count of cases."""
+    ends = [
+        share_interval(accuracy, cases) if cases > 0 and not np.isnan(accuracy) else (np.nan,) * 2
+        for accuracy, cases in zip(table["accuracy"], table["n_test"], strict=True)
+    ]
+    at = table.columns.get_loc("accuracy_sd")
+    assert isinstance(at, int)
+    for name, end in (("accuracy_high", 1), ("accuracy_low", 0)):
+        table.insert(at + 1, name, [one[end] for one in ends])
+    return table.drop(columns="n_test")
 
 
 def _ranks(accuracy: pd.Series[float]) -> pd.Series[float]:
@@ -132,7 +162,8 @@ def _overall(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     means.insert(1, "accuracy_sd", _spread(runs))
     # A mean over the sets where a method happened to work can't be compared with the others.
     means[overall["failed"] > 0] = np.nan
-    return overall.join(means).reset_index().assign(dataset=OVERALL)[table.columns]
+    rows = overall.join(means).reset_index().assign(dataset=OVERALL)
+    return rows.assign(accuracy_low=np.nan, accuracy_high=np.nan)[table.columns]
 
 
 def _spread(runs: pd.DataFrame) -> pd.Series[float]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tsprompt.base.names import for_terminal
-from tsprompt.base.numbers import count, p_value, percent, rank, seconds, share, signed, span
+from tsprompt.base.numbers import between, count, p_value, percent, rank, seconds, share, signed, span
 from tsprompt.base.tables import plain_table
 from tsprompt.report.ablations import ABOUT, Ablations
 from tsprompt.report.contents import Report
@@ -44,6 +44,8 @@ def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
     spread = bool(rows["accuracy_sd"].notna().any())
     accuracy = "accuracy ± sd" if spread else "accuracy"
     heads = (accuracy, "macro\nF1", "mean\nrank" if overall else "rank")
+    interval = bool(rows["accuracy_low"].notna().any())
+    heads = (heads[0], *(("95 %\ninterval",) if interval else ()), *heads[1:])
     for head in (*heads, "LM\ntokens", "fit\nseconds", "predict\nseconds"):
         table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     best, kind = rows["accuracy"].max(), None
@@ -51,16 +53,19 @@ def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
         if kind not in (None, row["kind"]):
             table.add_section()
         kind = row["kind"]
-        table.add_row(*_cells(row, spread), style="bold" if row["accuracy"] == best else "")
+        table.add_row(
+            *_cells(row, spread, interval), style="bold" if row["accuracy"] == best else ""
+        )
     return table
 
 
-def _cells(row: dict[Any, Any], spread: bool) -> list[RenderableType]:
+def _cells(row: dict[Any, Any], spread: bool, interval: bool) -> list[RenderableType]:
     if row["failed"]:
-        return [for_terminal(row["method"]), "[red]failed[/red]", *["–"] * 5]
+        return [for_terminal(row["method"]), "[red]failed[/red]", *["–"] * (5 + interval)]
     return [
         for_terminal(row["method"]),
         _accuracy(row, spread),
+        *([between(row["accuracy_low"], row["accuracy_high"])] if interval else []),
         share(row["macro_f1"]),
         rank(row["rank"]),
         count(row["lm_tokens"]),

@@ -152,13 +152,16 @@ def _legend(done: list[Record], what: str) -> str:
 
     seeds = plural(len({record.seed for record in done}), what)
     means = "" if seeds == f"1 {what}" else f", means over {seeds} (± their standard deviation)"
-    return f"[dim]All figures are of test{means}; tokens and seconds are per run.[/dim]"
+    return (
+        f"[dim]All figures are of test{means}; the interval (Wilson) tells what other test cases "
+        "would change; tokens and seconds are per run.[/dim]"
+    )
 
 
 def _print(done: list[Record], form: Format, output: Path | None, what: str) -> None:
     from tsprompt.report import ablation_rows, ablations_in, comparison_tables, render, summarise
 
-    summary = summarise(done)
+    summary = summarise(done, parts=what == "part")
     shares = ablations_in(summary)
     if form is Format.TABLE:
         spaced = [one for made in comparison_tables(summary) for one in (made, "")]

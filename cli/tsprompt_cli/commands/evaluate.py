@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.new_cases import as_known, scored_cases
+from tsprompt_cli.display.evaluation import evaluation_shown
+from tsprompt_cli.new_cases import Scored, as_known, scored_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat
-from tsprompt_cli.output import Format, chosen, emit, grid, show, table
+from tsprompt_cli.output import Format, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tsprompt.benchmark.scores import Scores
+    from tsprompt.evaluation import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -44,69 +46,110 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write a page for a browser, all in one file, with a reliability diagram "
+            "and the surest mistakes drawn.",
+            show_default=False,
+        ),
+    ] = None,
     digest: Digest = None,
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
-    """Score a saved model: accuracy, macro-F1, log-loss, confusion matrix."""
+    """Score a saved model: accuracy with its interval, classes, probabilities, mistakes.
+
+    Accuracy, balanced accuracy, macro-F1, AUROC, average precision, log-loss, Brier score and
+    calibration error; precision and recall of each class, the confusion matrix, and the wrong
+    answers that the model was surest of.
+    """
+    from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
-    from tsprompt.benchmark.scores import check_known, confusion, score
+    from tsprompt.benchmark.scores import check_known
+    from tsprompt.errors import Setting
+    from tsprompt.evaluation import evaluate as compared
     from tsprompt.model.saving import MODEL
     from tsprompt_cli.commands.predict import predictions
 
     form = chosen(form, None)
-    details = read_header(model.expanduser(), MODEL).get("details", {})
+    if html is not None:
+        check_file(html, Setting("html"))
+        check_not_input(html, dataset, model)
+    header = read_header(model.expanduser(), MODEL)
+    details = header.get("details", {})
     classifier = machine.load(model, digest)
     asked = None if part is None else part.value
     scored = scored_cases(dataset, parting, data_dir, details, classifier.classes_, part=asked)
-    cases = scored.cases
-    classes = [str(label) for label in classifier.classes_.tolist()]
     truth = as_known(scored.labels, classifier.classes_)
+    classes = [str(label) for label in classifier.classes_.tolist()]
     check_known(truth, classes)
-    labels, chances = predictions(classifier.fitted_, cases)
-    predicted = labels.astype(str)
-    scores = score(truth, predicted, chances, classes)
-    matrix = confusion(truth, predicted, classes)
+    labels, chances = predictions(classifier.fitted_, scored.cases)
+    made = compared(truth, chances, classes, scored.cases.ids)
     if form is Format.TABLE:
-        title = f"{scored.name}, {scored.said}, {len(cases)} cases"
-        show(_scores(title, scores), "", _confusion(matrix, classes))
+        title = f"{scored.name}, {scored.said}, {len(scored.cases)} cases"
+        show(*evaluation_shown(title, made))
     else:
-        named = {"dataset": dataset, "part": scored.part, "cases": len(cases)}
-        emit(_for_machines(named, scores, matrix, classes, form))
+        named = {"dataset": dataset, "part": scored.part, "cases": len(scored.cases)}
+        emit(_for_machines(named, made, form))
+    if scored.part == "train":
+        say("Note", _TRAIN, "cyan")
+    if html is not None:
+        emit(_page(_Shown(scored, truth, labels.astype(str), made), model, header), html)
 
 
-def _scores(title: str, scores: Scores) -> Any:
-    rows = [
-        (name.replace("_", " "), "–" if value is None else f"{value:.4f}")
-        for name, value in dataclasses.asdict(scores).items()
-    ]
-    return grid([("data", title), *rows])
+_TRAIN = "the model was fitted on these cases: the figures tell how well it knows them, no more"
 
 
-def _confusion(matrix: npt.NDArray[np.intp], classes: list[str]) -> Any:
-    from tsprompt.base.names import for_terminal
+@dataclass(frozen=True)
+class _Shown:
+    """What the page is made of."""
 
-    heads = [f"→ {label}" for label in classes]
-    made = table("true class", *heads, right=tuple(heads))
-    for i, (label, row) in enumerate(zip(classes, matrix, strict=True)):
-        cells = [
-            f"[bold]{count}[/bold]" if i == j else str(count) if count else "[dim]·[/dim]"
-            for j, count in enumerate(row)
-        ]
-        made.add_row(for_terminal(label), *cells)
-    return made
+    scored: Scored
+    truth: npt.NDArray[np.str_]
+    predicted: npt.NDArray[np.str_]
+    made: Evaluation
 
 
-def _for_machines(
-    named: dict[str, Any],
-    scores: Scores,
-    matrix: npt.NDArray[np.intp],
-    classes: list[str],
-    form: Format,
-) -> str:
+def _for_machines(named: dict[str, Any], made: Evaluation, form: Format) -> str:
     import pandas as pd
 
     from tsprompt.report import render
 
-    rows = pd.DataFrame([{**named, **dataclasses.asdict(scores)}])
-    return render(rows, form, classes=classes, confusion=matrix.tolist())
+    rows = pd.DataFrame([{**named, **made.row()}])
+    return render(rows, form, **made.details())
+
+
+def _page(shown: _Shown, model: Path, header: dict[str, Any]) -> str:
+    from tsprompt.evaluation.page import page
+    from tsprompt_cli.display.progress_bars import working
+
+    scored = shown.scored
+    with working("drawing") as work:
+        work.start("drawing")
+        return page(
+            shown.made,
+            scored.cases,
+            shown.truth,
+            shown.predicted,
+            name=scored.name,
+            about=_about(scored, model, header),
+            warnings=[f"{_TRAIN[0].upper()}{_TRAIN[1:]}."] if scored.part == "train" else [],
+        )
+
+
+def _about(scored: Scored, model: Path, header: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which model, and which cases."""
+    from tsprompt.base.tensor_folder import digest_of
+    from tsprompt_cli.display.summaries import plural
+
+    details = header.get("details", {})
+    said = {key: str(details.get(key, "not known")) for key in ("dataset", "n_train", "seed")}
+    cases = plural(len(scored.cases), "case"), plural(scored.cases.n_features, "feature")
+    return [
+        ("cases", f"{scored.name}, {scored.said}: {cases[0]} of {cases[1]}"),
+        ("model", str(model)),
+        ("fitted on", f"{said['dataset']}, {said['n_train']} train cases, seed {said['seed']}"),
+        ("digest", digest_of(header)),
+    ]

@@ -107,7 +107,7 @@ def fit(
             "", made, *rare, "", *_report(record), _next(folder, parting.test or dataset, data_dir)
         )
     else:
-        told = [one.as_dict() for one in records]
+        told = [_told(one) for one in records]
         show_json({"saved": str(folder), "records": told, **session.imbalance_told()})
     _track(records, folder)
 
@@ -248,13 +248,27 @@ class _Session:
         ]
 
 
+def _told(record: Record) -> dict[str, Any]:
+    """A record for JSON, and the interval of its accuracy."""
+    from tsprompt.benchmark.intervals import accuracy_interval
+
+    return {**record.as_dict(), "accuracy_interval": accuracy_interval(record)}
+
+
+def _interval(record: Record) -> str:
+    from tsprompt.base.numbers import between
+    from tsprompt.benchmark.intervals import accuracy_interval
+
+    return between(*(accuracy_interval(record) or (None, None)))
+
+
 def _results(records: list[Record]) -> Any:
     from tsprompt.base.names import for_terminal
     from tsprompt.base.numbers import count, seconds, share
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     folds = "fold sd" in records[0].report
-    tested = ("out of fold", "±") if folds else ("test",)
+    tested = (*(("out of fold", "±") if folds else ("test",)), "95 % interval")
     heads = ("train", "validation", *tested, *seconds_of, "trainable", "total")
     made = table("model", *heads, right=heads, title="Accuracy, time, parameters")
     made.caption, made.caption_justify = f"validation: {records[0].validation}", "left"
@@ -265,6 +279,7 @@ def _results(records: list[Record]) -> Any:
             share(record.validation_accuracy),
             share(record.accuracy),
             *([share(record.report.get("fold sd"))] if folds else []),
+            _interval(record),
             seconds(record.fit_seconds),
             seconds(record.predict_seconds),
             count(record.trainable_parameters),

@@ -16,15 +16,13 @@ from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.tsml import read_predictions
 from tsprompt.data import Dataset
 from tsprompt.errors import ModelFileError, TspromptError
+from tsprompt.page.confusion import ConfusionTable, confusion_table
 from tsprompt.page.series import DRAWN, series_svg
 
 __all__ = ["CaseStudy", "Confusion", "HardCase", "study_cases"]
 
 HARDEST = 4
 """Cases that are drawn of each set."""
-_CLASSES = 20
-"""Up to so many classes a confusion matrix is drawn; of more, only the most frequent confusions."""
-_CONFUSIONS = 12
 
 Labels = npt.NDArray[np.str_]
 
@@ -35,13 +33,7 @@ class Confusion:
 
     method: str
     seed: int
-    classes: list[str]
-    counts: list[list[int]]
-    """True class by row, predicted class by column; empty where there are too many classes."""
-    shares: list[list[float]]
-    """The same as shares of the true class."""
-    frequent: list[tuple[str, str, int]]
-    """The most frequent confusions (true, predicted, cases), where there are too many classes."""
+    table: ConfusionTable
 
 
 @dataclass(frozen=True)
@@ -144,13 +136,8 @@ def _read(records: list[Record], folder: Path, notes: list[str]) -> list[Run]:
 def _confusion(record: Record, truth: Labels, said: Labels, classes: list[str]) -> Confusion:
     from tsprompt.benchmark.scores import confusion
 
-    if len(classes) > _CLASSES:
-        pairs = Counter(zip(truth.tolist(), said.tolist(), strict=True))
-        wrong = [(*pair, count) for pair, count in pairs.most_common() if pair[0] != pair[1]]
-        return Confusion(record.method, record.seed, classes, [], [], wrong[:_CONFUSIONS])
-    counts = confusion(truth, said, classes)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return Confusion(record.method, record.seed, classes, counts.tolist(), shares.tolist(), [])
+    table = confusion_table(classes, confusion(truth, said, classes))
+    return Confusion(record.method, record.seed, table)
 
 
 def _hardest(runs: Mapping[str, tuple[Labels, Labels]]) -> list[HardCase]:
@@ -184,7 +171,8 @@ def _draw(
 def _figure(dataset: Dataset, case: HardCase, name: str) -> Markup:
     series = dataset.test.cases[case.number]
     title = f"Case {case.number} of test: {len(series)} timesteps, class {case.truth}"
-    return series_svg(series, name, title, beside=_class_mean(dataset, case.truth))
+    mean = _class_mean(dataset, case.truth)
+    return series_svg(series, name, title, beside=[] if mean is None else [mean])
 
 
 def _class_mean(dataset: Dataset, label: str) -> npt.NDArray[np.float32] | None:

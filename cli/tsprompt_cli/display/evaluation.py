@@ -1,0 +1,111 @@
+"""An evaluation on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tsprompt_cli.output import grid, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tsprompt.evaluation import Evaluation
+
+__all__ = ["evaluation_shown"]
+
+_CLASSES = 20
+"""Up to so many classes the confusion matrix is shown; of more, the page and JSON tell."""
+
+
+def evaluation_shown(title: str, made: Evaluation) -> Iterator[Any]:
+    """Figures, classes, confusions, and the surest mistakes."""
+    yield grid([("data", title, ""), *_figures(made)])
+    yield ""
+    yield _classes(made)
+    if len(made.classes) <= _CLASSES:
+        yield ""
+        yield _confusion(made)
+    if made.mistakes:
+        yield ""
+        yield _mistakes(made)
+    for one in made.notes:
+        yield ""
+        yield grid([("note", one)])
+
+
+def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
+    from tsprompt.base.numbers import between
+
+    scores, calibration = made.scores, made.calibration
+    bins = len(calibration.bins)
+    return [
+        ("accuracy", _four(scores.accuracy), f"95 % interval {between(*made.accuracy_interval)}"),
+        (
+            "balanced accuracy",
+            _four(scores.balanced_accuracy),
+            f"95 % interval {between(*made.balanced_accuracy_interval)}",
+        ),
+        ("macro f1", _four(scores.macro_f1), ""),
+        ("auroc", _four(scores.auroc), "each class against the rest, mean"),
+        ("average precision", _four(made.average_precision), "each class against the rest, mean"),
+        ("log loss", _four(scores.log_loss), ""),
+        ("brier score", _four(made.brier), "0 is best, 2 is worst"),
+        (
+            "calibration error",
+            _four(calibration.error),
+            f"{bins} {'bin' if bins == 1 else 'bins'}; exact probabilities stay under "
+            f"{calibration.error_by_chance:.4f} on 95 % of such sets",
+        ),
+        ("commonest class", _four(made.commonest_share), f"accuracy of always {made.commonest}"),
+    ]
+
+
+def _four(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _classes(made: Evaluation) -> Any:
+    from tsprompt.base.names import for_terminal
+    from tsprompt.base.numbers import share
+
+    counted, ranked = ("cases", "taken\nfor it", "right"), ("AUROC", "average\nprecision")
+    heads = (*counted, "precision", "recall", "F1", *ranked)
+    shown = table("class", *heads, right=heads)
+    for one in made.by_class:
+        measures = (one.precision, one.recall, one.f1, one.auroc, one.average_precision)
+        counts = (str(one.cases), str(one.predicted), str(one.right))
+        shown.add_row(for_terminal(one.label), *counts, *map(share, measures))
+    return shown
+
+
+def _confusion(made: Evaluation) -> Any:
+    from tsprompt.base.names import for_terminal
+
+    heads = [f"→ {label}" for label in made.classes]
+    shown = table("true class", *heads, right=tuple(heads))
+    for i, (label, row) in enumerate(zip(made.classes, made.confusion, strict=True)):
+        cells = [
+            f"[bold]{count}[/bold]" if i == j else str(count) if count else "[dim]·[/dim]"
+            for j, count in enumerate(row)
+        ]
+        shown.add_row(for_terminal(label), *cells)
+    return shown
+
+
+def _mistakes(made: Evaluation) -> Any:
+    from tsprompt.base.names import for_terminal
+    from tsprompt.base.numbers import share
+
+    named = any(one.id is not None for one in made.mistakes)
+    heads = ("case", *(("id",) if named else ()), "true class", "taken for", "p", "p(true class)")
+    shown = table(*heads, right=("case", "p", "p(true class)"), title="The surest mistakes")
+    for one in made.mistakes:
+        shown.add_row(
+            str(one.case),
+            *([for_terminal("" if one.id is None else one.id)] if named else []),
+            for_terminal(one.truth),
+            for_terminal(one.predicted),
+            share(one.probability),
+            share(one.probability_of_truth),
+        )
+    return shown
