@@ -158,6 +158,7 @@ def test_fit_shows_the_whole_way_and_saves(cheap: list[str], home: Path) -> None
         "leave-one-out",
         "no LM",
         "random weights",
+        "test: 22 cases, 95 % interval 0.",
         f"tsprompt show {Path('models/UnitTest-per-step')}",
     ):
         assert said in out
@@ -189,6 +190,8 @@ def test_fit_for_machines(cheap: list[str], home: Path) -> None:
     assert (first["method"], no_lm["method"]) == ("shared", "no LM")
     assert random["backbone"].startswith("random:")
     assert no_lm["fit_tokens"] == 0
+    low, high = first["accuracy_interval"]
+    assert 0 < low < first["accuracy"] < high <= 1
     assert first["settings"]["tokenizer"] == "kernels:steps=4"
     assert first["weights_hash"] != random["weights_hash"]
     details = json.loads((home / "here/model.json").read_text())["details"]
@@ -472,7 +475,22 @@ def test_evaluate(model: Path) -> None:
     assert sum(map(sum, test["confusion"])) == test["rows"][0]["cases"] == 22
     assert train["rows"][0]["cases"] == 20
     right = sum(test["confusion"][i][i] for i in range(2))
-    assert test["rows"][0]["accuracy"] == pytest.approx(right / 22)
+    row = test["rows"][0]
+    assert row["accuracy"] == pytest.approx(right / 22)
+    assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    assert sum(one["cases"] for one in test["by_class"]) == 22
+    assert len(test["mistakes"]) == min(22 - right, 12)
+
+
+def test_evaluate_writes_a_page(model: Path, home: Path) -> None:
+    result = run("evaluate", str(model), "UnitTest", "--html", "page.html", "--part", "train")
+    assert result.exit_code == 0, result.output
+    assert "Wrote: page.html" in result.stderr
+    assert "the model was fitted on these cases" in result.stderr
+    text = (home / "page.html").read_text(encoding="utf-8")
+    assert "Evaluation on UnitTest" in text
+    assert "The model was fitted on these cases" in text
+    assert "is a folder" in refused("evaluate", str(model), "UnitTest", "--html", ".")
 
 
 def test_predict(model: Path, home: Path) -> None:

@@ -289,6 +289,9 @@ def test_compare_writes_for_machines(options: list[str], tmp_path: Path) -> None
     out = json.loads(run(*args, "--format", "json").stdout)
     assert [row["method"] for row in out["rows"]] == ["shared", "ridge on raw values"] * 2
     assert [row["dataset"] for row in out["rows"][::2]] == ["UnitTest", "overall"]
+    first = out["rows"][0]
+    assert first["accuracy_low"] < first["accuracy"] <= first["accuracy_high"]
+    assert out["rows"][2]["accuracy_low"] is None
     assert out["records"][0]["settings"]["n_prompts"] == 1
     result = run(*args, "-o", str(tmp_path / "table.md"))
     assert result.exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsprompt.benchmark.intervals import share_interval
 from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.scores import confusion, score
 from tsprompt.errors import ConfigError, InputError
@@ -93,6 +95,20 @@ def test_what_failed_has_no_figures() -> None:
         assert z["error"] == "broken"
     assert row(table, "B", "x")["rank"] == 1
     assert not np.isnan(row(table, OVERALL, "x")["accuracy"])
+
+
+def test_intervals_are_of_one_test_or_of_its_parts_together() -> None:
+    runs = [
+        dataclasses.replace(record("A", "x", 0, accuracy), resample=resample, n_test=20)
+        for resample, accuracy in enumerate((0.8, 0.6))
+    ]
+    drawn, parted = summarise(runs), summarise(runs, parts=True)
+    ends = ["accuracy_low", "accuracy_high"]
+    assert row(drawn, "A", "x")[ends].tolist() == pytest.approx(share_interval(0.7, 20))
+    assert row(parted, "A", "x")[ends].tolist() == pytest.approx(share_interval(0.7, 40))
+    assert row(drawn, OVERALL, "x")[ends].isna().all()
+    # What is published does not say how many cases it is of.
+    assert row(summarise(RECORDS), "A", "x")[ends].isna().all()
 
 
 def test_all_failed_and_none_at_all() -> None:

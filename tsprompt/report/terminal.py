@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tsprompt.base.names import for_terminal
-from tsprompt.base.numbers import between, count, p_value, percent, rank, seconds, share, signed, span
+from tsprompt.base.numbers import count, p_value, percent, rank, seconds, share, signed, span
 from tsprompt.base.tables import plain_table
 from tsprompt.report.ablations import ABOUT, Ablations
 from tsprompt.report.contents import Report
@@ -40,7 +40,7 @@ def comparison_tables(summary: pd.DataFrame) -> Iterator[Table]:
 
 def _comparison(title: str, rows: pd.DataFrame, *, overall: bool) -> Table:
     table = plain_table(title)
-    table.add_column("method", no_wrap=True, vertical="bottom")
+    table.add_column("method", overflow="fold", vertical="bottom")
     spread = bool(rows["accuracy_sd"].notna().any())
     accuracy = "accuracy ± sd" if spread else "accuracy"
     heads = (accuracy, "macro\nF1", "mean\nrank" if overall else "rank")
@@ -65,13 +65,18 @@ def _cells(row: dict[Any, Any], spread: bool, interval: bool) -> list[Renderable
     return [
         for_terminal(row["method"]),
         _accuracy(row, spread),
-        *([between(row["accuracy_low"], row["accuracy_high"])] if interval else []),
+        *([_interval(row)] if interval else []),
         share(row["macro_f1"]),
         rank(row["rank"]),
         count(row["lm_tokens"]),
         seconds(row["fit_seconds"]),
         seconds(row["predict_seconds"]),
     ]
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    low, high = share(row["accuracy_low"]), share(row["accuracy_high"])
+    return low if low == high == share(None) else f"{low}–{high}"
 
 
 def _accuracy(row: dict[Any, Any], spread: bool) -> str:

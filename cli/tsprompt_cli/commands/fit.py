@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -255,11 +256,13 @@ def _told(record: Record) -> dict[str, Any]:
     return {**record.as_dict(), "accuracy_interval": accuracy_interval(record)}
 
 
-def _interval(record: Record) -> str:
+def _interval(record: Record, tested: str) -> str:
+    """How far the accuracy can be trusted, in a line."""
     from tsprompt.base.numbers import between
     from tsprompt.benchmark.intervals import accuracy_interval
 
-    return between(*(accuracy_interval(record) or (None, None)))
+    ends = accuracy_interval(record) or (None, None)
+    return f"{tested}: {record.n_test} cases, 95 % interval {between(*ends)} (Wilson)"
 
 
 def _results(records: list[Record]) -> Any:
@@ -268,10 +271,11 @@ def _results(records: list[Record]) -> Any:
 
     seconds_of = ("fit\nseconds", "predict\nseconds")
     folds = "fold sd" in records[0].report
-    tested = (*(("out of fold", "±") if folds else ("test",)), "95 % interval")
+    tested = ("out of fold", "±") if folds else ("test",)
     heads = ("train", "validation", *tested, *seconds_of, "trainable", "total")
     made = table("model", *heads, right=heads, title="Accuracy, time, parameters")
-    made.caption, made.caption_justify = f"validation: {records[0].validation}", "left"
+    made.caption = f"validation: {records[0].validation}\n{_interval(records[0], tested[0])}"
+    made.caption_justify = "left"
     for record in records:
         made.add_row(
             for_terminal(record.method),
@@ -279,7 +283,6 @@ def _results(records: list[Record]) -> Any:
             share(record.validation_accuracy),
             share(record.accuracy),
             *([share(record.report.get("fold sd"))] if folds else []),
-            _interval(record),
             seconds(record.fit_seconds),
             seconds(record.predict_seconds),
             count(record.trainable_parameters),
@@ -303,6 +306,8 @@ def _spread(records: list[Record]) -> Any:
     seeds = sorted({record.seed for record in records})
     title = f"Test, {records[0].shots} shots, seeds {seeds[0]} to {seeds[-1]}"
     made = table("model", *heads, right=heads, title=title)
+    first = dataclasses.replace(records[0], accuracy=float(np.mean(by_method[records[0].method])))
+    made.caption, made.caption_justify = _interval(first, "mean"), "left"
     for number, (name, own) in enumerate(by_method.items()):
         figures = (np.mean(own), np.std(own, ddof=1), min(own), max(own))
         made.add_row(
