@@ -24,6 +24,8 @@ from tsprompt.data import Cases, as_cases, by_position, tell_of_train
 from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
 from tsprompt.heads.lesson import hold_out
+from tsprompt.model.answers import Answers
+from tsprompt.model.calibration import calibrate
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
@@ -46,7 +48,7 @@ from tsprompt.tuners import Tuner
 __all__ = ["PromptClassifier"]
 
 
-class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Time-series classifier: a frozen language model reads each series through a prompt.
 
     Parameters
@@ -311,6 +313,7 @@ class PromptClassifier(NestedParams, ClassifierMixin, BaseEstimator):  # type: i
             costs=_costs(parts, reader, members.trained),
             report={**(chosen.report() if chosen else {}), **report},
             task_vector=vector,
+            calibration=calibrate(parts, evidence, derive(seed, "calibration")),
         )
 
     @property

@@ -102,6 +102,7 @@ class numbers:  # noqa: N801  (reads as a word in an annotation)
     least: float | None
     below: str | float | None
     above: float | None
+    most: float | None
     array: bool
     gaps: bool
 
@@ -112,13 +113,16 @@ class numbers:  # noqa: N801  (reads as a word in an annotation)
         least: float | None = None,
         below: str | float | None = None,
         above: float | None = None,
+        most: float | None = None,
         array: bool = False,
         gaps: bool = False,
     ) -> None:
         """`below` may be the name of a size; with `gaps` NaN and inf are allowed."""
         for name, value in (("dtype", dtype), ("dims", dims), ("least", least)):
             object.__setattr__(self, name, value)
-        for name, value in (("below", below), ("above", above), ("array", array), ("gaps", gaps)):
+        for name, value in (("below", below), ("above", above), ("most", most)):
+            object.__setattr__(self, name, value)
+        for name, value in (("array", array), ("gaps", gaps)):
             object.__setattr__(self, name, value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
@@ -159,6 +163,8 @@ class numbers:  # noqa: N801  (reads as a word in an annotation)
             raise ValueError(f"holds {least}, less than {self.least}")
         if self.above is not None and least <= self.above:
             raise ValueError(f"holds {least}, not above {self.above}")
+        if self.most is not None and most > self.most:
+            raise ValueError(f"holds {most}, more than {self.most}")
         if below is not None and most >= below:
             raise ValueError(f"holds {most}, not below {below}")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tsprompt.base.state import Count
 from tsprompt.combinations.base import Combination, Evidence, combinations
-from tsprompt.heads import Head, Lesson
+from tsprompt.heads import Head, Judgement, Lesson
 
 __all__ = ["Augment"]
 
@@ -66,6 +66,23 @@ class Augment(Combination):
         """The mean over all prompts."""
         said = self.heads_[0].probabilities(self._stacked(features))
         return np.asarray(said.reshape(self.count_, len(features), -1).mean(axis=0))
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """The mean over all rows of a case, which were left out together."""
+        own = self.heads_[0].judged
+        if own is None:
+            return None
+        learned, extra = len(evidence.labels), len(evidence.all_labels) - len(evidence.labels)
+        behind = own.rows - learned * self.count_
+        case = np.where(behind < 0, own.rows % max(learned, 1), learned + behind % max(extra, 1))
+        cases, first, number, counts = np.unique(
+            case, return_index=True, return_inverse=True, return_counts=True
+        )
+        sums = np.zeros((len(cases), evidence.n_classes))
+        np.add.at(sums, number, own.chances)
+        whole = counts == self.count_
+        mean = sums[whole] / self.count_
+        return Judgement(cases[whole], own.labels[first][whole], mean)
 
     def _stacked(self, features: Tensor) -> Tensor:
         """(K * B, R) of features (B, K * R)."""

@@ -15,7 +15,7 @@ from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Figure
 from tsprompt.data import Cases
-from tsprompt.heads import Head, Lesson, Linear
+from tsprompt.heads import Head, Judgement, Lesson, Linear
 from tsprompt.heads.lesson import Labels
 from tsprompt.heads.weighing import Weights
 
@@ -77,6 +77,13 @@ class Evidence:
         """The columns of each reading."""
         width = self.features.shape[1] // len(self.members)
         return [slice(k * width, (k + 1) * width) for k in range(len(self.members))]
+
+    @property
+    def all_labels(self) -> Labels:
+        """(B + V,) class numbers, those of the development sample behind train's."""
+        if self.development is None:
+            return self.labels
+        return np.concatenate([self.labels, self.development[1]])
 
     def columns(self, member: int) -> slice:
         """The columns of all readings of one member."""
@@ -164,6 +171,8 @@ class Combination(Part):
     """Whether cases without a label are of use to it."""
     needs_cases: ClassVar[bool] = False
     """Whether it learns from training cases by itself, whatever its head does."""
+    unjudged: ClassVar[str | None] = None
+    """Why nothing that it says of train is said of cases that are new to it; None: some is."""
     keeps_channels: ClassVar[bool] = True
     """Whether every member sees all features of the series."""
 
@@ -224,6 +233,16 @@ class Combination(Part):
     def linear(self) -> Linear | None:
         """The probabilities as a linear map of the features of all readings; None where they are
         none."""
+        return None
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) logarithms of the probabilities, up to a number for each case."""
+        tiny = np.finfo(np.float64).tiny
+        return np.log(np.maximum(self.probabilities(features), tiny))
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """What it says of cases that it was not fitted on, right after `fit`; None: there are none,
+        or each was learned from somewhere."""
         return None
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from tsprompt.base.part import require, require_one_of
@@ -15,7 +16,7 @@ from tsprompt.base.state import Between
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases
 from tsprompt.errors import Setting
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Judgement
 from tsprompt.heads.lesson import Labels
 from tsprompt.preprocessings.resample import resample
 
@@ -85,12 +86,39 @@ class Compose(Combination):
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Joined from those of the sub-tasks."""
         blocks = self._blocks(features, len(self.heads_))
-        each = [one.probabilities(x) for one, x in zip(self.heads_, blocks, strict=True)]
+        return self._joined(
+            [one.probabilities(x) for one, x in zip(self.heads_, blocks, strict=True)]
+        )
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """The cases that no sub-task's head has learned from, or that each has left out. A head
+        whose sub-task a case has no part in has never seen it."""
+        labels = evidence.all_labels
+        features = evidence.features
+        if evidence.development is not None:
+            features = torch.cat([features, evidence.development[0].to(features.device)])
+        each = []
+        for member, (head, task) in enumerate(zip(self.heads_, evidence.tasks, strict=True)):
+            if head.judged is None:
+                return None
+            numbers = task.labels(labels)
+            part, others = np.flatnonzero(numbers >= 0), np.flatnonzero(numbers < 0)
+            said = np.full((len(labels), task.n_classes), np.nan)
+            said[part[head.judged.rows]] = head.judged.chances
+            if len(others):
+                unseen = features[torch.from_numpy(others).to(features.device)]
+                said[others] = head.probabilities(unseen[:, evidence.columns(member)])
+            each.append(said)
+        rows = np.flatnonzero(~np.isnan(np.concatenate(each, axis=1)).any(axis=1))
+        return Judgement(rows, labels[rows], self._joined([one[rows] for one in each]))
+
+    def _joined(self, each: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        """(B, C) of what is said in each sub-task (B, 2)."""
         if self.tasks == "one-vs-rest":
             own = np.stack([said[:, 1] for said in each], axis=1)
             own = np.maximum(own, np.finfo(np.float64).tiny)
             return np.asarray(own / own.sum(axis=1, keepdims=True))
-        joined = np.ones((len(features), len(self.groups_[0])))
+        joined = np.ones((len(each[0]), len(self.groups_[0])))
         for said, groups in zip(each, self.groups_, strict=True):
             for label, group in enumerate(groups):
                 if group >= 0:

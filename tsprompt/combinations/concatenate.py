@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from tsprompt.combinations.base import Combination, Evidence, combinations
-from tsprompt.heads import Head, Linear
+from tsprompt.heads import Head, Judgement, Linear
 
 __all__ = ["Concatenate"]
 
@@ -30,3 +30,11 @@ class Concatenate(Combination):
     def linear(self) -> Linear | None:
         """That of the head."""
         return self.heads_[0].linear()
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Those of the head."""
+        return self.heads_[0].log_chances(features)
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """What the head said."""
+        return self.heads_[0].judged

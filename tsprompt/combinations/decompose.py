@@ -13,7 +13,7 @@ from torch import Tensor
 from tsprompt.base.state import Count, Index
 from tsprompt.combinations.base import Combination, Evidence, Task, combinations
 from tsprompt.data import Cases, FloatArray
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Judgement
 from tsprompt.heads.lesson import Labels
 
 __all__ = ["Decompose"]
@@ -78,3 +78,11 @@ class Decompose(Combination):
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""
         return self.heads_[0].probabilities(features)
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """Those of the head."""
+        return self.heads_[0].log_chances(features)
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """What the head said."""
+        return self.heads_[0].judged

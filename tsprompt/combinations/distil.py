@@ -46,6 +46,7 @@ class Distil(Combination):
 
     uses_unlabelled: ClassVar[bool] = True
     needs_cases: ClassVar[bool] = True
+    unjudged: ClassVar[str | None] = "it learned from labels that others gave who knew the cases"
 
     temperature: float = 2.0
     """What log-probabilities are divided by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from tsprompt.base.part import require_one_of
 from tsprompt.base.seeds import derive
 from tsprompt.base.state import Figures
 from tsprompt.combinations.base import Combination, Evidence, combinations
-from tsprompt.heads import Head
+from tsprompt.heads import Head, Judgement
 
 __all__ = ["Vote"]
 
@@ -49,8 +50,30 @@ class Vote(Combination):
         """What the heads agree on."""
         blocks = self._blocks(features, len(self.heads_))
         each = np.stack([one.probabilities(x) for one, x in zip(self.heads_, blocks, strict=True)])
-        if self.how == "weighted" and sum(self.weights_) > 0:
-            return np.asarray(np.average(each, axis=0, weights=self.weights_))
+        return self._joined(each, self.weights_)
+
+    def judged(self, evidence: Evidence) -> Judgement | None:
+        """Of each case what those heads agree on that had not learned from it (the jackknife+ after
+        the bootstrap, Kim, Xu and Barber 2020)."""
+        labels = evidence.all_labels
+        said = np.full((len(self.heads_), len(labels), evidence.n_classes), np.nan)
+        for own, head in zip(said, self.heads_, strict=True):
+            if head.judged is None:
+                return None
+            own[head.judged.rows] = head.judged.chances
+        heard = ~np.isnan(said).any(axis=2)
+        for which in np.unique(heard, axis=1).T:
+            rows = np.flatnonzero((which == heard.T).all(axis=1))
+            if which.any():
+                weights = [one for one, is_in in zip(self.weights_, which, strict=True) if is_in]
+                said[0, rows] = self._joined(said[which][:, rows], weights)
+        rows = np.flatnonzero(heard.any(axis=0))
+        return Judgement(rows, labels[rows], said[0, rows])
+
+    def _joined(self, each: npt.NDArray[np.float64], weights: list[float]) -> npt.NDArray[Any]:
+        """(B, C) of what some heads say (k, B, C)."""
+        if self.how == "weighted" and sum(weights) > 0:
+            return np.asarray(np.average(each, axis=0, weights=weights))
         mean = np.asarray(each.mean(axis=0))
         if self.how != "majority":
             return mean

@@ -1,6 +1,7 @@
 """Heads (mask models): features become class probabilities."""
 
 from tsprompt.heads.base import Head, Linear, heads
+from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Lesson
 
-__all__ = ["Head", "Lesson", "Linear", "heads"]
+__all__ = ["Head", "Judgement", "Lesson", "Linear", "heads"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NotRequired, Self
+from typing import Any, ClassVar, NotRequired, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Figure
+from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Labels, Lesson
 from tsprompt.heads.weighing import relative, standardiser
 
@@ -25,6 +27,7 @@ __all__ = [
     "Linear",
     "Perceptron",
     "heads",
+    "softmax",
 ]
 
 heads: Registry[Head] = Registry("head")
@@ -61,6 +64,9 @@ class Head(Part):
     validation_accuracy_ = float("nan")
     developed_ = False
     """Whether the validation figures are those of a development sample."""
+    judged = cast("Judgement | None", None)
+    """What it said, while it was fitted, of the cases that validation asked; it is not saved. None:
+    it keeps none."""
 
     reads_mask: ClassVar[bool] = False
     """Whether features must be what the model says at the mask, at one layer: for heads that read
@@ -161,6 +167,12 @@ class Head(Part):
         """The same as a linear map; None where it is none."""
         return None
 
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) logarithms of the probabilities, up to a number for each case: a softmax makes the
+        probabilities of them."""
+        tiny = np.finfo(np.float64).tiny
+        return np.log(np.maximum(self.probabilities(features), tiny))
+
     @property
     @abstractmethod
     def n_parameters(self) -> int:
@@ -186,6 +198,11 @@ class HoldsOut(Part):
     validation: float
     """Share of train that is held out."""
     developed_: bool
+    judged: Judgement | None
+
+    @abstractmethod
+    def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) class probabilities of features (B, R)."""
 
     @property
     def held_share(self) -> float:
@@ -198,11 +215,21 @@ class HoldsOut(Part):
             self.developed_ = True
         return lesson.divided(self.validation)
 
+    def judge(self, whole: Lesson, validate: Labels) -> None:
+        """Keep what the fitted head says of the cases that were validated on."""
+        chances = self.probabilities(whole.features[torch.from_numpy(validate)])
+        self.judged = Judgement(validate, whole.labels[validate], chances)
+
     def validation_kind(self) -> str:
         """What `held_out` gave to validate on, in a few words."""
         return (
             "development sample" if self.developed_ else f"{self.validation:.0%} of train held out"
         )
+
+
+def softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(B, C) of scores (B, C)."""
+    return np.asarray(torch.from_numpy(scores).softmax(dim=1).numpy())
 
 
 class Perceptron(nn.Sequential):

@@ -15,7 +15,7 @@ from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
-from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads
+from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads, softmax
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.weighing import cross_entropy, relative, standardiser
 
@@ -77,6 +77,7 @@ class MLP(HoldsOut, Head):
         with seeded_torch(lesson.seed):
             model = self.module(x.shape[1], lesson.n_classes)
             self._train(model, (x[learn], y[learn], weights), (x[validate], y[validate], held))
+        self.judge(whole, validate)
 
     def _train(self, model: Perceptron, train: Weighed, held: Weighed) -> None:
         x, y, weights = train
@@ -105,13 +106,16 @@ class MLP(HoldsOut, Head):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the network's scores."""
+        return softmax(self.log_chances(features))
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) what the network gives."""
         first, last = self.weights_["0.weight"], self.weights_["2.weight"]
         with seeded_torch(0):  # its random start is overwritten: leave the caller's numbers alone
             model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
         model.load_state_dict(self.weights_)
         with torch.no_grad():
-            chances = model(self._scaled(features.cpu())).to(torch.float64).softmax(dim=1)
-        return np.asarray(chances.numpy())
+            return np.asarray(model(self._scaled(features.cpu())).to(torch.float64).numpy())
 
     @property
     def n_parameters(self) -> int:

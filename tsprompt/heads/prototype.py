@@ -16,7 +16,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
-from tsprompt.heads.base import Head, heads
+from tsprompt.heads.base import Head, heads, softmax
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Labels, Lesson
 from tsprompt.heads.weighing import cross_entropy, mean_of, relative, standardiser
@@ -107,16 +107,20 @@ class Prototype(EarlyStopping, Head):
                 (x[validate], truth[validate], held),
             )
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+        self.judge(whole, validate)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
-        """Softmax of the cosines with the prototypes, at the temperature."""
+        """Softmax of the scores."""
+        return softmax(self.log_chances(features))
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) the mean cosines with the prototypes, at the temperature."""
         vectors = self._vectors(features.cpu())
         with seeded_torch(0), torch.no_grad():  # an overwritten start: leave the caller's numbers
             n_classes = len(self.weights_["prototypes"])
             model = Prototypes(vectors[:1], self.size, n_classes, self.temperature)
             model.load_state_dict(self.weights_)
-            chances = model(vectors).to(torch.float64).softmax(dim=1)
-        return np.asarray(chances.numpy())
+            return np.asarray(model(vectors).to(torch.float64).numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Its own map and prototypes, to be trained with the prompt by the cosines."""

@@ -17,6 +17,7 @@ from tsprompt.base.seeds import generator
 from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.errors import notice
 from tsprompt.heads.base import NO_VALIDATION, Head, Linear, heads
+from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
@@ -117,8 +118,10 @@ class Ridge(Head):
         unjudged = np.setdiff1d(own[own >= 0], own[judged])
         if lesson.development is not None and len(unjudged):
             features, labels = lesson.development
-            self._calibrate(self._scores(features), labels, lesson.development_weights)
+            scores = self._scores(features)
+            self._calibrate(scores, labels, lesson.development_weights)
             self.developed_, self.validation_kind_ = True, "development sample"
+            some, own = len(lesson.labels) + np.arange(len(labels)), labels
         elif judged.any():
             counted = lesson.train_weights
             counted = None if counted is None else counted[some][judged]
@@ -131,6 +134,10 @@ class Ridge(Head):
             self.temperature_ = _coldest(len(own) if counted is None else counted[some].sum())
             self.validation_loss_ = self.validation_accuracy_ = float("nan")
             self.validation_kind_ = NO_VALIDATION
+        # The only case of a class is among them: a model that never saw the class misses it.
+        known = np.flatnonzero(own >= 0)
+        chances = _softmax(scores[known] / self.temperature_)
+        self.judged = Judgement(some[known], own[known], chances)
 
     def _order(self, lesson: Lesson) -> Tensor:
         """Rows in random order; rows of one group together, those with a known label first."""
@@ -240,7 +247,11 @@ class Ridge(Head):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the scores at the fitted temperature."""
-        return _softmax(self._scores(features) / self.temperature_)
+        return _softmax(self.log_chances(features))
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) what the regression gives, over the temperature."""
+        return np.asarray(self._scores(features) / self.temperature_)
 
     def _scores(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C), near +1 for a case's class and -1 for others."""

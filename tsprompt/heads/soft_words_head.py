@@ -17,7 +17,7 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, Positive, numbers
 from tsprompt.errors import ConfigError
-from tsprompt.heads.base import heads
+from tsprompt.heads.base import heads, softmax
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.verbalizer import WordHead, spell_words, words_of_classes
@@ -111,6 +111,7 @@ class SoftWords(EarlyStopping, WordHead):
         self.label_vectors_, self.centre_, self.scale_ = best
         self.voice_hash_ = self.met_scorer.weights_hash
         self.words_ = self._near(self.label_vectors_)
+        self.judge(whole, validate)
 
     def _near(self, vectors: Tensor) -> list[str]:
         """The word of the vocabulary whose vector is nearest to that of each class."""
@@ -120,10 +121,14 @@ class SoftWords(EarlyStopping, WordHead):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the classes' scores."""
+        return softmax(self.log_chances(features))
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) the products of what is said and the classes' vectors."""
         with torch.no_grad():
             said = self.say(features).cpu()
         scores = (said - self.centre_) @ self.label_vectors_.T * self.scale_
-        return np.asarray(scores.to(torch.float64).softmax(dim=1).numpy())
+        return np.asarray(scores.to(torch.float64).numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Label vectors of its own, to be trained with the prompt."""

@@ -20,8 +20,9 @@ from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import Index, numbers
 from tsprompt.errors import BackboneError
-from tsprompt.heads.base import NO_VALIDATION, Head
-from tsprompt.heads.lesson import Lesson, seen_elsewhere
+from tsprompt.heads.base import NO_VALIDATION, Head, softmax
+from tsprompt.heads.judgement import Judgement
+from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 from tsprompt.heads.weighing import (
     Weights,
     as_tensor,
@@ -336,6 +337,7 @@ class Verbalizer(WordHead):
         labels, weights, self.folds_ = lesson.labels, lesson.train_weights, 0
         if not (self.needs_cases or self.calibrate):
             scores = answer.classes(self._score(said, answer.flat))
+            self._keep(np.arange(len(labels)), labels, scores)
             return scores, torch.from_numpy(labels), weights
         # What is learned without the only case of a class knows nothing of the class.
         fair = np.ones(len(labels), dtype=bool)
@@ -347,12 +349,18 @@ class Verbalizer(WordHead):
             with torch.no_grad():
                 said = self.say(features).cpu()
             scores = answer.classes(self._score(said, answer.flat))
+            self._keep(len(lesson.labels) + np.arange(len(labels)), labels, scores)
             return scores, torch.from_numpy(labels), lesson.development_weights
         scores = torch.zeros(len(labels), len(answer.ids), dtype=torch.float64)
         if fair.any():
             scores = self._unseen(said, evidence, lesson)
+            self._keep(np.arange(len(labels)), labels, scores)
         own = None if weights is None else weights[fair]
         return scores[fair], torch.from_numpy(labels[fair]), own
+
+    def _keep(self, rows: Labels, labels: Labels, scores: Tensor) -> None:
+        """Keep what is said of cases, of which nothing was learned but by others."""
+        self.judged = Judgement(rows, labels, softmax(np.asarray(scores.numpy())))
 
     def _unseen(self, said: Tensor, evidence: Tensor, lesson: Lesson) -> Tensor:
         """Scores (B, C) of each case by what was learned without it, and without its group."""
@@ -377,10 +385,14 @@ class Verbalizer(WordHead):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the classes' scores."""
+        return softmax(self.log_chances(features))
+
+    def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
+        """(B, C) the classes' scores."""
         answer = self.answer
         with torch.no_grad():
             scores = answer.classes(self._score(self.say(features), answer.flat))
-        return np.asarray(scores.softmax(dim=1).numpy())
+        return np.asarray(scores.numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """The scores of its own words, as they are under the first prompt, and, where it learns

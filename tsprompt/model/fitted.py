@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tsprompt.base.seeds import derive
 from tsprompt.data import Cases, Expected
-from tsprompt.errors import Setting, notice
+from tsprompt.errors import InputError, Setting, near_names, notice
+from tsprompt.model.calibration import Calibration, check_coverage, why_none
 from tsprompt.model.design import Design
 from tsprompt.model.memory import check_predict
 from tsprompt.model.views import Views, joined_features
@@ -42,11 +44,52 @@ class Fitted:
     report: dict[str, Any]
     task_vector: Tensor | None = None
     """(D,) what the frozen model says of train; see `tsprompt.model.warm_start`."""
+    calibration: Calibration | None = None
+    """By what sets of classes are made; see `tsprompt.model.calibration`."""
 
     @property
     def n_features(self) -> int:
         """F, the features of a timestep."""
         return self.expected.n_features
+
+    @property
+    def learned_from_labels(self) -> bool:
+        """Whether train had labels; if not, no accuracy is known."""
+        return not np.isnan(self.scores["train_accuracy"])
+
+    def calibrated(self, coverage: float, by: str = "all") -> Calibration:
+        """What sets of this coverage are made by: to be asked before hours of work.
+
+        Raises
+        ------
+        InputError
+            There are too few cases to calibrate with.
+        ConfigError
+            The coverage is not between 0 and 1, or the model has nothing to calibrate with.
+        """
+        check_coverage(coverage, by)
+        if self.calibration is None:
+            raise why_none(self.design, labelled=self.learned_from_labels)
+        self.calibration.check_count(coverage, by)
+        return self.calibration
+
+    def calibrate_on(self, cases: Cases, labels: npt.NDArray[Any]) -> None:
+        """Make sets by these cases and their labels (B,) from now on, instead of those of train.
+
+        Raises
+        ------
+        InputError
+            A label is none of `classes`, or the cases have other features than train.
+        """
+        number_of = {str(label): number for number, label in enumerate(self.classes.tolist())}
+        for label in map(str, labels.tolist()):
+            if label not in number_of:
+                raise InputError(
+                    f"y has the class {label!r}, which train lacked; {near_names(label, number_of)}"
+                )
+        numbers = np.array([number_of[str(one)] for one in labels.tolist()], dtype=np.intp)
+        seed = derive(self.seed, "calibration")
+        self.calibration = Calibration.of(numbers, self.probabilities(cases), seed)
 
     def probabilities(self, cases: Cases) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C), in the order of `classes`.

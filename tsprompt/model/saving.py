@@ -35,6 +35,7 @@ from tsprompt.base.version import __version__
 from tsprompt.contexts import contexts
 from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
 from tsprompt.errors import InputError, ModelFileError, TspromptNotice
+from tsprompt.model.calibration import Calibration
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.layout import width_of
@@ -138,6 +139,7 @@ def _state(fitted: Fitted) -> dict[str, Any]:
     """What every part has learned."""
     parts = fitted.design
     known: list[Any] = []
+    calibration = fitted.calibration
     return {
         "preprocessing": parts.preprocessing.state(),
         "strategy": parts.strategy.state(),
@@ -145,6 +147,7 @@ def _state(fitted: Fitted) -> dict[str, Any]:
         "combination": parts.combination.state(),
         "backbone": fitted.reader.backbone.trained_state(),
         "task_vector": fitted.task_vector,
+        **({} if calibration is None else {"calibration": calibration.state()}),
         "readings": [
             {
                 "member": reading.member,
@@ -267,6 +270,7 @@ def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, A
         costs=header["costs"],
         report=header["report"],
         task_vector=state.get("task_vector"),
+        calibration=Calibration.restored(state["calibration"]) if "calibration" in state else None,
     )
 
 
@@ -314,6 +318,8 @@ def _check_state(
     for number, one in enumerate(state["combination"]["heads_"]):
         check_part(parts.head, one, f"head {number + 1}", sizes)
     _check_weights(backbone.trained, state.get("backbone", {}))
+    if "calibration" in state:
+        check_state(Calibration.State, state["calibration"], dict(sizes))
     for number, one in enumerate(state["readings"]):
         place = f"prompt {number + 1}"
         if isinstance(one["tokenizer"], dict):

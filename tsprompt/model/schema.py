@@ -138,6 +138,7 @@ class ModelState(TypedDict):
     combination: dict[str, Any]
     backbone: NotRequired[dict[str, Annotated[Tensor, numbers("float32|bfloat16")]]]
     task_vector: NotRequired[Vector | None]
+    calibration: NotRequired[dict[str, Any]]
     readings: Annotated[list[ReadingState], Field(min_length=1)]
 
 

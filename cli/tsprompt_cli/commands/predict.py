@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli import completion
-from tsprompt_cli.display.predictions import PredictionsForm, chosen_form, print_predictions
+from tsprompt_cli.coverage import Coverage
+from tsprompt_cli.display.predictions import (
+    HOLD_LISTS,
+    PredictionsForm,
+    chosen_form,
+    print_predictions,
+)
 from tsprompt_cli.new_cases import NewCases, as_known, new_cases
 from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat
 from tsprompt_cli.output import say
@@ -42,6 +48,7 @@ def predict(
     *,
     machine: Machine,
     reading: Reading,
+    asked: Coverage,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -67,25 +74,35 @@ def predict(
     """Say the label and the class probabilities of each case.
 
     The columns of a file are read as those that the model was fitted on. If it has labels, the
-    accuracy is said too.
+    accuracy is said too. With --coverage each case also gets the set of classes that may be the
+    true one.
     """
     from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
     from tsprompt.model.saving import MODEL
 
     form = chosen_form(form, output)
+    asked.check()
     if output is not None:
         check_file(output)
         check_not_input(output, source, model)
     fitted = machine.read(model, digest)
     details = read_header(model.expanduser(), MODEL).get("details", {})
+    promise = asked.promise(fitted, reading, data_dir, details)
     cases = new_cases(source, reading, data_dir, details, fitted.classes)
     labels, chances = predictions(fitted, cases.cases)
     rows = _rows(cases, labels, chances, fitted.classes)
     scores = _scores(cases, labels, fitted.classes)
-    print_predictions(rows, form, output, **scores)
+    figures: dict[str, Any] = {}
+    if promise is not None:
+        sets = promise.sets(chances)
+        rows = promise.beside(rows, sets, joined=form not in HOLD_LISTS)
+        figures = promise.figures(sets, cases)
+    print_predictions(rows, form, output, **scores, **figures)
     for name, figure in scores.items():
         say(name.capitalize(), f"{figure:.4f} of {len(labels)} cases with labels", "green")
+    if promise is not None:
+        promise.tell(figures)
     if cases.fitted:
         say("Note", f"the model was fitted on cases of {cases.name}: it knows some of them", "cyan")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tsprompt_cli.output import say, show, table
 
-__all__ = ["PredictionsForm", "chosen_form", "print_predictions"]
+__all__ = ["HOLD_LISTS", "PredictionsForm", "chosen_form", "print_predictions"]
 
 _SHOWN = 20
 """Cases in a table on the screen."""
@@ -25,6 +25,10 @@ class PredictionsForm(StrEnum):
     PARQUET = "parquet"
     MARKDOWN = "markdown"
 
+
+HOLD_LISTS = (PredictionsForm.JSON, PredictionsForm.JSONL, PredictionsForm.PARQUET)
+"""Formats in which a cell can hold several names."""
+_UNLIKE = "unlike train"
 
 _ENDINGS = {
     ".csv": PredictionsForm.CSV,
@@ -112,13 +116,19 @@ def _table(names: list[str], rows: list[tuple[Any, ...]]) -> Any:
     from tsprompt.base.names import for_terminal
 
     chances = [name for name in names if name.startswith("p(")]
-    made = table(*names, right=("case", *chances))
+    # The size of a set is to be seen; and the mark is a word, which needs no head.
+    shown = [name for name in names if name != "set size"]
+    heads = ["" if name == _UNLIKE else name for name in shown]
+    made = table(*heads, right=("case", *chances))
     for row in rows:
         held = dict(zip(names, row, strict=True))
         largest = max(held[name] for name in chances)
         cells: list[Any] = []
-        for name, value in held.items():
-            if name in chances:
+        for name in shown:
+            value = held[name]
+            if name == _UNLIKE:
+                cells.append(f"[yellow]{_UNLIKE}[/yellow]" if value else "")
+            elif name in chances:
                 said = f"{value:.3f}"
                 cells.append(said if value == largest else f"[dim]{said}[/dim]")
             else:
