@@ -319,7 +319,10 @@ def _check_state(
         check_part(parts.head, one, f"head {number + 1}", sizes)
     _check_weights(backbone.trained, state.get("backbone", {}))
     if "calibration" in state:
-        check_state(Calibration.State, state["calibration"], dict(sizes))
+        try:
+            check_state(Calibration.State, state["calibration"], dict(sizes))
+        except ValueError as error:
+            raise ValueError(f"calibration, {error}") from None
     for number, one in enumerate(state["readings"]):
         place = f"prompt {number + 1}"
         if isinstance(one["tokenizer"], dict):
