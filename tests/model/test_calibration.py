@@ -210,13 +210,16 @@ def test_a_development_sample_calibrates_where_train_can_not(
 ) -> None:
     model = PromptClassifier(**{**tiny, "combination": "distil", "n_prompts": 2})
     model.fit(separable.X, separable.y, development=(separable.X_test, separable.y_test))
-    assert len(model.check_calibrated(0.8)) == len(separable.y_test)
+    assert len(model.fitted_.calibrated(0.8)) == len(separable.y_test)
 
 
 def test_zero_shot_there_is_nothing_to_calibrate_by(tiny: dict[str, Any], separable: Any) -> None:
     names = ["ba", "be", "bi"]
     model = PromptClassifier(
-        **tiny, head="label-words:fitted=false,scores=tied,words=1|2|3", readout="mask", tuner="none"
+        **tiny,
+        head="label-words:fitted=false,scores=tied,words=1|2|3",
+        readout="mask",
+        tuner="none",
     ).fit_zero_shot(separable.X, names)
     with pytest.raises(ConfigError, match="fitted without labels"):
         model.predict_set(separable.X)
