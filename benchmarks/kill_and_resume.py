@@ -149,7 +149,7 @@ def saving(kills: int, seed: int, home: Path) -> dict[str, int]:
         if number % 10 == 9:
             print(f"{number + 1} kills", file=sys.stderr)
     PromptClassifier.load(home / "model-0").save(place)
-    left = len(list(home.glob(".*"))) + len(list(place.iterdir())) - 2
+    left = len(list(home.glob(".*"))) + len(list(place.iterdir())) - 3
     return {
         "kills": kills,
         "unreadable": unreadable,

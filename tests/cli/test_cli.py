@@ -164,6 +164,7 @@ def test_fit_shows_the_whole_way_and_saves(cheap: list[str], home: Path) -> None
         assert said in out
     assert "\x1b" not in out
     assert sorted(file.name for file in (home / "models/UnitTest-per-step").iterdir()) == [
+        "README.md",
         "model.json",
         "model.safetensors",
     ]

@@ -55,11 +55,17 @@ def same(path: Path, classifier: PromptClassifier, X: np.ndarray) -> bool:
     return np.array_equal(load(path).predict_proba(X), classifier.predict_proba(X))
 
 
+FILES = ["README.md", "model.json", "model.safetensors"]
+
 # --- what is written ---
 
 
-def test_the_folder_holds_json_and_safetensors_and_nothing_else(saved: Path) -> None:
-    assert sorted(file.name for file in saved.iterdir()) == ["model.json", "model.safetensors"]
+def test_the_folder_holds_json_safetensors_and_a_card_and_nothing_else(saved: Path) -> None:
+    assert sorted(file.name for file in saved.iterdir()) == [
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    ]
     assert [one.name for one in saved.parent.iterdir()] == ["model"]
     with safe_open(saved / "model.safetensors", "pt") as file:
         assert len(list(file.keys())) > 3
@@ -197,7 +203,11 @@ def test_a_file_is_not_overwritten(fitted: PromptClassifier, tmp_path: Path) -> 
 def test_an_empty_folder_may_be_given(fitted: PromptClassifier, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     path = fitted.save(tmp_path / "empty")
-    assert sorted(one.name for one in path.iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(one.name for one in path.iterdir()) == [
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    ]
 
 
 def test_a_link_to_a_model_stays_a_link(
@@ -254,7 +264,11 @@ def test_a_write_that_fails_leaves_the_old_model_and_nothing_else(
     if seen is ModelFileError:
         assert "what was there is untouched" in str(caught.value)
         assert str(raised.args[1]) in str(caught.value)
-    assert sorted(one.name for one in saved.iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(one.name for one in saved.iterdir()) == [
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    ]
     assert same(saved, fitted, separable.X_test)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,28 @@ class FolderFormat:
     none_there: str = "no model"
     undigested: tuple[int, ...] = ()
     """Older formats that are read too: their headers have no digest."""
+    card: str | None = None
+    """A text for people beside the two, if there is one. Nothing is read from it."""
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The names of all files that are written."""
+        return (self.header, self.tensors, *([self.card] if self.card else []))
 
 
 def write_folder(
-    path: Path, form: FolderFormat, header: dict[str, Any], tensors: dict[str, Tensor]
+    path: Path,
+    form: FolderFormat,
+    header: dict[str, Any],
+    tensors: dict[str, Tensor],
+    card: Callable[[dict[str, Any]], str] | None = None,
 ) -> Path:
     """Write a header and its tensors to the folder `path`, all of it or nothing.
+
+    Parameters
+    ----------
+    card
+        Makes the text of the form's card of the header as it is written.
 
     Raises
     ------
@@ -77,9 +93,10 @@ def write_folder(
     place = path.resolve()
     try:
         weights = save(tensors)
-        text = _text(header, weights)
+        whole = _whole(header, weights)
+        told = None if card is None else card(whole)
         with _folder(place):
-            _Writer(place, form).replace(text, weights)
+            _Writer(place, form).replace(json.dumps(whole, indent=1), weights, told)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{form.a} can't be written to {path} ({error}); what was there is untouched: "
@@ -89,12 +106,12 @@ def write_folder(
     return path
 
 
-def _text(header: dict[str, Any], weights: bytes) -> str:
-    """The header's file: with the hash of the tensors, and a digest of all that it says."""
+def _whole(header: dict[str, Any], weights: bytes) -> dict[str, Any]:
+    """The header with the hash of the tensors, and a digest of all that it says."""
     whole = {**header, "tensors_sha256": hashlib.sha256(weights).hexdigest()}
     # The digest is of what a reader will find: JSON has no tuples, and no keys but text.
     whole["digest"] = digest_of(json.loads(json.dumps(whole)))
-    return json.dumps(whole, indent=1)
+    return whole
 
 
 def digest_of(header: dict[str, Any]) -> str:
@@ -144,14 +161,16 @@ class _Writer:
         self.place, self.form = place, form
         self.header, self.tensors = place / form.header, place / form.tensors
 
-    def replace(self, text: str, weights: bytes) -> None:
-        """Write the new pair; the old one stays until the new header takes its place."""
+    def replace(self, text: str, weights: bytes, card: str | None) -> None:
+        """Write the new pair; the old one stays until the new header takes its place. The card
+        follows it: it tells which digest it is of."""
         self._settle()
         pending = _pending(self.tensors, hashlib.sha256(weights).hexdigest())
         try:
             # Under a name of its own until it is whole: a name made of a hash tells no lie.
             whole = self._write(self.tensors, weights)
             whole.replace(pending)
+            told = self._write_card(card)
             whole = self._write(self.header, text.encode("utf-8"))
             self._keep()
             whole.replace(self.header)
@@ -162,7 +181,14 @@ class _Writer:
         with suppress(OSError):
             self._keep()
             pending.replace(self.tensors)
+            if told is not None:
+                told.replace(self.place / str(self.form.card))
             self._keep()
+
+    def _write_card(self, card: str | None) -> Path | None:
+        if card is None or self.form.card is None:
+            return None
+        return self._write(self.place / self.form.card, card.encode("utf-8"))
 
     def _settle(self) -> None:
         """Give tensors that a dead writer had committed their name; remove what it had not."""
@@ -209,7 +235,7 @@ def _pending(tensors: Path, sha256: str) -> Path:
 
 def _is_left(name: str, form: FolderFormat) -> bool:
     """Whether a file is what a writer leaves when it dies."""
-    return name.startswith((f".{form.header}.", f".{form.tensors}."))
+    return name.startswith(tuple(f".{one}." for one in form.written))
 
 
 def check_target(path: Path, form: FolderFormat) -> None:
@@ -229,6 +255,8 @@ def check_target(path: Path, form: FolderFormat) -> None:
     except OSError as error:
         raise ModelFileError(f"{path} can't be read: {error}") from None
     left = {name for name in files or () if _is_left(name, form)}
+    if files and form.card and form.header in files:
+        files.discard(form.card)
     known = [set(), {form.header, form.tensors}, *([{form.header}] if left else [])]
     if files is None or files - left not in known:
         raise ModelFileError(f"{path} exists and is {form.none}; choose another ", Setting("path"))

@@ -36,6 +36,7 @@ from tsprompt.contexts import contexts
 from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
 from tsprompt.errors import InputError, ModelFileError, TspromptNotice
 from tsprompt.model.calibration import Calibration
+from tsprompt.model.card import CARD, model_card
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.layout import width_of
@@ -54,7 +55,7 @@ _LONGEST_LABEL = 1 << 20
 _TRIED = 64
 """Timesteps of the case that a model is tried out with, at the most."""
 
-MODEL = FolderFormat("model.json", "model.safetensors", FORMAT, "fit", undigested=(3,))
+MODEL = FolderFormat("model.json", "model.safetensors", FORMAT, "fit", undigested=(3,), card=CARD)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def save(fitted: Fitted, path: Path, choices: dict[str, Any], details: dict[str,
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, **_describe(fitted, choices, tensors), "details": details}
     _check_kept(fitted, header, tensors)
-    return write_folder(path, MODEL, header, tensors)
+    return write_folder(path, MODEL, header, tensors, model_card)
 
 
 def _check_kept(fitted: Fitted, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
