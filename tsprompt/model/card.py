@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from tsprompt.base.files import is_folder
@@ -122,7 +122,7 @@ def _title(details: dict[str, Any]) -> str:
 def _base(header: dict[str, Any]) -> str | None:
     """The language model as the hub calls it; None where it has none of the hub's models."""
     kind, _, name = header["backbone"]["name"].rpartition(":")
-    if kind in ("none", "random") or is_folder(PurePath(name)):
+    if kind in ("none", "random") or is_folder(Path(name)):
         return None
     return _BASES.get(name, name if name.count("/") == 1 else None)
 
@@ -139,7 +139,7 @@ def _what(header: dict[str, Any]) -> str:
 
 def _shown(name: str) -> str:
     """A backbone's name; of a folder its last part, for its place is nobody's business."""
-    return for_markdown(PurePath(name).name if is_folder(PurePath(name)) else name)
+    return for_markdown(PurePath(name).name if is_folder(Path(name)) else name)
 
 
 def _parts(header: dict[str, Any]) -> Iterator[tuple[str, str]]:
