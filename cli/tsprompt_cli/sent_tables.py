@@ -9,15 +9,12 @@ from tsprompt_cli.new_cases import Remembered, aligned
 
 if TYPE_CHECKING:
     from tsprompt.data import Cases
-    from tsprompt.serving.limits import Limits
-    from tsprompt.serving.model_folder import Offer
+    from tsprompt.serving.tables import Sent
 
 __all__ = ["read_sent"]
 
 
-def read_sent(
-    held: bytes, ending: str, options: Mapping[str, str], offer: Offer, limits: Limits
-) -> Cases:
+def read_sent(sent: Sent, details: dict[str, Any], classes: list[Any]) -> Cases:
     """The cases of a table, its columns found as the model's file had them.
 
     Raises
@@ -27,13 +24,10 @@ def read_sent(
     """
     from tsprompt_datasets import read_held
 
-    remembered = Remembered(offer.details)
-    like: dict[str, Any] = {
-        **remembered.columns,
-        "classes": [str(one) for one in offer.about.classes],
-    }
-    said = _options(options, remembered)
-    content = read_held(held, ending, said, like, name="the body", most=limits.values)
+    remembered = Remembered(details)
+    like = {**remembered.columns, "classes": [str(one) for one in classes]}
+    said = _options(sent.options, remembered)
+    content = read_held(sent.held, sent.ending, said, like, name="the body", most=sent.most)
     return aligned(content.cases, remembered.features, "the body")
 
 

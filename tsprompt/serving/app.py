@@ -18,12 +18,13 @@ from tsprompt.base.version import __version__
 from tsprompt.serving.about import ModelAbout, ModelList, Problem
 from tsprompt.serving.access import Access
 from tsprompt.serving.answers import ANSWERS, Answer, Wrong, answer_of, written
-from tsprompt.serving.bodies import JSON, TABLES, JsonCases
+from tsprompt.serving.bodies import JSON, JsonCases
 from tsprompt.serving.guard import Guard, answer_to
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.page import Page, docs_page, try_page
 from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError
 from tsprompt.serving.service import Service
+from tsprompt.serving.tables import TABLES
 
 __all__ = ["make_app"]
 
@@ -89,7 +90,7 @@ def make_app(service: Service, access: Access, metrics: Metrics) -> ASGIApp:
     _add_state(app, service, access, metrics)
     _add_models(app, service)
     _add_pages(app)
-    return Guard(app, access, metrics)
+    return Guard(app, access, metrics, service.limits.header_bytes)
 
 
 def _add_refusals(app: FastAPI) -> None:

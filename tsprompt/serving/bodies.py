@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -18,35 +18,20 @@ from tsprompt.serving.limits import Limits
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Offer
 from tsprompt.serving.notes import collected
-from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError, refusal_of
+from tsprompt.serving.refusals import RefusalError, refusal_of
+from tsprompt.serving.tables import TABLES
 
-__all__ = ["JSON", "TABLES", "JsonCases", "Received", "Receiver", "TableReader", "parse"]
+__all__ = [
+    "JSON",
+    "JsonCases",
+    "Received",
+    "Receiver",
+    "fitting",
+    "from_json_body",
+    "kind_of",
+]
 
 JSON = "application/json"
-TABLES = {
-    "text/csv": ".csv",
-    "text/tab-separated-values": ".tsv",
-    "application/vnd.apache.parquet": ".parquet",
-    "application/vnd.apache.arrow.file": ".arrow",
-    "application/vnd.apache.arrow.stream": ".arrows",
-}
-"""Types of bodies that hold a table -> how such a file's name ends."""
-
-
-class TableReader(Protocol):
-    """Reads a table that was sent as the file was read that a model was fitted on."""
-
-    def __call__(
-        self, held: bytes, ending: str, options: Mapping[str, str], offer: Offer, limits: Limits
-    ) -> Cases:
-        """The cases of a table.
-
-        Raises
-        ------
-        TspromptError
-            It can't be read, or does not fit the model.
-        """
-        ...
 
 
 class JsonCases(BaseModel):
@@ -126,39 +111,47 @@ class Receiver:
         return RefusalError(413, f"the body has more than {most:,} bytes; send fewer cases at once")
 
 
-def parse(
-    held: bytes, request: Request, offer: Offer, limits: Limits, read_table: TableReader
-) -> Received:
-    """The cases in a body, checked against what the model expects.
+def kind_of(request: Request) -> str:
+    """What a body holds, as its sender says.
+
+    Raises
+    ------
+    RefusalError
+        It is nothing that is read.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != JSON and kind not in TABLES:
+        known = ", ".join([JSON, *TABLES])
+        raise RefusalError(415, f"say with Content-Type what the body holds: {known}")
+    return kind
+
+
+def fitting(cases: Cases, offer: Offer, limits: Limits) -> Received:
+    """The cases of a request, checked against what the model expects.
 
     Raises
     ------
     RefusalError
         They can't be used, or are too many or too long.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON and kind not in TABLES:
-        known = ", ".join([JSON, *TABLES])
-        raise RefusalError(415, f"say with Content-Type what the body holds: {known}")
-    if not held:
-        raise RefusalError(422, "the body is empty; send cases")
-    expected = offer.expected
     try:
         with collected() as notes:
-            if kind == JSON:
-                cases = _from_json(held, limits)
-            else:
-                options = {k: v for k, v in request.query_params.items() if k in TABLE_OPTIONS}
-                cases = read_table(held, TABLES[kind], options, offer, limits)
             check_size(len(cases), int(cases.lengths.max()), cases.n_features, limits)
-            aligned = expected.aligned(cases, "the body", "the model was fitted with")
-            expected.tell(aligned, "the body")
+            aligned = offer.expected.aligned(cases, "the body", "the model was fitted with")
+            offer.expected.tell(aligned, "the body")
     except TspromptError as error:
         raise refusal_of(error) from None
     return Received(aligned, notes)
 
 
-def _from_json(held: bytes, limits: Limits) -> Cases:
+def from_json_body(held: bytes, limits: Limits) -> Cases:
+    """The cases of a body in JSON.
+
+    Raises
+    ------
+    RefusalError
+        It holds something else.
+    """
     try:
         said = from_json(held, allow_inf_nan=True)
     except ValueError as error:
@@ -172,7 +165,11 @@ def _from_json(held: bytes, limits: Limits) -> Cases:
         raise RefusalError(422, text) from None
     if len(asked.cases) > limits.cases:
         raise _too_many(len(asked.cases), limits)
-    return as_cases(asked.cases, argument="cases").named(ids=asked.ids, features=asked.features)
+    try:
+        cases = as_cases(asked.cases, argument="cases")
+        return cases.named(ids=asked.ids, features=asked.features)
+    except TspromptError as error:
+        raise refusal_of(error) from None
 
 
 def check_size(count: int, longest: int, features: int, limits: Limits) -> None:

@@ -40,8 +40,9 @@ def answer_to(refusal: RefusalError) -> JSONResponse:
 class Guard:
     """The application, guarded."""
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, header_bytes: int) -> None:
         self._app, self._access, self._metrics = app, access, metrics
+        self._most = header_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -50,6 +51,7 @@ class Guard:
             return
         told = _Told(scope, receive, send)
         try:
+            told.check_head(self._most)
             if scope["path"] not in OPEN or self._access.token is None:
                 self._access.check(Headers(scope=scope))
             await self._app(scope, told.receive, told.send)
@@ -114,6 +116,20 @@ class _Told:
         """Where it came from."""
         client: tuple[str, int] | None = self.scope.get("client")
         return None if client is None else client[0]
+
+    def check_head(self, most: int) -> None:
+        """See that path and headers are not too long: where they come in one piece, uvicorn does
+        not count them.
+
+        Raises
+        ------
+        RefusalError
+            They are.
+        """
+        head = [self.scope.get("raw_path") or b"", self.scope["query_string"]]
+        head += [part for pair in self.scope["headers"] for part in pair]
+        if sum(map(len, head)) > most:
+            raise RefusalError(431, f"path and headers have more than {most:,} bytes; send less")
 
     async def receive(self) -> Message:
         """The next piece of the body."""

@@ -24,6 +24,9 @@ class RefusalError(Exception):
         super().__init__(text)
         self.status, self.text, self.retry_after = status, text, retry_after
 
+    def __reduce__(self) -> tuple[type[RefusalError], tuple[int, str, int | None]]:
+        return type(self), (self.status, self.text, self.retry_after)
+
 
 def refusal_of(error: TspromptError) -> RefusalError:
     """What the library can't use, as an answer: 422 with its own words."""

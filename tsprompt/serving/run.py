@@ -17,7 +17,6 @@ from tsprompt.errors import ConfigError, Setting
 from tsprompt.serving.access import Access
 from tsprompt.serving.app import make_app
 from tsprompt.serving.batching import Batcher
-from tsprompt.serving.bodies import TableReader
 from tsprompt.serving.connections import bounded_protocol
 from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event, log_to
@@ -26,6 +25,7 @@ from tsprompt.serving.model_folder import ModelFolder
 from tsprompt.serving.notes import notes_apart
 from tsprompt.serving.service import Service
 from tsprompt.serving.socket import Socket
+from tsprompt.serving.tables import TableReader
 
 __all__ = ["make_service", "serve"]
 

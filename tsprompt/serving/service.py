@@ -6,23 +6,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from tsprompt.data import Cases
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 from tsprompt.serving.batching import Batcher, Chances
-from tsprompt.serving.bodies import Received, Receiver, TableReader, parse
+from tsprompt.serving.bodies import JSON, Received, Receiver, fitting, from_json_body, kind_of
 from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Change, ModelFolder, Offer
-from tsprompt.serving.refusals import RefusalError, refusal_of
+from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError, refusal_of
+from tsprompt.serving.tables import TABLES, Sent, TableProcess, TableReader
 
 __all__ = ["Service"]
+
+T = TypeVar("T")
 
 _LOOK = 1.0
 """Seconds between two looks at the folder."""
@@ -44,7 +48,8 @@ class Service:
         self.folder, self.limits, self.metrics = folder, limits, metrics
         self.receiver = Receiver(limits, metrics)
         self.stopping = False
-        self._batcher, self._read_table = batcher, read_table
+        self._batcher = batcher
+        self._tables = TableProcess(read_table, limits.timeout)
         self._parsers = ThreadPoolExecutor(_PARSERS, "parse")
         self._stop = threading.Event()
 
@@ -61,6 +66,7 @@ class Service:
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+            self._tables.stop()
             self._parsers.shutdown(wait=False, cancel_futures=True)
 
     def _look(self) -> None:
@@ -111,10 +117,25 @@ class Service:
         """
         if self.stopping:
             raise RefusalError(503, "the server stops; ask the one that follows it", 5)
-        loop = asyncio.get_running_loop()
+        kind = kind_of(request)
         async with self.receiver.body(request) as held:
-            given = held, request, offer, self.limits, self._read_table
-            return await loop.run_in_executor(self._parsers, parse, *given)
+            if not held:
+                raise RefusalError(422, "the body is empty; send cases")
+            cases = await self._cases(held, kind, request, offer)
+        return await self._threaded(fitting, cases, offer, self.limits)
+
+    async def _cases(self, held: bytes, kind: str, request: Request, offer: Offer) -> Cases:
+        if kind == JSON:
+            return await self._threaded(from_json_body, held, self.limits)
+        options = {key: one for key, one in request.query_params.items() if key in TABLE_OPTIONS}
+        sent = Sent(held, TABLES[kind], options, self.limits.values)
+        try:
+            return await self._tables.read(sent, offer.details, offer.about.classes)
+        except TspromptError as error:
+            raise refusal_of(error) from None
+
+    async def _threaded(self, work: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, work, *given)
 
     async def answered(self, request: Request, offer: Offer) -> tuple[Received, Chances]:
         """The cases that a request sends, and what the model says of them.

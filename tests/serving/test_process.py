@@ -1,0 +1,176 @@
+"""The command itself: how it starts, what it writes down, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.extra("serve")]
+
+SECRET = "a-token-of-more-than-16"
+
+
+def raw(address: str, content: bytes, seconds: float = 20) -> bytes:
+    """What comes back of bytes as they are."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=seconds) as sock:
+        sock.sendall(content)
+        found = b""
+        while piece := sock.recv(1 << 16):
+            found += piece
+        return found
+
+
+def test_it_finishes_what_runs_and_ends_well(folder: Path, starting: Any, where: Any) -> None:
+    import httpx2
+
+    with starting(folder, "--device", "cpu") as process:
+        address = where(process)
+        found: list[Any] = []
+
+        def ask() -> None:
+            body = {"cases": [[float(i % 7), 1.0] for i in range(2000)]}
+            body["cases"] = [body["cases"]] * 200  # type: ignore[list-item]
+            url = f"{address}/models/two/waves/predict"
+            found.append(httpx2.post(url, json=body, timeout=60))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        asking.join(60)
+        assert found[0].status_code == 200
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [one["event"] for one in events][-2:] == ["request", "stopped"]
+    assert "Serving" in err
+
+
+def test_its_log_is_json_and_holds_nothing_of_what_was_sent(
+    folder: Path, tmp_path: Path, starting: Any, where: Any
+) -> None:
+    import httpx2
+
+    shutil.copytree(folder / "one", tmp_path / "one")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "model.json").write_text("{}")
+    with starting(tmp_path, "--device", "cpu", TSPROMPT_TOKEN=SECRET) as process:
+        address = where(process)
+        client = httpx2.Client(base_url=address, headers={"authorization": f"Bearer {SECRET}"})
+        body = {"cases": [[0.123456, 5.0] * 10], "ids": ["Mr. Smith"]}
+        assert client.post("/models/one/predict", json=body).status_code == 200
+        client.post("/models/one/predict?label=sickness", json={"cases": [["Mrs. Smith"]]})
+        client.get("/models/private-name-in-a-path")
+        assert client.get("/readyz").json()["problems"][0]["name"] == "bad"
+        assert httpx2.get(f"{address}/readyz").json()["problems"] == 1
+        process.terminate()
+        out, err = process.communicate(timeout=30)
+    events = [json.loads(line) for line in out.splitlines()]
+    requests = [one for one in events if one["event"] == "request"]
+    assert {one["status"] for one in requests} == {200, 422, 404}
+    assert all(one["seconds"] >= 0 and one["request"] for one in requests)
+    for secret in (SECRET, "0.123", "Smith", "calm", "mild", "sickness", "private"):
+        assert secret not in out + err
+
+
+def test_slow_and_silent_clients_are_let_go(folder: Path, monkeypatch: Any) -> None:
+    """Their deadlines, in a server whose limits are short."""
+    import uvicorn
+
+    from tsprompt import Socket
+    from tsprompt.serving.access import Access
+    from tsprompt.serving.app import make_app
+    from tsprompt.serving.connections import bounded_protocol
+    from tsprompt.serving.limits import Limits
+    from tsprompt.serving.metrics import Metrics
+    from tsprompt.serving.run import make_service
+    from tsprompt_cli.sent_tables import read_sent
+
+    limits, metrics = Limits(body_seconds=0.5, header_seconds=0.5, connections=2), Metrics()
+    service = make_service(folder, Socket(device="cpu"), limits, metrics, read_sent)
+    app = make_app(service, Access("127.0.0.1"), metrics)
+    config = uvicorn.Config(
+        app, port=0, http=bounded_protocol(limits), log_config=None, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert service.folder.looked.wait(30)
+        while not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
+        head = b"POST /models/one/predict HTTP/1.1\r\nHost: localhost\r\n"
+        begun = head + b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        assert b" 408 " in raw(address, begun)
+        assert raw(address, head) == b""
+        assert raw(address, b"") == b""
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        time.sleep(0.1)
+        assert b" 503 " in raw(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for one in waiting:
+            one.close()
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def test_curl_and_a_few_lines_of_python_are_answered(address: str, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl")
+    (tmp_path / "new.csv").write_text(",".join(f"t{i}" for i in range(20)) + "\n" + "1," * 19 + "2")
+    command = ["curl", "-sS", "--fail-with-body", "-H", "Content-Type: text/csv"]
+    command += ["--data-binary", f"@{tmp_path / 'new.csv'}", f"{address}/models/one/predict"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["cases"][0]["label"] in ("calm", "mild", "wild")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "0.0.0.0"), "TSPROMPT_TOKEN"),
+        (("--host", "no.such.host.invalid"), "TSPROMPT_TOKEN"),
+    ],
+)
+def test_what_can_not_be_served_is_said(folder: Path, options: tuple[str, ...], said: str) -> None:
+    from typer.testing import CliRunner
+
+    from tsprompt_cli.main import app
+
+    done = CliRunner().invoke(app, ["serve", str(folder), *options])
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_port_that_is_taken_and_a_folder_that_is_none_are_said(folder: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tsprompt_cli.main import app
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(app, ["serve", str(folder), "--port", port])
+    assert (done.exit_code, "--port" in done.stderr) == (2, True), done.stderr
+    done = CliRunner().invoke(app, ["serve", str(folder / "none")])
+    assert (done.exit_code, "no folder" in done.stderr) == (2, True)
+
+
+def test_without_the_extra_it_says_what_to_install(folder: Path, monkeypatch: Any) -> None:
+    from typer.testing import CliRunner
+
+    from tsprompt_cli.commands import serve
+    from tsprompt_cli.main import app
+
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    done = CliRunner().invoke(app, ["serve", str(folder)])
+    assert (done.exit_code, "pip install 'tsprompt[serve]'" in done.stderr) == (2, True)
