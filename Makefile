@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: audit demo test test-fast test-extras fuzz lint docs picture site release-check bench bench-small bench-prompting constraints clean
+.PHONY: audit demo demo-serve serving-picture test test-fast test-extras fuzz lint docs picture site release-check bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -52,9 +52,19 @@ docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py docs/reference/cli.md
 	$(BIN)/python docs/make_python.py docs/reference/python.md
 
+# A server of two models that are fitted first; then open http://127.0.0.1:8000. Ctrl-C stops it.
+demo-serve: $(STAMP)
+	test -e results/demo-serve/gunpoint || $(BIN)/tsprompt fit GunPoint -o results/demo-serve/gunpoint
+	test -e results/demo-serve/motion || $(BIN)/tsprompt fit BasicMotions -o results/demo-serve/motion
+	$(BIN)/tsprompt serve results/demo-serve
+
 # The picture of README.md: a fit of GunPoint, drawn.
 picture: $(STAMP)
 	$(BIN)/python docs/make_picture.py docs
+
+# Those of the guide "Serve it": the page of a server, in a browser that answers a case.
+serving-picture: $(STAMP)
+	$(BIN)/python docs/make_serving_picture.py docs/guides
 
 # A searchable site of docs/ in site/; a link that leads nowhere fails it. To read it:
 # python -m http.server --directory site

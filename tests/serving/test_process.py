@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -12,8 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.extra("serve")]
 
 SECRET = "a-token-of-more-than-16"
@@ -38,14 +42,15 @@ def test_it_finishes_what_runs_and_ends_well(folder: Path, starting: Any, where:
         found: list[Any] = []
 
         def ask() -> None:
-            body = {"cases": [[float(i % 7), 1.0] for i in range(2000)]}
-            body["cases"] = [body["cases"]] * 200  # type: ignore[list-item]
+            case = [[float(i % 7), 1.0] for i in range(200)]
+            body = {"cases": [case] * 900}
             url = f"{address}/models/two/waves/predict"
             found.append(httpx2.post(url, json=body, timeout=60))
 
         asking = threading.Thread(target=ask)
         asking.start()
-        time.sleep(0.3)
+        while "tsprompt_batch_requests_count 0.0" in httpx2.get(f"{address}/metrics").text:
+            time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         asking.join(60)
         assert found[0].status_code == 200
@@ -66,12 +71,13 @@ def test_its_log_is_json_and_holds_nothing_of_what_was_sent(
     (tmp_path / "bad" / "model.json").write_text("{}")
     with starting(tmp_path, "--device", "cpu", TSPROMPT_TOKEN=SECRET) as process:
         address = where(process)
-        client = httpx2.Client(base_url=address, headers={"authorization": f"Bearer {SECRET}"})
-        body = {"cases": [[0.123456, 5.0] * 10], "ids": ["Mr. Smith"]}
-        assert client.post("/models/one/predict", json=body).status_code == 200
-        client.post("/models/one/predict?label=sickness", json={"cases": [["Mrs. Smith"]]})
-        client.get("/models/private-name-in-a-path")
-        assert client.get("/readyz").json()["problems"][0]["name"] == "bad"
+        known = {"authorization": f"Bearer {SECRET}"}
+        with httpx2.Client(base_url=address, headers=known) as client:
+            body = {"cases": [[0.123456, 5.0] * 10], "ids": ["Mr. Smith"]}
+            assert client.post("/models/one/predict", json=body).status_code == 200
+            client.post("/models/one/predict?label=sickness", json={"cases": [["Mrs. Smith"]]})
+            client.get("/models/private-name-in-a-path")
+            assert client.get("/readyz").json()["problems"][0]["name"] == "bad"
         assert httpx2.get(f"{address}/readyz").json()["problems"] == 1
         process.terminate()
         out, err = process.communicate(timeout=30)
@@ -116,24 +122,29 @@ def test_slow_and_silent_clients_are_let_go(folder: Path, monkeypatch: Any) -> N
         assert b" 408 " in raw(address, begun)
         assert raw(address, head) == b""
         assert raw(address, b"") == b""
-        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        time.sleep(0.1)
-        assert b" 503 " in raw(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        for one in waiting:
-            one.close()
+        place = "127.0.0.1", port
+        with socket.create_connection(place), socket.create_connection(place):
+            time.sleep(0.1)
+            assert b" 503 " in raw(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     finally:
         server.should_exit = True
         thread.join(20)
 
 
-def test_curl_and_a_few_lines_of_python_are_answered(address: str, tmp_path: Path) -> None:
+def test_the_lines_of_the_guide_are_answered(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     if shutil.which("curl") is None:
         pytest.skip("there is no curl")
+    guide = (ROOT / "docs" / "guides" / "serve.md").read_text(encoding="utf-8")
+    guide = guide.replace("http://127.0.0.1:8000", address).replace("/gunpoint/", "/one/")
     (tmp_path / "new.csv").write_text(",".join(f"t{i}" for i in range(20)) + "\n" + "1," * 19 + "2")
-    command = ["curl", "-sS", "--fail-with-body", "-H", "Content-Type: text/csv"]
-    command += ["--data-binary", f"@{tmp_path / 'new.csv'}", f"{address}/models/one/predict"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (line,) = re.findall(r"^curl .*$", guide, flags=re.MULTILINE)
+    done = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, check=True)
     assert json.loads(done.stdout)["cases"][0]["label"] in ("calm", "mild", "wild")
+    (block,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    exec(compile(block, "serve.md", "exec"), {"X": np.zeros((2, 20, 1))})
+    assert capsys.readouterr().out.count("'") == 4
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from tsprompt.serving.limits import Limits
 
 __all__ = ["bounded_protocol"]
 
+_LINGER = 1.0
+"""Seconds until a connection that was refused is closed."""
 _FULL = b'{"error": "too many clients are connected; try again in a second"}'
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
@@ -25,18 +27,24 @@ def bounded_protocol(limits: Limits) -> type[H11Protocol]:
         for ever for a client that sends them slowly, or none."""
 
         _deadline: asyncio.TimerHandle | None = None
+        _full = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             """A client connects."""
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
+                self._full = True
                 transport.write(_REFUSAL)
-                transport.close()
+                transport.write_eof()
+                # Closed at once, on what the client is still sending, it would not see this.
+                self.loop.call_later(_LINGER, transport.close)
                 return
             self._expect()
 
         def data_received(self, data: bytes) -> None:
             """Bytes came; a request has begun, or its headers are not whole yet."""
+            if self._full:
+                return
             before = self.cycle
             super().data_received(data)
             if self.cycle is not before:

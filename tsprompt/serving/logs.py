@@ -40,9 +40,18 @@ def log_event(event: str, level: int = logging.INFO, /, **fields: Any) -> None:
     LOG.log(level, event, extra={"fields": {"event": event, **told}})
 
 
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes lines as long as somebody reads them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging calls it so)
+        """A line could not be written."""
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
+
+
 def log_to(stream: TextIO = sys.stdout) -> None:
     """Let the server, and uvicorn where it warns, write to a stream."""
-    handler = logging.StreamHandler(stream)
+    handler = _Lines(stream)
     handler.setFormatter(JsonLines())
     for name, level in (
         ("tsprompt.serving", logging.INFO),
