@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.base.names import for_terminal
 from tsprompt_cli.output import grid, table
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ _CLASSES = 20
 
 def evaluation_shown(title: str, made: Evaluation) -> Iterator[Any]:
     """Figures, classes, confusions, and the surest mistakes."""
-    yield grid([("data", title, ""), *_figures(made)])
+    yield for_terminal(title, "bold")
+    yield grid(_figures(made))
     yield ""
     yield _classes(made)
     if len(made.classes) <= _CLASSES:
@@ -35,6 +37,7 @@ def evaluation_shown(title: str, made: Evaluation) -> Iterator[Any]:
 
 def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
     from tsprompt.base.numbers import between
+    from tsprompt_cli.display.summaries import plural
 
     scores, calibration = made.scores, made.calibration
     bins = len(calibration.bins)
@@ -53,8 +56,7 @@ def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
         (
             "calibration error",
             _four(calibration.error),
-            f"{bins} {'bin' if bins == 1 else 'bins'}; exact probabilities stay under "
-            f"{calibration.error_by_chance:.4f} on 95 % of such sets",
+            f"in {plural(bins, 'bin')}; by chance alone up to {calibration.error_by_chance:.4f}",
         ),
         ("commonest class", _four(made.commonest_share), f"accuracy of always {made.commonest}"),
     ]
@@ -65,10 +67,9 @@ def _four(value: float | None) -> str:
 
 
 def _classes(made: Evaluation) -> Any:
-    from tsprompt.base.names import for_terminal
     from tsprompt.base.numbers import share
 
-    counted, ranked = ("cases", "taken\nfor it", "right"), ("AUROC", "average\nprecision")
+    counted, ranked = ("cases", "predicted", "right"), ("AUROC", "average\nprecision")
     heads = (*counted, "precision", "recall", "F1", *ranked)
     shown = table("class", *heads, right=heads)
     for one in made.by_class:
@@ -79,7 +80,6 @@ def _classes(made: Evaluation) -> Any:
 
 
 def _confusion(made: Evaluation) -> Any:
-    from tsprompt.base.names import for_terminal
 
     heads = [f"→ {label}" for label in made.classes]
     shown = table("true class", *heads, right=tuple(heads))
@@ -93,7 +93,6 @@ def _confusion(made: Evaluation) -> Any:
 
 
 def _mistakes(made: Evaluation) -> Any:
-    from tsprompt.base.names import for_terminal
     from tsprompt.base.numbers import share
 
     named = any(one.id is not None for one in made.mistakes)
