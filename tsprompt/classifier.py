@@ -25,7 +25,7 @@ from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
 from tsprompt.heads.lesson import hold_out
 from tsprompt.model.answers import Answers
-from tsprompt.model.calibration import calibrate
+from tsprompt.model.calibration import calibrate, judge
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
@@ -300,6 +300,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         # What the head learns is told beside what was found before.
         parts.combination.fit(evidence, parts.head, derive(seed, "head"))
         report = {**parts.strategy.report(), **members.report(), **parts.combination.report()}
+        judged = judge(parts, evidence)
         if prepared.set_aside:
             report["development sample, held out of train"] = float(prepared.development)
         return Fitted(
@@ -313,7 +314,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             costs=_costs(parts, reader, members.trained),
             report={**(chosen.report() if chosen else {}), **report},
             task_vector=vector,
-            calibration=calibrate(parts, evidence, derive(seed, "calibration")),
+            calibration=calibrate(judged, derive(seed, "calibration")),
+            judged=judged,
         )
 
     @property

@@ -23,6 +23,7 @@ __all__ = [
     "plan_cells",
     "plan_methods",
     "twins",
+    "without_language_model",
 ]
 
 MethodKind = Literal["model", "ablation", "baseline"]
@@ -90,6 +91,23 @@ def twins(model: Method, backbone: str) -> list[Method]:
         for name in ("no LM", "random weights")
         if name in changes
     ]
+
+
+def without_language_model(model: Method, backbone: str) -> Method | None:
+    """The same model with no language model; None where it has none, or can't do without one.
+
+    Parameters
+    ----------
+    backbone
+        What the model was fitted with.
+    """
+    from tsprompt.backbones.catalogue import split_name
+
+    own, base = split_name(backbone)
+    parts = _parts(model)
+    if own == "none" or parts.train.tunes_model or not parts.reads_data:
+        return None
+    return _ablate(model, "no LM", backbone=f"none:{base}")
 
 
 def _twins(parts: Design, backbone: str) -> dict[str, str]:

@@ -34,7 +34,15 @@ from tsprompt.model.design import Design
 if TYPE_CHECKING:
     from crepes import ConformalClassifier
 
-__all__ = ["Calibration", "Kept", "calibrate", "check_coverage", "unlike_train", "why_none"]
+__all__ = [
+    "Calibration",
+    "Kept",
+    "calibrate",
+    "check_coverage",
+    "judge",
+    "unlike_train",
+    "why_none",
+]
 
 Sets = npt.NDArray[np.bool_]
 """(B, C) which classes are in the set of each case."""
@@ -218,8 +226,8 @@ class Kept:
         )
 
 
-def calibrate(parts: Design, evidence: Evidence, seed: int) -> Calibration | None:
-    """What a fit leaves to calibrate by; None: there is no case of which nothing was learned."""
+def judge(parts: Design, evidence: Evidence) -> Judgement | None:
+    """What a fitted model says of cases of which it had learned nothing; None: there are none."""
     if not len(evidence.all_labels):
         return None
     judged = None if _obstacle(parts) else parts.combination.judged(evidence)
@@ -227,9 +235,12 @@ def calibrate(parts: Design, evidence: Evidence, seed: int) -> Calibration | Non
         features, labels = evidence.development
         rows = len(evidence.labels) + np.arange(len(labels))
         judged = Judgement(rows, labels, parts.combination.probabilities(features))
-    if judged is None or not len(judged.rows):
-        return None
-    return Calibration.of(judged.labels, judged.chances, seed)
+    return judged if judged is not None and len(judged.rows) else None
+
+
+def calibrate(judged: Judgement | None, seed: int) -> Calibration | None:
+    """What there is to calibrate by."""
+    return None if judged is None else Calibration.of(judged.labels, judged.chances, seed)
 
 
 def _obstacle(parts: Design) -> str | None:

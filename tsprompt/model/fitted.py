@@ -13,6 +13,7 @@ from torch import Tensor
 from tsprompt.base.seeds import derive
 from tsprompt.data import Cases, Expected
 from tsprompt.errors import InputError, Setting, near_names, notice
+from tsprompt.heads import Judgement
 from tsprompt.model.calibration import Calibration, check_coverage, why_none
 from tsprompt.model.design import Design
 from tsprompt.model.memory import check_predict
@@ -46,6 +47,8 @@ class Fitted:
     """(D,) what the frozen model says of train; see `tsprompt.model.warm_start`."""
     calibration: Calibration | None = None
     """By what sets of classes are made; see `tsprompt.model.calibration`."""
+    judged: Judgement | None = None
+    """What it said of cases that it had not learned from, right after the fit: it is not saved."""
 
     @property
     def n_features(self) -> int:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt.base.spec import name_in
+from tsprompt_cli.display.lighter import lighter_lines, lighter_told
+from tsprompt_cli.fit_session import FitSession
 from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, Strategy, flat
-from tsprompt_cli.output import Format, chosen, grid, show, show_json, table
-from tsprompt_cli.own_data import Loaded, Parting
+from tsprompt_cli.output import Format, chosen, grid, say, show, show_json, table
+from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
-    from tsprompt.benchmark import Method, Predictions, Record
-    from tsprompt.benchmark.imbalance import Imbalance
-    from tsprompt.classifier import PromptClassifier
+    from tsprompt.benchmark import Method, Record
     from tsprompt.data import Dataset
 
 __all__ = ["fit"]
@@ -25,6 +25,7 @@ __all__ = ["fit"]
 
 @flat
 def fit(
+    invoked: typer.Context,
     dataset: SetName,
     *,
     strategy: Strategy = None,
@@ -47,6 +48,15 @@ def fit(
             help="Also fit the same model with no language model, and with random weights."
         ),
     ] = True,
+    twin: Annotated[
+        bool | None,
+        typer.Option(
+            "--twin/--no-twin",
+            help="Say whether the model validates as well without a language model. By default "
+            "unless --no-ablations is given and the fit took minutes.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     shots: Annotated[
         int | None,
@@ -92,24 +102,39 @@ def fit(
     _tell_of_replaced(folder, loaded.dataset)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
-    session = _Session(loaded, method, machine, seed, spoken=spoken, shots=shots)
+    session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots)
     classifier, record = session.fit(folder)
     records = [record]
     try:
         records += session.twins(classifier) if ablations else []
+        found = session.lighter(classifier, record, twin)
         records += session.repeat(records, range(seed + 1, seed + seeds))
     except KeyboardInterrupt:
         _track(records, folder)
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
+    light = _lighter_command(invoked, folder, classifier.parts_.backbone)
+    if found is not None:
+        session.save(classifier, folder, **lighter_told(found, light))
     if spoken:
         made = _results(records) if seeds == 1 else _spread(records)
         rare = session.imbalance_shown(records)
         show(
-            "", made, *rare, "", *_report(record), _next(folder, parting.test or dataset, data_dir)
+            "",
+            made,
+            *rare,
+            "",
+            *_report(record),
+            grid(
+                [
+                    *_next(folder, parting.test or dataset, data_dir),
+                    *lighter_lines(found, light),
+                ]
+            ),
         )
     else:
         told = [_told(one) for one in records]
-        show_json({"saved": str(folder), "records": told, **session.imbalance_told()})
+        more = {**session.imbalance_told(), **lighter_told(found, light)}
+        show_json({"saved": str(folder), "records": told, **more})
     _track(records, folder)
 
 
@@ -120,133 +145,6 @@ def _name(method: Method, *, laid_out: bool) -> str:
     if method.recipe == "default":
         return strategy
     return f"{method.recipe}-{strategy}" if laid_out else str(method.recipe)
-
-
-class _Session:
-    """One run of the command: the model first, then its twins."""
-
-    def __init__(
-        self,
-        loaded: Loaded,
-        method: Method,
-        machine: Machine,
-        seed: int,
-        *,
-        spoken: bool,
-        shots: int | None,
-    ) -> None:
-        self.loaded, self.method, self.machine = loaded, method, machine
-        self.whole, self.folds = loaded.dataset, loaded.folds()
-        self.seed, self.spoken, self.shots = seed, spoken, shots
-        self.data = self._drawn(seed)
-        self._methods: dict[str, Method] = {}
-        self._said: dict[str, Predictions] = {}
-        """What each method said of test, with the first seed."""
-
-    def _drawn(self, seed: int) -> Dataset:
-        """The set, its train cut down to the shots."""
-        from tsprompt_datasets import few_shot
-
-        return self.whole if self.shots is None else few_shot(self.whole, self.shots, seed)
-
-    def repeat(self, records: list[Record], seeds: range) -> list[Record]:
-        """The methods of these records with other seeds, that is, other draws of the shots."""
-        return [
-            self._measure(self._methods[record.method], seed)[1]
-            for seed in seeds
-            for record in records
-        ]
-
-    def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
-        """Fit, score, save."""
-        from tsprompt_cli.display.summaries import data_lines, shot_lines
-        from tsprompt_datasets import describe_dataset
-
-        if self.spoken:
-            about = data_lines(describe_dataset(self.whole))
-            show(grid([*about, *self.loaded.understood(), *shot_lines(self.data)]))
-        classifier, record = self._measure(self.method)
-        if self.folds:
-            classifier = self._fit_whole()
-        classifier.save(folder, **_details(self.data, record), **self.loaded.details())
-        if self.spoken:
-            show(grid(self._laid_out(classifier)))
-        return classifier, record
-
-    def twins(self, classifier: PromptClassifier) -> list[Record]:
-        """The same with no language model and with random weights."""
-        from tsprompt.benchmark import twins
-
-        methods = twins(self.method, classifier.parts_.backbone)
-        return [self._measure(method)[1] for method in methods]
-
-    def _measure(self, method: Method, seed: int | None = None) -> tuple[Any, Record]:
-        from tsprompt.benchmark import Cell, build, measure, measure_folds
-        from tsprompt_cli.display.progress_bars import working
-
-        self._methods[method.name] = method
-        data = self.data if seed is None else self._drawn(seed)
-        cell = Cell(data.name, method, self.seed if seed is None else seed, shots=self.shots)
-        with working(f"{method.name}: loading") as work:
-
-            def told(stage: str) -> None:
-                work.start(f"{method.name}: {stage}")
-
-            if self.folds:
-                classifier = None
-                record, said = measure_folds(cell, self.folds, self.machine.library(), told)
-            else:
-                classifier = build(cell, self.machine.library())
-                record, said = measure(classifier, cell, data, told)
-        self._said.setdefault(method.name, said)
-        return classifier, record
-
-    @property
-    def _rare(self) -> Imbalance | None:
-        """Whether some classes are rare in what is learned from."""
-        from tsprompt.benchmark.imbalance import imbalance_of
-
-        return None if self.shots == 0 else imbalance_of(self.data.train.labels)
-
-    def imbalance_shown(self, records: list[Record]) -> list[Any]:
-        """A table of how the rarest class fares, where it is rare."""
-        from tsprompt_cli.display.imbalance import imbalance_table
-
-        own = [one for one in records if one.seed == self.seed]
-        weighted = "class_weight" in self.method.settings
-        if (rare := self._rare) is None:
-            return []
-        return ["", imbalance_table(rare, own, self._said, weighted=weighted)]
-
-    def imbalance_told(self) -> dict[str, Any]:
-        """The same for JSON."""
-        from tsprompt_cli.display.imbalance import imbalance_lines
-
-        return (
-            {} if (rare := self._rare) is None else {"imbalance": imbalance_lines(rare, self._said)}
-        )
-
-    def _fit_whole(self) -> Any:
-        """The model that is saved where each part was test once: fitted on all cases."""
-        from tsprompt.benchmark import Cell, build
-        from tsprompt_cli.display.progress_bars import working
-
-        whole = self.loaded.whole
-        assert whole is not None
-        with working(f"{self.method.name}: all cases") as work:
-            work.start(f"{self.method.name}: fitting all cases")
-            cell = Cell(self.data.name, self.method, self.seed)
-            return build(cell, self.machine.library()).fit(whole.cases, whole.labels)
-
-    def _laid_out(self, classifier: PromptClassifier) -> list[tuple[str, Any]]:
-        from tsprompt.model.layout import layout
-        from tsprompt_cli.display.summaries import layout_line, reading_line
-
-        sizes = layout(classifier.fitted_)
-        return [
-            ("layout", layout_line(sizes, self.data.timesteps)),
-            ("model", f"{classifier.parts_.backbone}, {reading_line(sizes)}"),
-        ]
 
 
 def _told(record: Record) -> dict[str, Any]:
@@ -332,7 +230,6 @@ def _tell_of_replaced(folder: Path, data: Dataset) -> None:
     from tsprompt.base.tensor_folder import read_header
     from tsprompt.errors import ModelFileError
     from tsprompt.model.saving import MODEL
-    from tsprompt_cli.output import say
 
     if not exists(folder.expanduser() / MODEL.header):
         return
@@ -345,6 +242,15 @@ def _tell_of_replaced(folder: Path, data: Dataset) -> None:
     if isinstance(name, str) and (name, hashes) != (data.name, dict(data.sha256)):
         other = "another file, or an earlier content, called " if name == data.name else ""
         say("Note", f"{folder}: this replaces the model of {other}{name}", "cyan")
+
+
+def _lighter_command(invoked: typer.Context, folder: Path, backbone: str) -> str:
+    """What fits and saves the twin without a language model."""
+    from tsprompt.backbones.catalogue import split_name
+    from tsprompt_cli.again import again
+
+    changed = {"backbone": f"none:{split_name(backbone)[1]}", "output": f"{folder}-no-lm"}
+    return again(invoked, **changed, prompt_from=None, form=None, twin=None)
 
 
 def _track(records: list[Record], folder: Path) -> None:
@@ -366,34 +272,10 @@ def _track(records: list[Record], folder: Path) -> None:
     track.tell()
 
 
-def _next(folder: Path, name: str | Path, data_dir: Path | None) -> Any:
+def _next(folder: Path, name: str | Path, data_dir: Path | None) -> list[tuple[str, str]]:
     where = ["--data-dir", str(data_dir)] if data_dir else []
-    return grid(
-        [
-            ("saved", str(folder)),
-            ("next", shlex.join(["tsprompt", "show", str(folder)])),
-            ("", shlex.join(["tsprompt", "predict", str(folder), str(name), *where])),
-        ]
-    )
-
-
-def _details(data: Dataset, record: Record) -> dict[str, Any]:
-    """What the model's file says of the set that it was fitted on."""
-    return {
-        "dataset": data.name,
-        "source": data.source,
-        "data_sha256": dict(data.sha256),
-        "n_train": len(data.train),
-        "seed": record.seed,
-        "shots": record.shots,
-        "timesteps": data.timesteps,
-        "test": {
-            "cases": len(data.test),
-            "accuracy": record.accuracy,
-            "balanced_accuracy": record.balanced_accuracy,
-            "macro_f1": record.macro_f1,
-            "log_loss": record.log_loss,
-        },
-        "predict_seconds": record.predict_seconds,
-        "notes": record.notes,
-    }
+    return [
+        ("saved", str(folder)),
+        ("next", shlex.join(["tsprompt", "show", str(folder)])),
+        ("", shlex.join(["tsprompt", "predict", str(folder), str(name), *where])),
+    ]
