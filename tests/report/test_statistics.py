@@ -221,6 +221,7 @@ def test_ablations_say_how_many_sets_it_takes_to_see_as_much() -> None:
     row = ablation_effects(SETS, KINDS)[0].table.iloc[0]
     assert row["sd"] == pytest.approx(np.std([0.1, 0, -0.05], ddof=1))
     assert row["needed"] == sets_to_see(row["mean"], row["sd"])
+    assert np.isnan(ablation_effects(SETS.iloc[:2], KINDS)[0].table.iloc[0]["needed"])
 
 
 def test_the_report_has_the_chances_and_the_ablations(make_record: Make) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsprompt.report.power import ALPHA, POWER, sets_to_see
+from tsprompt.report.power import ALPHA, MIN_SETS, POWER, sets_to_see
 from tsprompt.report.summary import DECIMALS, OVERALL, accuracy_matrix
 
 __all__ = ["ABOUT", "Ablations", "ablation_effects", "ablations_in"]
@@ -126,7 +126,7 @@ def _row(model: str, ablation: str, difference: pd.Series) -> dict[str, object]:
         "wins": int((difference > 0).sum()),
         "ties": int((difference == 0).sum()),
         "losses": int((difference < 0).sum()),
-        "needed": sets_to_see(mean, sd),
+        "needed": sets_to_see(mean, sd) if len(difference) >= MIN_SETS else float("nan"),
     }
 
 

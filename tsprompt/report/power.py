@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ALPHA", "POWER", "least_p", "most_pairs", "sets_for", "sets_to_see"]
+__all__ = ["ALPHA", "MIN_SETS", "POWER", "least_p", "most_pairs", "sets_for", "sets_to_see"]
 
 ALPHA = 0.05
 """Differences with a corrected p value below this are called significant."""
+MIN_SETS = 3
+"""Sets below which nothing is tested, and no spread over them is relied on."""
 POWER = 0.8
 """The chance of seeing a difference that is there, for which sets are counted."""
 _EFFICIENCY = 3 / math.pi

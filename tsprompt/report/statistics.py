@@ -17,12 +17,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tsprompt.report.power import ALPHA, least_p, most_pairs, sets_for
+from tsprompt.report.power import ALPHA, MIN_SETS, least_p, most_pairs, sets_for
 from tsprompt.report.summary import DECIMALS
 
 __all__ = ["ALPHA", "Comparison", "compare_methods", "too_few"]
-
-MIN_SETS = 3
 
 
 @dataclass(frozen=True)
