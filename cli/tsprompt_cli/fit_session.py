@@ -81,9 +81,7 @@ class FitSession:
         """Write the model, with what is known of it."""
         classifier.save(folder, **self._about, **more)
 
-    def lighter(
-        self, classifier: PromptClassifier, record: Record, wanted: bool | None
-    ) -> Lighter | None:
+    def lighter(self, classifier: PromptClassifier, wanted: bool | None) -> Lighter | None:
         """How the twin without a language model validates; None where there is nothing to say.
 
         It is fitted in train alone, unless it was among the twins. That takes about a quarter of
@@ -91,6 +89,7 @@ class FitSession:
         """
         from tsprompt.benchmark.lighter import lighter
         from tsprompt.benchmark.plan import without_language_model
+        from tsprompt.errors import TspromptError
 
         method = without_language_model(self.method, classifier.parts_.backbone)
         if wanted is False or method is None or classifier.fitted_.judged is None:
@@ -101,7 +100,11 @@ class FitSession:
             told = f"the fit took {seconds}, so its twin without a language model was not fitted"
             say("Note", f"{told}; --twin says whether it validates as well", "cyan")
             return None
-        twin = twin or self._fitted_alone(method)
+        try:
+            twin = twin or self._fitted_alone(method)
+        except TspromptError as error:  # the model itself is fitted, and saved
+            say("Note", f"the twin without a language model could not be fitted: {error}", "cyan")
+            return None
         return lighter(classifier.fitted_, twin.fitted_)
 
     def twins(self, classifier: PromptClassifier) -> list[Record]:

@@ -107,7 +107,7 @@ def fit(
     records = [record]
     try:
         records += session.twins(classifier) if ablations else []
-        found = session.lighter(classifier, record, twin)
+        found = session.lighter(classifier, twin)
         records += session.repeat(records, range(seed + 1, seed + seeds))
     except KeyboardInterrupt:
         _track(records, folder)
