@@ -70,6 +70,8 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     show(figures)
+    for line in differences(options.work):
+        print(line)
 
 
 # --- the models ---
@@ -118,7 +120,7 @@ def fit_all(work: Path, data_dir: str | None) -> None:
 
 # --- one way of holding them ---
 
-Ask = Callable[[dict[str, Any]], object]
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def measure(way: str, work: Path, dtype: str | None) -> dict[str, float]:
@@ -143,14 +145,18 @@ def measure(way: str, work: Path, dtype: str | None) -> dict[str, float]:
     gc.collect()
     asked = list(stream(X))
     resident = process.memory_info().rss - before
+    single_seconds, singly = timed(ask, asked, 1)
+    grouped_seconds, grouped = timed(ask, asked, GROUP)
+    pair = {"singly": np.concatenate(singly), "grouped": np.concatenate(grouped)}
+    np.savez(work / f"answers-{way}.npz", **pair)
     return {
         "weights_bytes": sum(tensors(models, own=False).values()),
         "own_bytes": sum(tensors(models, own=True).values()),
         "resident_bytes": resident,
         "disk_bytes": sum(size_of(one) for one in folders.values()),
         "load_seconds": loaded,
-        "single_seconds": timed(ask, asked, 1),
-        "grouped_seconds": timed(ask, asked, GROUP),
+        "single_seconds": single_seconds,
+        "grouped_seconds": grouped_seconds,
         "resident_after_bytes": process.memory_info().rss - before,
         "cores": os.cpu_count() or 1,
     }
@@ -207,17 +213,30 @@ def stream(X: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield name, X[name][number : number + 1]
 
 
-def timed(ask: Ask, asked: list[tuple[str, Any]], group: int) -> float:
-    """Seconds for all requests, `group` of them at once."""
+def timed(ask: Ask, asked: list[tuple[str, Any]], group: int) -> tuple[float, list[Any]]:
+    """Seconds for all requests, `group` of them at once; and all answers, in the same order."""
     import numpy as np
 
+    answers = []
     began = time.perf_counter()
     for start in range(0, len(asked), group):
         together: dict[str, list[Any]] = {}
         for name, one in asked[start : start + group]:
             together.setdefault(name, []).append(one)
-        ask({name: np.concatenate(ones) for name, ones in together.items()})
-    return time.perf_counter() - began
+        said = ask({name: np.concatenate(ones) for name, ones in together.items()})
+        left = {name: iter(one) for name, one in said.items()}
+        answers += [next(left[name]) for name, _ in asked[start : start + group]]
+    return time.perf_counter() - began, answers
+
+
+def differences(work: Path) -> Iterator[str]:
+    """How far the socket's answers are from those of the models apart."""
+    import numpy as np
+
+    own, others = (np.load(work / f"answers-{way}.npz") for way in ("socket", "apart"))
+    for how in ("singly", "grouped"):
+        most = float(np.abs(own[how] - others["singly"]).max())
+        yield f"the socket's answers, {how}, beside those of models apart: {most:.1g} apart at most"
 
 
 def size_of(folder: Path) -> int:

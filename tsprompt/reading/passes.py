@@ -198,11 +198,12 @@ class Work:
         return digest.digest()
 
     def take(self, which: IntArray, kept: Any) -> None:
-        """What is kept of some of the rows (r',)."""
+        """What is kept of some of the rows (r',); of none, where no row is new."""
         own = self.owner
-        own.kept.append((self.first + which, kept))
+        if len(which):
+            own.kept.append((self.first + which, kept))
         self._read += len(which)
-        share = self._read / max(len(self.rows), 1)
+        share = self._read / len(self.rows) if len(self.rows) else 1.0
         progress.report(own.stage, self._before + self.cases * share, len(own.cases))
 
     def count(self, which: IntArray, seconds: float) -> None:

@@ -9,6 +9,7 @@ deep fill batches together. What a row gives does not depend on those beside it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,8 +103,9 @@ class _Asked:
 
 def read_works(works: Sequence[Work]) -> None:
     """Run all rows of some works, each input once, and hand out what the model says."""
-    backbones = [one.owner.backbone for one in works]
-    for alike in _classed(works, lambda one: id(_deepest(one.owner.backbone, backbones))):
+    backbones = {one.owner.backbone for one in works}
+    deepest = {one: _deepest(one, backbones) for one in backbones}
+    for alike in _classed(works, lambda one: id(deepest[one.owner.backbone])):
         able = sorted({one.owner.backbone for one in alike}, key=lambda one: one.depth)
         runs = [(one, _runner(one, able)) for one in _asked(alike)]
         for batch in _classed(runs, _fits_with):
@@ -112,19 +114,25 @@ def read_works(works: Sequence[Work]) -> None:
                 _run_alone(asked[0].first)
             else:
                 _run(asked, batch[0][1])
+    for one in works:
+        if not len(one.rows):
+            one.take(np.arange(0), None)
 
 
-def _deepest(backbone: Backbone, others: list[Backbone]) -> Backbone:
+def _deepest(backbone: Backbone, others: set[Backbone]) -> Backbone:
     """The deepest of those that are this one and more."""
     return max((one for one in others if one.holds(backbone)), key=lambda one: one.depth)
 
 
 def _asked(works: list[Work]) -> list[_Asked]:
     """What is to be run for works on one model: the same inputs once."""
-    if len(works) == 1:
-        return [_Asked([(works[0], np.arange(len(works[0].rows)))])]
-    framed = _classed(works, lambda one: one.frame if one.owner.context.lays_out_all else id(one))
-    return [asked for same in framed for asked in _shared(same)]
+    times = Counter(key for one in works for key in one.keys)
+
+    def frame(work: Work) -> Any:
+        mixes = work.owner.context.lays_out_all and any(times[key] > 1 for key in work.keys)
+        return work.frame if mixes else id(work)
+
+    return [asked for same in _classed(works, frame) for asked in _shared(same)]
 
 
 def _shared(works: list[Work]) -> list[_Asked]:
