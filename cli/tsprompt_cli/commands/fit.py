@@ -114,7 +114,7 @@ def fit(
         raise KeyboardInterrupt(f"the model itself is complete, in {folder}") from None
     light = _lighter_command(invoked, folder, classifier.parts_.backbone)
     if found is not None:
-        session.save(classifier, folder, **lighter_told(found, light))
+        session.save(classifier, folder, **lighter_told(found))
     if spoken:
         made = _results(records) if seeds == 1 else _spread(records)
         rare = session.imbalance_shown(records)

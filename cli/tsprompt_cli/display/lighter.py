@@ -28,13 +28,12 @@ def lighter_lines(found: Lighter | None, command: str) -> list[tuple[str, str]]:
     ]
 
 
-def lighter_told(found: Lighter | None, command: str) -> dict[str, Any]:
-    """The same for JSON and for the model's file, also where the twin validates worse."""
+def lighter_told(found: Lighter | None, command: str | None = None) -> dict[str, Any]:
+    """The same for JSON and for the model's file, also where the twin validates worse. The file has
+    no command: it may be handed on, and paths of this machine with it."""
     if found is None:
         return {}
-    return {
-        "without_language_model": {
-            **found.as_dict(),
-            "command": command if found.level else None,
-        }
-    }
+    told = found.as_dict()
+    if command is not None:
+        told["command"] = command if found.level else None
+    return {"without_language_model": told}
