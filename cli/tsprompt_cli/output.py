@@ -13,14 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tsprompt.base.names import for_terminal
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, Setting
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-__all__ = ["Format", "chosen", "console", "emit", "grid", "say", "show", "show_json", "table"]
+__all__ = [
+    "Format",
+    "check_target",
+    "chosen",
+    "console",
+    "emit",
+    "format_of",
+    "grid",
+    "say",
+    "show",
+    "show_json",
+    "table",
+]
 
+_FORMAT = Setting("format")
 _PIPE_WIDTH = 120
 """Columns where there is no terminal that has a width."""
 
@@ -34,7 +47,17 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-_ENDINGS = {".json": Format.JSON, ".csv": Format.CSV, ".md": Format.MARKDOWN}
+_ENDINGS = {
+    ".csv": "csv",
+    ".htm": "html",
+    ".html": "html",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".tex": "latex",
+}
+"""What the ending of a file says of its format, in every command."""
 
 
 @lru_cache
@@ -101,14 +124,63 @@ def chosen(form: Format | None, output: Path | None) -> Format:
     Raises
     ------
     ConfigError
-        A table was asked for in a file.
+        A table was asked for in a file, or the file's ending says no format, or another one.
     """
     if output is None:
         return form or Format.TABLE
-    form = form or _ENDINGS.get(output.suffix.lower(), Format.CSV)
-    if form is Format.TABLE:
+    return Format(format_of(output, form, [one for one in Format if one is not Format.TABLE]))
+
+
+def format_of(output: Path, form: str | None, known: Sequence[str]) -> str:
+    """The format of a file: the one asked for, or else what its ending says.
+
+    Parameters
+    ----------
+    known
+        The formats that the command can write.
+
+    Raises
+    ------
+    ConfigError
+        A table was asked for, the ending says no format, or it says another than is asked for.
+    """
+    if form == Format.TABLE:
         raise ConfigError("a table is for the screen; use --format markdown for a file")
-    return form
+    said = _ENDINGS.get(output.suffix.lower())
+    if form is None and said not in known:
+        endings = ", ".join(ending for ending, one in _ENDINGS.items() if one in known)
+        raise ConfigError(
+            f"{output}: can't tell a format by the ending {output.suffix!r}; give one of "
+            f"{endings}, or --format"
+        )
+    if form is not None:
+        _check_ending(output, [form])
+    return str(form or said)
+
+
+def check_target(file: Path, option: str, *forms: str) -> None:
+    """See that a file can be written there, for an option that says by itself of what format.
+
+    Raises
+    ------
+    TspromptError
+        It is a folder, can't be written, or its ending says another format than all of `forms`.
+    """
+    from tsprompt.base.files import check_file
+
+    check_file(file, Setting(option))
+    _check_ending(file, forms or [option], Setting(option))
+
+
+def _check_ending(file: Path, forms: Sequence[str], setting: Setting = _FORMAT) -> None:
+    said = _ENDINGS.get(file.suffix.lower())
+    if said is not None and said not in forms:
+        endings = " or ".join(ending for ending, one in _ENDINGS.items() if one in forms)
+        raise ConfigError(
+            f"{file} ends as {said} does, but {forms[0]} is asked for by ",
+            setting,
+            f"; give a name that ends in {endings}",
+        )
 
 
 def grid(rows: Sequence[tuple[RenderableType, ...]]) -> RenderableType:

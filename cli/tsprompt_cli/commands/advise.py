@@ -11,7 +11,7 @@ import typer
 
 from tsprompt_cli.commands.curve import Html, Records
 from tsprompt_cli.options import DataDir, Form, Machine, Output, Seed, SetName, flat, part_option
-from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
@@ -102,10 +102,13 @@ def advise(
     from tsprompt.errors import ConfigError, Setting
     from tsprompt_cli.runs import Runs
 
+    if output is not None:
+        check_file(output, Setting("output"))
     form = chosen(form, output)
-    for option, file in (("output", output), ("html", html)):
+    if html is not None:
+        check_target(html, "html")
+    for file in (output, html):
         if file is not None:
-            check_file(file, Setting(option))
             check_not_input(file, dataset, *([parting.test] if parting.test else []))
     if records is not None:
         check_folder(records, Setting("records"))

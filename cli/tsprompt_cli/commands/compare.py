@@ -89,9 +89,10 @@ def compare(
     from tsprompt.benchmark import check, plan_cells, plan_methods
     from tsprompt.errors import Setting
 
-    form = chosen(form, output)
     if output is not None:
         check_file(output)
+    form = chosen(form, output)
+    if output is not None:
         check_not_input(output, *datasets, *([parting.test] if parting.test else []))
     if records is not None:
         check_folder(records, Setting("records"))

@@ -12,7 +12,7 @@ import typer
 from tsprompt_cli.display.evaluation import evaluation_shown
 from tsprompt_cli.new_cases import Scored, as_known, scored_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat
-from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 
 if TYPE_CHECKING:
@@ -65,17 +65,16 @@ def evaluate(
     calibration error; precision and recall of each class, the confusion matrix, and the wrong
     answers that the model was surest of.
     """
-    from tsprompt.base.files import check_file, check_not_input
+    from tsprompt.base.files import check_not_input
     from tsprompt.base.tensor_folder import read_header
     from tsprompt.benchmark.scores import check_known
-    from tsprompt.errors import Setting
     from tsprompt.evaluation import evaluate as compared
     from tsprompt.model.saving import MODEL
     from tsprompt_cli.commands.predict import predictions
 
     form = chosen(form, None)
     if html is not None:
-        check_file(html, Setting("html"))
+        check_target(html, "html")
         check_not_input(html, dataset, model)
     header = read_header(model.expanduser(), MODEL)
     details = header.get("details", {})

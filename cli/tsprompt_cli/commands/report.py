@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli.options import DataDir
-from tsprompt_cli.output import console, emit, say, show
+from tsprompt_cli.output import check_target, console, emit, say, show
 
 if TYPE_CHECKING:
     from tsprompt.report import Report
@@ -18,6 +18,8 @@ __all__ = ["report"]
 
 _NAMED = 20
 """Files left out and failed runs that the terminal names, of each; the page names all."""
+_FORMS = {"pack": ("json", "jsonl")}
+"""The formats of files whose option is not called so."""
 
 
 def _file(what: str) -> Any:
@@ -79,15 +81,13 @@ def report(
     data_dir: DataDir = None,
 ) -> None:
     """Report results: ranks, tests over sets, what each part of a model adds, accuracies."""
-    from tsprompt.base.files import check_file
-    from tsprompt.errors import Setting
     from tsprompt.report import load_results, make_report, report_tables, write_packed
 
     files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
     files |= {"json": json, "pack": pack}
     for option, file in files.items():
         if file is not None:
-            check_file(file, Setting(option))
+            check_target(file, option, *_FORMS.get(option, ()))
     found = load_results(results)
     made = make_report(found, against=_columns(against), reference=reference, rope=rope)
     show(*report_tables(made, console()))

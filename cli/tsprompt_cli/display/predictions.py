@@ -30,14 +30,6 @@ HOLD_LISTS = (PredictionsForm.JSON, PredictionsForm.JSONL, PredictionsForm.PARQU
 """Formats in which a cell can hold several names."""
 _UNLIKE = "unlike train"
 
-_ENDINGS = {
-    ".csv": PredictionsForm.CSV,
-    ".json": PredictionsForm.JSON,
-    ".jsonl": PredictionsForm.JSONL,
-    ".parquet": PredictionsForm.PARQUET,
-    ".md": PredictionsForm.MARKDOWN,
-}
-
 
 def chosen_form(form: PredictionsForm | None, output: Path | None) -> PredictionsForm:
     """The format asked for, or that of the file's ending; on a terminal a table, in a pipe CSV.
@@ -45,24 +37,17 @@ def chosen_form(form: PredictionsForm | None, output: Path | None) -> Prediction
     Raises
     ------
     ConfigError
-        The ending is none of those known, or the format can't go where it is to go.
+        The ending says no format, or another one; or the format can't go where it is to go.
     """
     from tsprompt.errors import ConfigError
-    from tsprompt_cli.output import console
+    from tsprompt_cli.output import console, format_of
 
     if output is None:
         if form is PredictionsForm.PARQUET:
             raise ConfigError("a Parquet file can't be printed; use --output FILE.parquet")
         return form or (PredictionsForm.TABLE if console().is_terminal else PredictionsForm.CSV)
-    if form is None and output.suffix.lower() not in _ENDINGS:
-        raise ConfigError(
-            f"{output}: can't tell a format by the ending {output.suffix!r}; give one of "
-            f"{', '.join(_ENDINGS)}, or --format"
-        )
-    form = form or _ENDINGS[output.suffix.lower()]
-    if form is PredictionsForm.TABLE:
-        raise ConfigError("a table is for the screen; use --format markdown for a file")
-    return form
+    known = [one for one in PredictionsForm if one is not PredictionsForm.TABLE]
+    return PredictionsForm(format_of(output, form, known))
 
 
 def print_predictions(
