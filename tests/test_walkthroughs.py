@@ -92,6 +92,23 @@ def test_the_first_fit_goes_as_its_page_says(
 
 
 @pytest.mark.slow
+def test_the_tools_of_scikit_learn_work_as_their_page_says(tiny_bert: str) -> None:
+    text = (ROOT / "docs" / "guides" / "scikit-learn.md").read_text(encoding="utf-8")
+    small = f'"fast", backbone={tiny_bert!r}, tokenizer="kernels:steps=4", n_prompts=1'
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block.replace('"fast"', small), "scikit-learn.md", "exec"), names)
+    assert names["logs"].shape == (150, 2)
+    assert names["names"].shape == names["features"].shape[1:]
+    assert names["sets"].shape == (75, 2)
+    assert names["calibrated"].score(names["X_test"], names["y_test"]) > 0.5
+    assert 0 < names["tuned"].best_threshold_ < 1
+    assert names["stack"].score(names["X_test"], names["y_test"]) > 0.8
+    assert names["found"].importances_mean.shape == (150,)
+    assert names["held_out"].shape == (50, 2)
+
+
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

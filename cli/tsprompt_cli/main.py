@@ -16,6 +16,7 @@ from tsprompt_cli.commands import (
     curve,
     datasets,
     doctor,
+    embed,
     evaluate,
     fit,
     predict,
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _SINGLE = (
-    *(fit, evaluate, predict, compare, curve, advise),
+    *(fit, evaluate, predict, embed, compare, curve, advise),
     *(report, serve, show, pretrain, doctor),
 )
 for module in _SINGLE:

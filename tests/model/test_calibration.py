@@ -72,6 +72,11 @@ def test_the_least_number_of_cases_is_what_it_is_said_to_be() -> None:
     assert calibration.sets(np.array([[0.95, 0.05]]), 0.9).tolist() == [[True, False]]
     with pytest.raises(InputError, match=r"0\.91 needs 11 cases .* there are 9; ask for 0\.9 or"):
         calibration.sets(chances, 0.91)
+    for count in range(1, 120):
+        own = Calibration.of(np.zeros(count, int), np.full((count, 2), 0.5), 0)
+        with pytest.raises(InputError, match="ask for") as caught:
+            own.check_count(0.999)
+        own.check_count(float(str(caught.value).partition("ask for ")[2].split()[0]))
 
 
 def test_a_class_of_few_cases_is_in_every_set_and_that_is_said() -> None:

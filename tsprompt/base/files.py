@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tsprompt.errors import ConfigError, Setting, TspromptError
@@ -17,6 +19,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "write_whole",
+    "written_whole",
 ]
 
 _PATH = Setting("path")
@@ -30,18 +33,31 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     TspromptError
         It can't be written; what was there is untouched.
     """
+    with written_whole(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path.expanduser()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """The neighbour of a file to be, to be written in the block; at its end it takes the place.
+
+    Raises
+    ------
+    TspromptError
+        It can't be written; what was there is untouched.
+    """
     path = path.expanduser()
     partial = _partial(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+            yield partial
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
-    return path
 
 
 def _partial(path: Path) -> Path:

@@ -146,10 +146,11 @@ class Calibration:
         if by == "class":
             held, of_each = int(np.bincount(self.labels, minlength=1).max()), " of each class"
         if held < needed:
+            most = math.floor(1000 * held / (held + 1)) / 1000
             raise InputError(
                 f"a coverage of {coverage:g} needs {needed} cases{of_each} to calibrate with, and "
                 f"there are {held}{' of the largest' if of_each else ''}; ask for "
-                f"{held / (held + 1):.3g} or less, or give more labelled cases, which the model "
+                f"{most:g} or less, or give more labelled cases, which the model "
                 "has not seen, with ",
                 Setting("calibrate_on"),
             )
