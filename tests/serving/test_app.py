@@ -124,6 +124,45 @@ def test_answers_come_as_tables_too(client: Any, table: pd.DataFrame, kind: str)
     assert len(rows) == 4
 
 
+def test_sets_hold_what_the_models_sets_hold(
+    client: Any, waves: PromptClassifier, separable: Any
+) -> None:
+    assert client.get("/models/two/waves").json()["calibrated"]
+    X = np.asarray(separable.X_test, float)
+    path = "/models/two/waves/predict?coverage=0.9"
+    told = client.post(path, json={"cases": X.tolist()}).json()
+    assert told["coverage"] == 0.9
+    calibration = waves.fitted_.calibrated(0.9)
+    held = calibration.sets(waves.predict_proba(X), 0.9)
+    expected = [waves.classes_[row].tolist() for row in held]
+    assert [one["set"] for one in told["cases"]] == expected
+    table = client.post(path, json={"cases": X.tolist()}, headers={"accept": "text/csv"}).text
+    assert table.splitlines()[0].endswith(",set")
+
+
+@pytest.mark.parametrize(
+    ("coverage", "said"), [("2", "coverage"), ("0.999", "cases"), ("x", "coverage")]
+)
+def test_sets_that_can_not_be_had_are_refused(client: Any, coverage: str, said: str) -> None:
+    path = f"/models/one/predict?coverage={coverage}"
+    answer = client.post(path, json={"cases": [[1.0, 2.0]]})
+    assert (answer.status_code, said in answer.json()["error"]) == (422, True), answer.text
+
+
+def test_answers_are_explained(client: Any, waves: PromptClassifier, separable: Any) -> None:
+    from tsprompt import explain
+
+    X = np.asarray(separable.X_test[:2], float)
+    path = "/models/two/waves/predict?explain=true"
+    told = client.post(path, json={"cases": X.tolist()}).json()["cases"]
+    expected = explain(waves, X, method=told[0]["explanation"]["method"])
+    for one, own in zip(told, expected, strict=True):
+        assert one["explanation"]["predicted"] == one["label"] == own.predicted
+        np.testing.assert_allclose(one["shares"], own.by_timestep(), atol=1e-6)
+    answer = client.post(path, json={"cases": [X[0].tolist()] * 9})
+    assert (answer.status_code, "8 cases" in answer.json()["error"]) == (413, True)
+
+
 def test_what_is_remarkable_is_noted(serving: Any, folder: Path) -> None:
     with serving(folder) as client:
         answer = client.post("/models/one/predict", json={"cases": [[1.0, 2.0, 3.0]]})

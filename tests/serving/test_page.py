@@ -83,6 +83,17 @@ def test_numbers_are_pasted_and_answered(page: Any, client: Any, separable: Any)
     assert page.run("document.activeElement.id") == "answer-h"
 
 
+def test_sets_and_where_it_looked_are_shown(page: Any, separable: Any) -> None:
+    page.run(f"{CHOOSE}('two/waves')")
+    page.run("document.getElementById('explain').checked = true")
+    paste(page, separable.X_test[0])
+    predict(page)
+    assert text(page, "set").startswith("Set at 90 %: ")
+    assert not page.run("document.getElementById('looked').hidden")
+    assert page.run("document.querySelectorAll('#shares rect').length") == 20
+    assert "log-odds against" in text(page, "looked-about")
+
+
 def test_a_file_of_several_cases_is_read_and_leafed_through(
     page: Any, separable: Any, tmp_path: Path
 ) -> None:

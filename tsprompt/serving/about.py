@@ -36,6 +36,7 @@ class ModelAbout(BaseModel):
     lengths: LengthsAbout
     classes: list[Any] = Field(description="Labels, in the order of the probabilities")
     figures: dict[str, float] = Field(description="How well it did, by train, validation and test")
+    calibrated: bool = Field(description="Whether it can be asked for sets, with `coverage`")
 
 
 class Problem(BaseModel):
@@ -53,7 +54,7 @@ class ModelList(BaseModel):
     problems: list[Problem]
 
 
-def about_model(name: str, digest: str, header: dict[str, Any]) -> ModelAbout:
+def about_model(name: str, digest: str, header: dict[str, Any], *, calibrated: bool) -> ModelAbout:
     """What the header of a model that was read tells."""
     expected = header.get("expected") or {}
     details = header["details"]
@@ -68,6 +69,7 @@ def about_model(name: str, digest: str, header: dict[str, Any]) -> ModelAbout:
         lengths=LengthsAbout(shortest=expected.get("shortest"), longest=expected.get("longest")),
         classes=header["classes"],
         figures=_figures(header),
+        calibrated=calibrated,
     )
 
 

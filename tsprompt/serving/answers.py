@@ -24,6 +24,15 @@ class CaseAnswer(BaseModel):
     id: Any = Field(None, description="Its name, where it was sent with one")
     label: Any = Field(description="The most probable class")
     probabilities: list[float] = Field(description="(C,) in the order of `classes`")
+    set: list[Any] | None = Field(
+        default=None, description="Classes of which one is the true one, so often as was asked for"
+    )
+    explanation: dict[str, Any] | None = Field(
+        default=None, description="How much each stretch of time and each feature moved the answer"
+    )
+    shares: list[float] | None = Field(
+        default=None, description="(T,) the same, spread over timesteps"
+    )
     series: list[list[float | None]] | None = Field(
         default=None, description="(T, F) the case as it was read; on request, of the first cases"
     )
@@ -35,6 +44,7 @@ class Answer(BaseModel):
     model: str
     digest: str = Field(description="Of the model that said it")
     classes: list[Any]
+    coverage: float | None = Field(default=None, description="Of the sets")
     cases: list[CaseAnswer]
     notes: list[str] = Field(default_factory=list, description="What is remarkable about the cases")
 
@@ -99,6 +109,8 @@ def _columns(answer: Answer) -> dict[str, list[Any]]:
     columns["label"] = [one.label for one in answer.cases]
     for number, label in enumerate(answer.classes):
         columns[f"p({label})"] = [one.probabilities[number] for one in answer.cases]
+    if answer.coverage is not None:
+        columns["set"] = [" | ".join(map(str, one.set or ())) for one in answer.cases]
     return columns
 
 

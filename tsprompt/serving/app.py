@@ -17,13 +17,13 @@ from starlette.types import ASGIApp
 from tsprompt.base.version import __version__
 from tsprompt.serving.about import ModelAbout, ModelList, Problem
 from tsprompt.serving.access import Access
-from tsprompt.serving.answers import ANSWERS, Answer, Wrong, answer_of, written
+from tsprompt.serving.answers import ANSWERS, Answer, Wrong, written
 from tsprompt.serving.bodies import JSON, JsonCases
 from tsprompt.serving.guard import Guard, answer_to
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.page import Page, docs_page, try_page
 from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError
-from tsprompt.serving.service import Service
+from tsprompt.serving.service import Service, Wanted
 from tsprompt.serving.tables import TABLES
 
 __all__ = ["make_app"]
@@ -177,6 +177,13 @@ def _add_models(app: FastAPI, service: Service) -> None:
         name: str,
         request: Request,
         series: Annotated[bool, Query(description="Send the cases back as they were read")] = False,
+        coverage: Annotated[
+            float | None,
+            Query(description="Give sets that hold the true class in this share of cases: 0.9"),
+        ] = None,
+        explain: Annotated[
+            bool, Query(description="Say how much each stretch of time moved the answer")
+        ] = False,
     ) -> Response:
         """Labels and probabilities of cases.
 
@@ -186,10 +193,9 @@ def _add_models(app: FastAPI, service: Service) -> None:
         offer = service.offer(name)
         state = request.scope["state"]
         state["model"] = offer.name
-        received, chances = await service.answered(request, offer)
-        state["cases"] = len(received.cases)
-        service.metrics.cases.labels(offer.name).inc(len(received.cases))
-        answer = answer_of(offer, received.cases, chances, received.notes, series=series)
+        answer = await service.answered(request, offer, Wanted(series, coverage, explain))
+        state["cases"] = len(answer.cases)
+        service.metrics.cases.labels(offer.name).inc(len(answer.cases))
         body, kind = written(answer, request.headers.get("accept", ""))
         return Response(body, media_type=kind)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ __all__ = ["Batcher", "Chances"]
 
 Chances = npt.NDArray[np.float64]
 """Probabilities (B, C)."""
+T = TypeVar("T")
 Predict = Callable[[dict[str, Cases]], Mapping[str, Chances]]
 
 
@@ -65,6 +67,7 @@ class Batcher:
         self._predict, self._limits, self._metrics = predict, limits, metrics
         self._asks: deque[_Ask] = deque()
         self._running: set[str] = set()
+        self._alone: Counter[str] = Counter()
         self._coming = 0
         self._arrived = asyncio.Event()
         self._worker = ThreadPoolExecutor(1, "predict")
@@ -103,9 +106,21 @@ class Batcher:
                 self._asks.remove(ask)
             raise
 
+    async def alone(self, key: str, work: Callable[[], T]) -> T:
+        """What `work` gives, done between two passes: the language model is asked by one thread."""
+        self._alone[key] += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        finally:
+            self._alone[key] -= 1
+
     def busy(self, key: str) -> bool:
         """Whether this model is asked something just now."""
-        return key in self._running or any(ask.key == key for ask in list(self._asks))
+        return (
+            key in self._running
+            or self._alone[key] > 0
+            or any(ask.key == key for ask in list(self._asks))
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -14,11 +14,14 @@ from tsprompt.base.names import visible
 from tsprompt.base.tensor_folder import digest_of, read_header
 from tsprompt.data import Expected
 from tsprompt.errors import ConfigError, TspromptError
+from tsprompt.model.calibration import Calibration, why_none
 from tsprompt.model.saving import MODEL
 from tsprompt.serving.about import ModelAbout, Problem, about_model
+from tsprompt.serving.refusals import as_query
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.fitted import Fitted
 
 __all__ = ["Change", "ModelFolder", "Models", "Offer"]
 
@@ -56,6 +59,10 @@ class Offer:
     about: ModelAbout
     expected: Expected
     """What series must look like."""
+    calibration: Calibration | None
+    """By what sets of classes are made."""
+    uncalibrated: str | None
+    """Why there are none."""
     details: dict[str, Any]
     """What else its header holds: how the file was read that it was fitted on."""
 
@@ -126,6 +133,16 @@ class ModelFolder:
         """The model of this name, if there is one."""
         return self._offers.get(name)
 
+    def fitted(self, offer: Offer) -> Fitted:
+        """The model itself, read again if it has left memory.
+
+        Raises
+        ------
+        TspromptError
+            It had to be read again, and can't be.
+        """
+        return self._models.model(offer.key).fitted_
+
     def look(self) -> None:
         """Load what is new or was replaced, report what can't be read, forget what is gone."""
         try:
@@ -159,14 +176,14 @@ class ModelFolder:
             header = read_header(place, MODEL)
             digest = digest_of(header)
             self._models.add(place, name=key, digest=digest)
-            expected = self._models.model(key).fitted_.expected
+            fitted = self._models.model(key).fitted_
         except TspromptError as error:
             self._fail(name, str(error).replace(f"{self.folder}{os.sep}", ""))
             return
-        about = about_model(name, digest, header)
+        about = about_model(name, digest, header, calibrated=fitted.calibration is not None)
         before = self._offers.get(name)
         # One assignment: whoever asks sees the old one or the new one.
-        self._offers[name] = Offer(name, key, about, expected, header["details"])
+        self._offers[name] = _offer(key, about, fitted, header["details"])
         self._problems.pop(name, None)
         if before is not None:
             self._leaving.append(before.key)
@@ -208,6 +225,14 @@ class ModelFolder:
             self._fail(name, "two folders have this name, as it is shown; rename one")
         self._twice = twice
         return found
+
+
+def _offer(key: str, about: ModelAbout, fitted: Fitted, details: dict[str, Any]) -> Offer:
+    """What is kept of a model here: the model itself may leave memory."""
+    why = None
+    if fitted.calibration is None:
+        why = why_none(fitted.design, labelled=fitted.learned_from_labels).spelled(as_query)
+    return Offer(about.name, key, about, fitted.expected, fitted.calibration, why, details)
 
 
 def _folders(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[Path]:

@@ -19,6 +19,7 @@ _here = threading.local()
 @contextmanager
 def collected() -> Iterator[list[str]]:
     """Notices of this thread while the block runs; within `notes_apart`."""
+    _heard()  # others who put filters aside for a while, in other threads, may have lost it
     _here.notes = found = list[str]()
     try:
         yield found
@@ -32,9 +33,13 @@ def notes_apart() -> Iterator[None]:
     collects, and warnings of other libraries, go nowhere: they may quote what clients sent."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("always", TspromptNotice)
-        warnings.showwarning = _keep
+        _heard()
         yield
+
+
+def _heard() -> None:
+    warnings.simplefilter("always", TspromptNotice)
+    warnings.showwarning = _keep
 
 
 def _keep(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -9,22 +9,26 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from tsprompt.data import Cases
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
-from tsprompt.serving.batching import Batcher, Chances
+from tsprompt.serving.answers import Answer, answer_of
+from tsprompt.serving.batching import Batcher
 from tsprompt.serving.bodies import JSON, Received, Receiver, fitting, from_json_body, kind_of
 from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Change, ModelFolder, Offer
+from tsprompt.serving.reasons import check_explained, check_sets, explained, sets
 from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError, refusal_of
 from tsprompt.serving.tables import TABLES, Sent, TableProcess, TableReader
 
-__all__ = ["Service"]
+__all__ = ["Service", "Wanted"]
 
 T = TypeVar("T")
 
@@ -32,6 +36,18 @@ _LOOK = 1.0
 """Seconds between two looks at the folder."""
 _PARSERS = 2
 """Bodies that are parsed at once."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for beside labels and probabilities."""
+
+    series: bool = False
+    """The cases, as they were read."""
+    coverage: float | None = None
+    """Sets of classes of which one is the true one, in this share of the cases."""
+    explain: bool = False
+    """How much each stretch of time and each feature moved the answer."""
 
 
 class Service:
@@ -137,29 +153,49 @@ class Service:
     async def _threaded(self, work: Callable[..., T], *given: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._parsers, work, *given)
 
-    async def answered(self, request: Request, offer: Offer) -> tuple[Received, Chances]:
-        """The cases that a request sends, and what the model says of them.
+    async def answered(self, request: Request, offer: Offer, wanted: Wanted) -> Answer:
+        """What the model says of the cases that a request sends.
 
         Raises
         ------
         RefusalError
-            They can't be used, or there was no answer in time.
+            They can't be used, there was no answer in time, or what is wanted can't be had.
         """
+        if wanted.coverage is not None:
+            check_sets(offer, wanted.coverage)
         with self._batcher.coming():
             received = await self.received(request, offer)
-        return received, await self._in_time(offer, received.cases)
-
-    async def _in_time(self, offer: Offer, cases: Cases) -> Chances:
+        if wanted.explain:
+            check_explained(received.cases)
         try:
             async with asyncio.timeout(self.limits.timeout):
-                return await self._batcher.ask(offer.key, cases)
+                return await self._answer(received, offer, wanted)
         except TimeoutError:
             text = f"no answer after {self.limits.timeout:g} s; send fewer cases, or try again"
             raise RefusalError(503, text, 5) from None
         except (ModelFileError, BackboneError):
             # It had left memory, and what lies there now is another one, or damaged.
-            raise RefusalError(
-                503, "the model is being read again; try again in a moment", 3
-            ) from None
+            said = "the model is being read again; try again in a moment"
+            raise RefusalError(503, said, 3) from None
         except TspromptError as error:
             raise refusal_of(error) from None
+
+    async def _answer(self, received: Received, offer: Offer, wanted: Wanted) -> Answer:
+        cases = received.cases
+        chances = await self._batcher.ask(offer.key, cases)
+        answer = answer_of(offer, cases, chances, received.notes, series=wanted.series)
+        if (coverage := wanted.coverage) is not None:
+            answer.coverage = coverage
+            held = await self._batcher.alone(offer.key, lambda: sets(offer, chances, coverage))
+            for one, own in zip(answer.cases, held, strict=True):
+                one.set = own
+        if wanted.explain:
+            for number, one in enumerate(answer.cases):
+                # One case at a time, so that others are answered in between.
+                one.explanation, one.shares = await self._batcher.alone(
+                    offer.key, partial(self._explained, offer, cases.take([number]))
+                )
+        return answer
+
+    def _explained(self, offer: Offer, case: Cases) -> tuple[dict[str, Any], list[float]]:
+        return explained(self.folder.fitted(offer), case)

@@ -76,7 +76,6 @@ const describe = () => {
   ];
   $("about").replaceChildren(...rows.flatMap(([key, value]) => [made("dt", {}, key), made("dd", {}, value)]));
   $("coverage-row").hidden = !model.calibrated;
-  $("explain-row").hidden = !model.explains;
 };
 
 const numberOf = (text) => {
@@ -110,7 +109,7 @@ const asked = () => {
   const query = new URLSearchParams({ series: "true" });
   for (const name of ["header", "label", "layout"]) if ($(name).value) query.set(name, $(name).value);
   if (!$("coverage-row").hidden && $("coverage").value) query.set("coverage", Number($("coverage").value) / 100);
-  if (!$("explain-row").hidden && $("explain").checked) query.set("explain", "true");
+  if ($("explain").checked) query.set("explain", "true");
   return query;
 };
 
@@ -169,8 +168,9 @@ const show = (number) => {
 const showLooked = (one) => {
   $("looked").hidden = !one.shares;
   if (!one.shares) return;
-  $("looked-about").textContent = `How much each value moved the answer towards ${one.label} (up) or away from it (down).`;
-  $("shares").replaceChildren(...drawn(one.shares, true));
+  const shares = one.shares.map((share) => [share]);
+  $("looked-about").textContent = `How much each stretch of time moved the answer towards ${one.label} (up) or away from it (down), in log-odds against ${one.explanation.runner_up}.`;
+  $("shares").replaceChildren(...drawn(shares, true));
 };
 
 const svg = (name, attributes, text) => {
