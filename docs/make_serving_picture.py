@@ -60,6 +60,7 @@ def take(address: str, values: str, file: Path, *, dark: bool) -> None:
         browser.wait("document.querySelectorAll('#model option').length === 1")
         browser.run("document.getElementById('paste').focus()")
         browser.type(values)
+        browser.run("document.getElementById('explain').checked = true")
         browser.run("document.getElementById('predict').click()")
         browser.wait("!document.getElementById('answer').hidden")
         browser.picture(file)

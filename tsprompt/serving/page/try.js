@@ -194,7 +194,7 @@ const drawn = (series, bars = false) => {
   const y = (value) => HIGH - EDGE.bottom - (value - low) / (high - low) * (HIGH - EDGE.top - EDGE.bottom);
   const about = `${bars ? "Shares" : "Series"} of ${counted(series.length, "timestep")}, ${counted(series[0].length, "feature")}, from ${short(low)} to ${short(high)}`;
   const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": about, class: "drawn-series" });
-  for (const value of [low, (low + high) / 2, high]) {
+  for (const value of new Set([low, bars ? 0 : (low + high) / 2, high])) {
     picture.append(svg("line", { class: "axis", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(value), y2: y(value) }));
     picture.append(svg("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
