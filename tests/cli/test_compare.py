@@ -278,6 +278,9 @@ def test_compare_prints_tables(options: list[str], tmp_path: Path) -> None:
         "rank",
         "tokens",
         "means over 2 seeds",
+        "What each part of shared adds",
+        "language model",
+        "No difference can be significant with so few sets",
     ):
         assert said in first.stdout
     assert "26 of 26: ItalyPowerDemand" in first.stderr

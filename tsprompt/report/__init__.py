@@ -7,6 +7,7 @@ from tsprompt.report.latex import latex
 from tsprompt.report.load import LeftOut, Results, load_results
 from tsprompt.report.packed import write_packed
 from tsprompt.report.render import markdown, render
+from tsprompt.report.statistics import why_unshown
 from tsprompt.report.summary import OVERALL, summarise
 from tsprompt.report.terminal import ablation_tables, comparison_tables, report_tables
 
@@ -28,5 +29,6 @@ __all__ = [
     "report_json",
     "report_tables",
     "summarise",
+    "why_unshown",
     "write_packed",
 ]

@@ -20,7 +20,7 @@ import pandas as pd
 from tsprompt.report.power import ALPHA, MIN_SETS, least_p, most_pairs, sets_for
 from tsprompt.report.summary import DECIMALS
 
-__all__ = ["ALPHA", "Comparison", "compare_methods", "too_few"]
+__all__ = ["ALPHA", "Comparison", "compare_methods", "too_few", "why_unshown"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def compare_methods(accuracy: pd.DataFrame) -> Comparison:
             }
         )
     pairs = pd.DataFrame(rows)
-    unshown = _unshown(len(accuracy), len(pairs))
+    unshown = why_unshown(len(accuracy), len(pairs))
     pairs["p_holm"] = multipletests(pairs["p"], method="holm")[1] if unshown is None else np.nan
     p_holm = pd.DataFrame(1.0, index=ordered.columns, columns=ordered.columns)
     for a, b, p in zip(pairs["a"], pairs["b"], pairs["p_holm"], strict=True):
@@ -102,8 +102,9 @@ def compare_methods(accuracy: pd.DataFrame) -> Comparison:
     return Comparison(ranks, pairs, p_holm, groups, unshown)
 
 
-def _unshown(sets: int, pairs: int) -> str | None:
-    """A sentence where so many pairs can't be told apart with so few sets."""
+def why_unshown(sets: int, pairs: int) -> str | None:
+    """Why none of so many pairs can be shown to differ, whatever the accuracies on so few sets are;
+    None: one can."""
     if pairs * least_p(sets) < ALPHA:
         return None
     smallest = (

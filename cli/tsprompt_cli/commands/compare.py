@@ -169,16 +169,31 @@ def _print(done: list[Record], form: Format, output: Path | None, what: str) -> 
         show(*spaced, *_shares(shares), _legend(done, what))
     else:
         told = [record.as_dict() for record in done]
-        emit(render(summary, form, ablations=ablation_rows(shares), records=told), output)
+        more = {"ablations": ablation_rows(shares), "unshown": _unshown(shares)}
+        emit(render(summary, form, **more, records=told), output)
 
 
 def _shares(shares: list[Ablations]) -> list[RenderableType]:
     """What each part adds; of one set nothing can be said."""
+    from tsprompt.base.names import for_terminal
     from tsprompt.report import ablation_tables
 
-    if any(one.table["sets"].max() > 1 for one in shares):
-        return [*ablation_tables(shares)]
-    told = (
-        "[dim]What each part of a model adds is told with an interval over two sets or more.[/dim]"
-    )
-    return [told] if shares else []
+    sets = _sets(shares)
+    if sets > 1:
+        shown = [*ablation_tables(shares)]
+        if why := _unshown(shares):
+            shown += [for_terminal(why), ""]
+        return shown
+    told = "What each part of a model adds is told, with its interval, over two sets or more."
+    return [f"[dim]{told}[/dim]"] if shares else []
+
+
+def _unshown(shares: list[Ablations]) -> str | None:
+    """Why not even one part by itself can be shown to add anything, if there are too few sets."""
+    from tsprompt.report import why_unshown
+
+    return why_unshown(_sets(shares), 1) if shares else None
+
+
+def _sets(shares: list[Ablations]) -> int:
+    return max((int(one.table["sets"].max()) for one in shares), default=0)
