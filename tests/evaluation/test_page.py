@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from markupsafe import Markup
 
 from tsprompt.data import Cases
 from tsprompt.evaluation import Evaluation, evaluate
-from tsprompt.evaluation.page import Section, page
+from tsprompt.evaluation.page import page
+from tsprompt.model.calibration import Calibration
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +28,20 @@ SWITCHES = (
 HOSTILE = "<script>alert('x')</script>"
 
 
+def kept(classes: int) -> Calibration:
+    """What a model of random answers keeps."""
+    draw = np.random.default_rng(1)
+    labels = np.arange(90) % classes
+    return Calibration.of(labels, draw.dirichlet(np.full(classes, 0.4), 90), seed=0)
+
+
 def made_page(features: int = 1, count: int = 60, names: list[str] | None = None) -> str:
     draw = np.random.default_rng(0)
     classes = names or ["calm", "mild", HOSTILE]
     truth = np.array(classes)[np.arange(count) % len(classes)]
     chances = draw.dirichlet(np.full(len(classes), 0.4), count)
     cases = Cases(draw.normal(size=(count, 30, features)), ids=[f"<b>{i}" for i in range(count)])
-    made: Evaluation = evaluate(truth, chances, classes, cases.ids)
+    made: Evaluation = evaluate(truth, chances, classes, cases.ids, kept(len(classes)))
     said = np.array(classes)[chances.argmax(axis=1)]
     return page(
         made,
@@ -44,7 +51,6 @@ def made_page(features: int = 1, count: int = 60, names: list[str] | None = None
         name=f"Set {HOSTILE}",
         about=[("model", "models/<x>")],
         warnings=["These cases were train."],
-        further=[Section("further", "A further section", Markup("<p>Its text.</p>"))],
     )
 
 
@@ -80,9 +86,9 @@ def test_ids_are_unique_links_lead_somewhere_and_all_is_named(text: str) -> None
     ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = {str(one["href"])[1:] for one in elements.all("a")}
-    assert "further" in links
+    assert "sets" in links
     assert links <= set(ids)
-    assert len(elements.all("table")) == len(elements.all("caption")) == 4
+    assert len(elements.all("table")) == len(elements.all("caption")) == 5
     pictures = elements.all("svg")
     assert len(pictures) == 1 + 12
     assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
@@ -112,6 +118,7 @@ def test_many_classes_and_no_mistakes() -> None:
     made = evaluate(truth, chances, ["a", "b"])
     all_right = page(made, Cases(np.zeros((20, 5, 1))), truth, truth, name="Set")
     assert "There are none: every answer is right." in all_right
+    assert "Sets of classes" not in all_right
 
 
 # in a browser

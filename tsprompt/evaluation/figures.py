@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ from tsprompt.benchmark.scores import Scores, check_known, confusion, score
 from tsprompt.errors import InputError
 from tsprompt.evaluation.calibration import Calibration, calibration_of
 from tsprompt.evaluation.mistakes import Mistake, surest_mistakes
+from tsprompt.evaluation.promises import Promise, promises_of
+
+if TYPE_CHECKING:
+    from tsprompt.model.calibration import Calibration as SetsBy
 
 __all__ = ["ClassFigures", "Evaluation", "evaluate"]
 
@@ -74,6 +78,8 @@ class Evaluation:
     calibration: Calibration
     mistakes: list[Mistake]
     """The surest ones."""
+    promises: list[Promise]
+    """How sets of classes keep their promise; empty where the model can make none."""
     notes: list[str]
     """Which figures there are not, and why."""
 
@@ -102,6 +108,7 @@ class Evaluation:
             "by_class": [dataclasses.asdict(one) for one in self.by_class],
             "calibration": dataclasses.asdict(self.calibration),
             "mistakes": [dataclasses.asdict(one) for one in self.mistakes],
+            "promises": [dataclasses.asdict(one) for one in self.promises],
             "notes": self.notes,
         }
 
@@ -111,6 +118,7 @@ def evaluate(
     chances: Floats,
     classes: Sequence[str],
     ids: Sequence[Any] | None = None,
+    sets_by: SetsBy | None = None,
 ) -> Evaluation:
     """Compare class probabilities (B, C) with the true labels (B,).
 
@@ -120,6 +128,8 @@ def evaluate(
         (C,) the labels that the model knows, spelt as in `truth`.
     ids
         (B,) names of the cases.
+    sets_by
+        What the model makes sets of classes by: the `calibration` of a fitted one.
 
     Raises
     ------
@@ -153,6 +163,7 @@ def evaluate(
         confusion=matrix,
         calibration=calibration_of(chances.max(axis=1), said == places),
         mistakes=surest_mistakes(places, chances, classes, ids),
+        promises=[] if sets_by is None else promises_of(sets_by, chances, places),
         notes=_notes(by_class, len(truth)),
     )
 

@@ -85,7 +85,8 @@ def evaluate(
     classes = [str(label) for label in classifier.classes_.tolist()]
     check_known(truth, classes)
     labels, chances = predictions(classifier.fitted_, scored.cases)
-    made = compared(truth, chances, classes, scored.cases.ids)
+    sets_by = classifier.fitted_.calibration
+    made = compared(truth, chances, classes, scored.cases.ids, sets_by)
     if form is Format.TABLE:
         title = f"{scored.name}, {scored.said}, {len(scored.cases)} cases"
         show(*evaluation_shown(title, made))

@@ -17,6 +17,8 @@ __all__ = ["evaluation_shown"]
 _CLASSES = 20
 """Up to so many classes the confusion matrix is shown; of more, the page and JSON tell."""
 
+_COVERAGE = 0.9
+
 
 def evaluation_shown(title: str, made: Evaluation) -> Iterator[Any]:
     """Figures, classes, confusions, and the surest mistakes."""
@@ -58,7 +60,23 @@ def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
             _four(calibration.error),
             f"in {plural(bins, 'bin')}; by chance alone up to {calibration.error_by_chance:.4f}",
         ),
+        *_promise(made),
         ("commonest class", _four(made.commonest_share), f"accuracy of always {made.commonest}"),
+    ]
+
+
+def _promise(made: Evaluation) -> list[tuple[str, str, str]]:
+    """Whether sets of one coverage hold the true class so often; the page tells of others too."""
+    from tsprompt.base.numbers import between
+
+    return [
+        (
+            f"coverage {one.coverage:g}",
+            _four(one.kept),
+            f"95 % interval {between(*one.interval)}; sets of {one.size:.2f} classes",
+        )
+        for one in made.promises
+        if one.coverage == _COVERAGE
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -19,18 +18,9 @@ from tsprompt.page import render
 from tsprompt.page.confusion import confusion_table
 from tsprompt.page.series import DRAWN, series_svg
 
-__all__ = ["Section", "page"]
+__all__ = ["page"]
 
 Labels = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A further section of the page, between the probabilities and the mistakes."""
-
-    identity: str
-    title: str
-    content: Markup
 
 
 def page(
@@ -42,7 +32,6 @@ def page(
     name: str,
     about: Sequence[tuple[str, str]] = (),
     warnings: Sequence[str] = (),
-    further: Sequence[Section] = (),
 ) -> str:
     """An evaluation as HTML.
 
@@ -58,8 +47,6 @@ def page(
         Which model and which data, as pairs of name and value.
     warnings
         What a reader must know first.
-    further
-        Sections of others.
     """
     return render(
         files(__name__),
@@ -67,7 +54,6 @@ def page(
         name=name,
         about=about,
         warnings=warnings,
-        further=further,
         evaluation=evaluation,
         scores=evaluation.scores,
         right=int(np.trace(evaluation.confusion)),
