@@ -108,6 +108,14 @@ def test_a_class_that_train_lacked_is_in_no_set() -> None:
     assert np.isnan(kept.by_class[1])
 
 
+def test_a_case_without_a_number_counts_as_missed() -> None:
+    chances = np.full((4, 2), [0.9, 0.1])
+    chances[1] = np.nan
+    calibration = Calibration.of(np.zeros(4, int), chances, 0)
+    assert calibration.chances.tolist() == [0, 0.9, 0.9, 0.9]
+    assert calibration.sets(np.full((1, 2), np.nan), 0.5).tolist() == [[False, False]]
+
+
 def test_many_cases_are_thinned_and_filters_of_warnings_stay() -> None:
     import warnings
 

@@ -75,7 +75,9 @@ class Calibration:
     ) -> Calibration:
         """From class numbers (n,) and probabilities (n, C); the seed draws some, if there are
         many."""
-        own = chances[np.arange(len(labels)), labels].clip(0, 1)
+        own = chances[np.arange(len(labels)), labels]
+        # A case that a fold's solver gave no number for is one that nothing good is known of.
+        own = np.nan_to_num(own, nan=0.0).clip(0, 1)
         if len(labels) > _MOST:
             some = generator(seed, "calibration").permutation(len(labels))[:_MOST]
             own, labels = own[some], labels[some]
