@@ -105,11 +105,11 @@ def advise(
     if output is not None:
         check_file(output, Setting("output"))
     form = chosen(form, output)
-    if html is not None:
-        check_target(html, "html")
     for file in (output, html):
         if file is not None:
             check_not_input(file, dataset, *([parting.test] if parting.test else []))
+    if html is not None:
+        check_target(html, "html")
     if records is not None:
         check_folder(records, Setting("records"))
     if parting.cv is not None:

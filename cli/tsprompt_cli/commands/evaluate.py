@@ -74,8 +74,8 @@ def evaluate(
 
     form = chosen(form, None)
     if html is not None:
-        check_target(html, "html")
         check_not_input(html, dataset, model)
+        check_target(html, "html")
     header = read_header(model.expanduser(), MODEL)
     details = header.get("details", {})
     classifier = machine.load(model, digest)
