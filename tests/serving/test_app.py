@@ -61,6 +61,12 @@ def test_it_says_that_it_is_there(client: Any) -> None:
     assert "tsprompt_models 2.0" in counted
 
 
+def test_it_says_so_where_it_can_predict_no_more(serving: Any, folder: Path) -> None:
+    with serving(folder) as client:
+        client.portal.call(client.service._work.cancel)
+        assert client.get("/healthz").status_code == 503
+
+
 def test_json_is_answered_as_the_model_answers(
     client: Any, waves: PromptClassifier, separable: Any
 ) -> None:

@@ -126,9 +126,11 @@ def _add_refusals(app: FastAPI) -> None:
 def _add_state(app: FastAPI, service: Service, access: Access, metrics: Metrics) -> None:
     """What those ask who keep the server running."""
 
-    @app.get("/healthz", tags=["state"])
+    @app.get("/healthz", tags=["state"], responses={503: {"model": Wrong}})
     async def health() -> Health:
-        """Whether the process answers at all."""
+        """Whether the process answers at all, and can still predict."""
+        if not service.works:
+            raise RefusalError(503, "the server predicts no more; start it again")
         return Health()
 
     @app.get("/readyz", tags=["state"], responses={503: {"model": Ready}})

@@ -67,14 +67,20 @@ class Service:
         self._batcher = batcher
         self._tables = TableProcess(read_table, limits.timeout)
         self._parsers = ThreadPoolExecutor(_PARSERS, "parse")
+        self._work: asyncio.Task[None] | None = None
         self._stop = threading.Event()
+
+    @property
+    def works(self) -> bool:
+        """Whether questions are still answered: it ends only where the server has a fault."""
+        return self._work is None or not self._work.done()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs, models are looked for and questions are answered."""
         looks = threading.Thread(target=self._look, name="look", daemon=True)
         looks.start()
-        work = asyncio.create_task(self._batcher.run())
+        self._work = work = asyncio.create_task(self._batcher.run())
         try:
             yield
         finally:
