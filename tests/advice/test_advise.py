@@ -11,7 +11,7 @@ import pytest
 from tsprompt.advice import AdvicePlan, advice_words, expected_seconds, training_strategies
 from tsprompt.benchmark import Record, run_cells
 from tsprompt.data import Cases, Dataset, Split
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, TspromptNotice
 from tsprompt.model.design import Design
 
 STRATEGIES = training_strategies()
@@ -66,6 +66,12 @@ def test_choices_are_shared_and_flags_repeat_them() -> None:
         training_strategies({"tokeniser": "bins"})
 
 
+def test_without_a_language_model_none_is_trained() -> None:
+    with pytest.warns(TspromptNotice, match="lm are left out"):
+        strategies = training_strategies({"backbone": "none:minilm"})
+    assert [one.name for one in strategies] == ["default", "tuning-free", "in context", "prompt"]
+
+
 def test_test_is_never_read_and_all_strategies_see_the_same(separable: Any) -> None:
     class Unread(Split):
         def __getattribute__(self, name: str) -> Any:
@@ -90,8 +96,8 @@ def test_levels_that_a_class_is_too_small_for_are_left_out(waves_set: Dataset) -
     plan = plan_of(waves_set)
     assert list(dict.fromkeys(few for few, _ in plan.parts)) == [5, None]
     assert len(plan.left_out) == 2
-    assert plan.left_out[0].startswith("10 a class: left out, as class calm has 6 to learn from")
-    with pytest.raises(InputError, match="Waves: 50 a class: left out"):
+    assert plan.left_out[0].startswith("10 a class: class calm has 6 to learn from")
+    with pytest.raises(InputError, match="Waves: no level can be had: 50 a class: class"):
         plan_of(waves_set, levels=(50,))
 
 
@@ -149,7 +155,8 @@ def test_words_say_what_to_use_and_how_sure_that_is(
 
     words = advice_words(plan.read(records_of(plan, make_record, accuracy)))
     assert words[0] == (
-        "For all there is (18 cases to learn from in each split): use lm (LM (LoRA) and head)."
+        "For all there is (18 cases to learn from in each split): use lm, which fits the LM "
+        "(LoRA) and the head."
     )
     assert (
         words[1] == "lm has the highest mean, 0.810; no other is within one standard error of it. "
@@ -175,7 +182,7 @@ def test_what_is_missing_or_failed_is_said(
     made = records_of(plan, make_record, lambda name, split: None if name == "lm" else 0.5)
     advice = plan.read(made)
     assert [row.strategy for row in advice.levels[0].rows] == [one for one in NAMES if one != "lm"]
-    assert advice.left_out == [f"lm at all, split {number}: broken" for number in (1, 2, 3)]
+    assert advice.left_out == ["lm: 3 runs failed: broken"]
     assert advice.as_dict()["chosen"] == "default"
 
 

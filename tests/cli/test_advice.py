@@ -131,7 +131,7 @@ def test_how_long_it_takes_is_said_before_the_rest(
         (("curve", "NoSuchSet"), "no data set is called 'NoSuchSet'"),
         (("advise", "NoSuchSet"), "no data set is called 'NoSuchSet'"),
         (("advise", "UnitTest", "--levels", "5,x"), "--levels: 'x' is no number of cases"),
-        (("advise", "UnitTest", "--levels", "50"), "50 a class: left out"),
+        (("advise", "UnitTest", "--levels", "50"), "give smaller --levels"),
         (("advise", "UnitTest", "--held-out", "1.5"), "--held-out is 1.5; it is a share"),
         (("advise", "UnitTest", "--layer", "9"), "there is no layer 9"),
         (("advise", "table.csv", "--cv", "3"), "give --splits 3"),
@@ -152,6 +152,17 @@ def test_bad_input_says_what_to_do(
     assert result.exit_code == 2, result.stderr
     assert said in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_what_fits_the_model_reads_a_file_as_here(tmp_path: Path) -> None:
+    from tsprompt_cli.commands.advise import _fit
+    from tsprompt_cli.own_data import Parting
+
+    said = _fit("my own.csv", Parting(label="state of it", header=False, test_size=0.2), tmp_path)
+    assert said == (
+        "tsprompt fit 'my own.csv' --label 'state of it' --no-header --test-size 0.2 "
+        f"--data-dir {tmp_path}"
+    )
 
 
 def test_a_page_does_not_overwrite_what_is_read(tmp_path: Path) -> None:

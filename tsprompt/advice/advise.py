@@ -7,6 +7,7 @@ strategy sees the same parts, so their differences are paired. Test is never rea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -202,7 +203,10 @@ class AdvicePlan:
                 assert learn is not None
                 parts[few, number] = cut(dataset, _called(dataset), learn, held)
         if not parts:
-            raise InputError(f"{dataset.name}: {'; '.join(left_out)}")
+            raise InputError(
+                f"{dataset.name}: no level can be had: {'; '.join(left_out)}; give smaller ",
+                Setting("levels"),
+            )
         return cls(dataset, list(strategies), splits, seed, parts, left_out)
 
     def cells(self) -> list[Cell]:
@@ -225,12 +229,6 @@ class AdvicePlan:
             for few in dict.fromkeys(few for few, _ in self.parts)
             if (found := self._level(few, [one for one in records if one.shots == few]))
         ]
-        failures = [
-            f"{one.method} at {'all' if one.shots is None else one.shots}, split "
-            f"{one.resample + 1}: {one.error}"
-            for one in records
-            if not one.ok
-        ]
         return Advice(
             self.dataset.name,
             len(self.dataset.train),
@@ -238,7 +236,7 @@ class AdvicePlan:
             self.splits,
             levels,
             self.strategies,
-            [*self.left_out, *failures],
+            [*self.left_out, *_failures(records)],
         )
 
     def _level(self, few: int | None, records: Sequence[Record]) -> Level | None:
@@ -300,9 +298,18 @@ def _too_few(labels: Labels, pairs: Sequence[tuple[Any, Any]], few: int | None) 
     }
     rare = min(least, key=lambda label: least[label])
     return (
-        f"{few} a class: left out, as class {rare} has {least[rare]} to learn from once the cases "
-        "to judge by are taken away"
+        f"{few} a class: class {rare} has {least[rare]} to learn from once the cases to judge by "
+        "are taken away"
     )
+
+
+def _failures(records: Sequence[Record]) -> list[str]:
+    """What went wrong, each thing once."""
+    counts = Counter((one.method, str(one.error)) for one in records if not one.ok)
+    return [
+        f"{method}: {count} {'run' if count == 1 else 'runs'} failed: {error}"
+        for (method, error), count in counts.items()
+    ]
 
 
 def _accuracies(runs: dict[int, Record]) -> list[float]:

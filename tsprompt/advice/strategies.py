@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tsprompt.backbones.catalogue import split_name
 from tsprompt.benchmark import Method
-from tsprompt.errors import ConfigError, Setting
+from tsprompt.errors import ConfigError, Setting, notice
 
 __all__ = ["DEFAULT", "EPOCHS", "TrainingStrategy", "training_strategies"]
 
@@ -75,12 +76,18 @@ def training_strategies(
         method.resolved()
         return TrainingStrategy(name, about, method)
 
+    free = {"train": "tuning-free", "tuner": "none"}
+    lm, both = ({"train": f"{one}:method=lora", "tuner": tuner} for one in ("lm", "prompt+lm"))
     tuned = "prompt-tuning"
-    return [
-        one(DEFAULT, "the head, under four prompts as drawn", DEFAULT),
-        one("tuning-free", "the head, under one", tuned, train="tuning-free", tuner="none", **read),
-        one("in context", "nothing: solved cases stand before the query", "in-context", **read),
-        one("prompt", "prompt and head", tuned, tuner=tuner, **read),
-        one("lm", "LM (LoRA) and head", tuned, train="lm:method=lora", tuner=tuner, **read),
-        one("prompt+lm", "all of them", tuned, train="prompt+lm:method=lora", tuner=tuner, **read),
+    made = [
+        one(DEFAULT, "the head under 4 drawn prompts", DEFAULT),
+        one("tuning-free", "the head under 1 drawn prompt", tuned, **free, **read),
+        one("in context", "nothing", "in-context", **read),
+        one("prompt", "the prompt and the head", tuned, tuner=tuner, **read),
+        one("lm", "the LM (LoRA) and the head", tuned, **lm, **read),
+        one("prompt+lm", "prompt, LM (LoRA) and head", tuned, **both, **read),
     ]
+    if split_name(str(common.get("backbone", "")))[0] != "none":
+        return made
+    notice("lm and prompt+lm are left out: without a language model there is none to train")
+    return [one for one in made if "lm" not in one.name]

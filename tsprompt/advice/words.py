@@ -74,7 +74,7 @@ def advice_words(advice: Advice) -> list[str]:
     last = advice.levels[-1]
     chosen = advice.strategy(last.chosen)
     named = "the default" if last.chosen == DEFAULT else last.chosen
-    what = f"{_cases(last)}: use {named} ({chosen.about})."
+    what = f"{_cases(last)}: use {named}, which fits {chosen.about}."
     told = [what, _evidence(last), _certainty(last)]
     others = [one for one in advice.levels[:-1] if one.chosen != last.chosen]
     if others:

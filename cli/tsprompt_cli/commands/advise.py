@@ -134,7 +134,7 @@ def advise(
         groups=loaded.own.groups_of_train if loaded.own else None,
     )
     for one in plan.left_out:
-        say("Note", one, "cyan")
+        say("Left out", one, "cyan")
     seconds = None if budget is None else 60 * budget
     runs = Runs(
         "advice",
@@ -145,9 +145,7 @@ def advise(
         probe=len(strategies),
         budget=seconds,
     )
-    command = shlex.join(
-        ["tsprompt", "fit", dataset, *(["--data-dir", str(data_dir)] if data_dir else [])]
-    )
+    command = _fit(dataset, parting, data_dir)
     try:
         runs.run()
     except KeyboardInterrupt:
@@ -170,6 +168,18 @@ def _read(plan: AdvicePlan, runs: Any) -> Advice:
         return made
     told = f"{missing} of {len(runs.cells)} runs were not made"
     return dataclasses.replace(made, left_out=[*made.left_out, told])
+
+
+def _fit(dataset: str, parting: Parting, data_dir: Path | None) -> str:
+    """What fits a model on these data, read and parted as here."""
+    from tsprompt.errors import Setting
+    from tsprompt_cli.messages import as_flag
+
+    words = [shlex.join(["tsprompt", "fit", dataset])]
+    words += [as_flag(Setting(name, getattr(parting, name))) for name in parting.said]
+    if data_dir is not None:
+        words.append(as_flag(Setting("data_dir", data_dir)))
+    return " ".join(words)
 
 
 def _levels(text: str) -> list[int | None]:
