@@ -163,7 +163,8 @@ def test_words_say_what_to_use_and_how_sure_that_is(
         "The default has 0.610."
     )
     assert words[2] == (
-        "lm minus the default: +0.200 (+0.200 to +0.200) over 3 splits, which is beyond noise."
+        "lm minus the default: +0.200 (+0.200 to +0.200) over 3 splits, which is beyond noise; "
+        "one case of those held out in a split is 0.167."
     )
     assert len(words) == 3
     few = [one for one in records_of(plan, make_record, accuracy) if one.shots == 5]

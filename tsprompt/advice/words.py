@@ -120,7 +120,8 @@ def _certainty(level: Level) -> str:
     text = f"{_named(other)} minus the default: {signed(difference.value)} "
     text += f"{between(difference, sign=True)} over {difference.runs} splits"
     noise = difference.low <= 0 <= difference.high
-    text += ", which is within noise." if noise else ", which is beyond noise."
+    text += ", which is within noise" if noise else ", which is beyond noise"
+    text += f"; one case of those held out in a split is {share(1 / level.n_held)}."
     return _begun(text)
 
 
