@@ -180,6 +180,8 @@ def test_what_is_missing_or_failed_is_said(
 ) -> None:
     plan = plan_of(waves_set, levels=(None,))
     assert "Nothing can be said yet" in advice_words(plan.read([]))[0]
+    alone = records_of(plan, make_record, lambda name, split: 0.5 if name == "default" else None)
+    assert plan.read(alone).chosen is None
     made = records_of(plan, make_record, lambda name, split: None if name == "lm" else 0.5)
     advice = plan.read(made)
     assert [row.strategy for row in advice.levels[0].rows] == [one for one in NAMES if one != "lm"]

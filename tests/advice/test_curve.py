@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import nnls
 
-from tsprompt.advice import CurvePlan, Mean, Point, curve_words, forecast, mean_of
+from tsprompt.advice import CurvePlan, Mean, Point, curve_words, forecast, mean_of, power_law
 from tsprompt.advice.curve import flat_from
 from tsprompt.benchmark import Method, Record, baseline, run_cells
 from tsprompt.data import Dataset
@@ -143,6 +146,21 @@ def test_a_falling_curve_promises_nothing() -> None:
     assert falling is not None
     assert falling.accuracy == pytest.approx(0.6, abs=1e-6)
     assert falling.low is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=4, max_size=4))
+def test_the_law_is_the_one_of_least_squares(errors: list[float]) -> None:
+    """As scipy finds it for each b."""
+    sizes = [6, 12, 25, 50]
+    best, gain = np.inf, 0.0
+    for b in power_law._SPEEDS:
+        falls = (np.array(sizes) / sizes[-1]) ** -b
+        (a, _), left = nnls(np.stack([falls, np.ones(4)], axis=1), np.array(errors))
+        if left**2 < best - 1e-9:
+            best, gain = left**2, a * (1 - 2.0**-b)
+    more = forecast(sizes, 1 - np.array([errors]), 100)
+    assert more is not None
+    assert more.accuracy == pytest.approx(min(1 - errors[-1] + gain, 1.0), abs=0.02)
 
 
 def test_three_sizes_are_too_few_for_a_law() -> None:

@@ -240,7 +240,8 @@ class AdvicePlan:
         )
 
     def _level(self, few: int | None, records: Sequence[Record]) -> Level | None:
-        """The strategies that have two splits or more; None where the default has not."""
+        """The strategies that have two splits or more; None where the default has not, or where
+        it is alone."""
         found: dict[str, dict[int, Record]] = {one.name: {} for one in self.strategies}
         for record in records:
             if record.ok:
@@ -250,7 +251,7 @@ class AdvicePlan:
         n_learn = float(np.mean([len(part.train) for part in own_parts]))
         n_held = float(np.mean([len(part.test) for part in own_parts]))
         overlap = n_held / (len(self.dataset.train) - n_held)
-        if DEFAULT not in kept:
+        if DEFAULT not in kept or len(kept) < 2:
             return None
         about = {one.name: one.about for one in self.strategies}
         rows = [

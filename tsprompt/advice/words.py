@@ -68,8 +68,8 @@ def advice_words(advice: Advice) -> list[str]:
     """What to use, how sure that is, and where fewer cases would say otherwise."""
     if not advice.levels:
         return [
-            "Nothing can be said yet: it takes two splits of the default at one level; run it for "
-            "longer."
+            "Nothing can be said yet: it takes two splits of the default and of another strategy "
+            "at one level; run it for longer."
         ]
     last = advice.levels[-1]
     chosen = advice.strategy(last.chosen)
@@ -110,10 +110,8 @@ def _certainty(level: Level) -> str:
     """Whether the splits tell the chosen one from the default, or the default from the best."""
     other = level.best if level.chosen == DEFAULT else level.chosen
     if other == DEFAULT:
-        second = [one for one in level.rows if one.strategy != DEFAULT]
-        if not second:
-            return "Nothing else was run."
-        other = max(second, key=lambda row: row.accuracy.value).strategy
+        others = [one for one in level.rows if one.strategy != DEFAULT]
+        other = max(others, key=lambda row: row.accuracy.value).strategy
     difference = level.row(other).to_default
     if difference is None or difference.low is None or difference.high is None:
         return "How sure that is can't be said: they share too few splits."
