@@ -165,11 +165,11 @@ def test_what_fits_the_model_reads_a_file_as_here(tmp_path: Path) -> None:
     )
 
 
-def test_a_page_does_not_overwrite_what_is_read(tmp_path: Path) -> None:
+def test_an_output_does_not_overwrite_what_is_read(tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_text("label,t0,t1\na,1,2\nb,2,1\n")
     for command in ("curve", "advise"):
-        result = run(command, str(file), "--html", str(file))
+        result = run(command, str(file), "-o", str(file))
         assert result.exit_code == 2
         assert "would be overwritten" in " ".join(result.stderr.split())
     assert file.read_text().startswith("label")
