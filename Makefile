@@ -19,7 +19,7 @@ test-fast: $(STAMP)
 # An environment for each extra, and the tests that need it: none of them may be skipped there.
 # tsai comes with torchvision, and that with a torch of its own.
 # MLflow takes no importlib_metadata as new as dask's.
-EXTRAS := baselines dask mantis mlflow ray serve tsai
+EXTRAS := baselines dask mantis mlflow onnx ray serve tsai
 TORCH_OF_tsai := torch==2.14.1 torchvision==0.29.1
 UNPINNED_mlflow := importlib_metadata
 test-extras: $(EXTRAS:%=test-extra-%)

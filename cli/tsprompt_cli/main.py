@@ -18,6 +18,7 @@ from tsprompt_cli.commands import (
     doctor,
     embed,
     evaluate,
+    export,
     fit,
     predict,
     pretrain,
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 _SINGLE = (
     *(fit, evaluate, predict, embed, compare, curve, advise),
-    *(report, serve, show, pretrain, doctor),
+    *(report, serve, export, show, pretrain, doctor),
 )
 for module in _SINGLE:
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, NotRequired, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from typing_extensions import TypedDict
@@ -232,6 +233,15 @@ class Template:
         if markers is not None:
             out[:, evenly(self.markers)] = markers
         return out
+
+    def order(self) -> npt.NDArray[np.int64]:
+        """(L,) what stands at each position, counted through the frame, the prompt's slots and the
+        data tokens, in this order."""
+        order = np.empty(self.length, dtype=np.int64)
+        framing = list(self._framing.values())
+        places = np.concatenate([framing, self.prompt, self.data.ravel(), self.markers])
+        order[places.astype(np.intp)] = np.arange(self.length)
+        return order
 
     def words(
         self, tokens: Tensor, prompt: list[str], backbone: Embeds, markers: Sequence[str] = ()

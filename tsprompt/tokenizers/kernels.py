@@ -166,6 +166,9 @@ class Kernels(Embedder):
         """What the kernels see of values (b', T, F): (b, F, T), some cases at a time."""
         if self.difference_:
             values = torch.diff(values, dim=1, prepend=values[:, :1])
+        if torch.compiler.is_exporting():  # a graph has no loop over cases, nor a cache to stay in
+            yield values.transpose(1, 2)
+            return
         widest = max(group.stop - group.start for group, *_ in self._groups())
         yield from values.transpose(1, 2).split(max(1, _CHUNK // (widest * values.shape[1])))
 
@@ -226,6 +229,8 @@ def _bins(responses: Tensor, edges: Tensor) -> Tensor:
 
     Comparing with one edge after another takes half the time of a binary search in each.
     """
+    if torch.compiler.is_exporting():  # one node of a graph, in place of three for each edge
+        return (responses[:, :, None] > edges[:, :, None]).to(responses.dtype).sum(dim=2)
     above = torch.zeros(responses.shape, dtype=torch.int16, device=responses.device)
     for edge in edges.to(responses.device).unbind(1):
         above += (responses > edge[:, None]).view(torch.uint8)
