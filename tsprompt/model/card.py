@@ -197,13 +197,14 @@ def _interval(accuracy: Any, test: dict[str, Any]) -> str:
 
 def _ablations(details: dict[str, Any]) -> str:
     told = details.get("without_language_model")
-    if not isinstance(told, dict) or _number(told.get("difference")) is None:
+    figures = ("cases", "model", "twin", "difference", "se")
+    if not isinstance(told, dict) or any(_number(told.get(one)) is None for one in figures):
         return (
             "None were made when this model was saved. `tsprompt compare` fits its twins: without "
             "the language model, and with random weights."
         )
     return (
-        f"Validation inside train, {told['cases']:,} cases, {told['kind']}: accuracy "
+        f"Validation inside train, {told['cases']:,} cases, {for_markdown(told.get('kind'))}: accuracy "
         f"{_decimal(told['model'])}, and {_decimal(told['twin'])} without the language model; "
         f"difference {told['difference']:+.4f} ± {told['se']:.4f} (standard error)."
     )
