@@ -203,8 +203,9 @@ def _ablations(details: dict[str, Any]) -> str:
             "None were made when this model was saved. `tsprompt compare` fits its twins: without "
             "the language model, and with random weights."
         )
+    kind = for_markdown(told.get("kind"))
     return (
-        f"Validation inside train, {told['cases']:,} cases, {for_markdown(told.get('kind'))}: accuracy "
+        f"Validation inside train, {told['cases']:,} cases, {kind}: accuracy "
         f"{_decimal(told['model'])}, and {_decimal(told['twin'])} without the language model; "
         f"difference {told['difference']:+.4f} ± {told['se']:.4f} (standard error)."
     )
