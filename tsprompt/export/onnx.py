@@ -180,7 +180,9 @@ def _root(error: BaseException) -> str:
 
 def _translations() -> dict[Any, Any]:
     """Operations of the tokenizers that the exporter has no words for."""
-    from onnxscript import opset20 as op
+    from onnxscript import opset20
+
+    op: Any = opset20
 
     def view(values: Any, dtype: int) -> Any:
         """Truth values as numbers of one byte: kernels count what lies above an edge so."""
