@@ -43,7 +43,11 @@ TUNED = {
     "tuner": "gradient:epochs=2",
     "readout": "pooled:layers=6",
 }
+DEEPEST = 4
+"""The place of one that reads all six layers."""
 WAYS = ("socket", "apart", "fine-tuned")
+ALONE = "alone"
+"""A socket with the deepest model and no other: what the first model costs."""
 
 
 def main() -> None:
@@ -54,14 +58,14 @@ def main() -> None:
     parser.add_argument("--dtype", help="default: that of the fit")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="where the figures are written")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=(*WAYS, ALONE), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
         print(json.dumps(measure(options.way, options.work, options.dtype, options.requests)))
         return
     fit_all(options.work, options.data_dir)
     figures = {}
-    for way in WAYS:
+    for way in (*WAYS, ALONE):
         own = ["--work", str(options.work), "--way", way, "--requests", str(options.requests)]
         own += ["--dtype", options.dtype] if options.dtype else []
         done = subprocess.run(
@@ -72,6 +76,8 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     show(figures, options.requests)
+    first = figures[ALONE]["resident_bytes"] / 2**20
+    print(f"a socket with one model, of six layers, alone: {first:,.1f} MiB resident")
     for line in differences(options.work):
         print(line)
 
@@ -133,6 +139,7 @@ def measure(way: str, work: Path, dtype: str | None, requests: int) -> dict[str,
     import tsprompt.serving.socket  # noqa: F401  (what all ways import is not counted)
 
     names = json.loads((work / "sets.json").read_text(encoding="utf-8"))
+    names = names[DEEPEST : DEEPEST + 1] if way == ALONE else names
     kind = "fine-tuned" if way == "fine-tuned" else "prompted"
     folders = {name: work / kind / name for name in names}
     X = {name: np.load(work / f"{name}.npy") for name in names}
@@ -140,7 +147,7 @@ def measure(way: str, work: Path, dtype: str | None, requests: int) -> dict[str,
     process = psutil.Process()
     before = process.memory_info().rss
     began = time.process_time()
-    ask, models = in_socket(folders, dtype) if way == "socket" else apart(folders, dtype)
+    ask, models = apart(folders, dtype) if way in WAYS[1:] else in_socket(folders, dtype)
     loaded = time.process_time() - began
     for name, one in X.items():  # what the first answer takes is not the stream's
         ask({name: one[:1]})
