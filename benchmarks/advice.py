@@ -119,6 +119,7 @@ def row_of(dataset: Dataset, level: Level, on_test: dict[str, float]) -> dict[st
     return {
         "set": dataset.name,
         "level": level.called,
+        "few": level.few,
         "cases": level.n_learn,
         "chosen": level.chosen,
         "near": level.level,
@@ -137,6 +138,7 @@ def row_of(dataset: Dataset, level: Level, on_test: dict[str, float]) -> dict[st
 
 def report(rows: list[dict[str, Any]]) -> str:
     """Tables in Markdown."""
+    rows = sorted(rows, key=lambda row: row["few"] or np.inf)
     parts = [over_sets(rows)]
     for level in dict.fromkeys(row["level"] for row in rows):
         own = [row for row in rows if row["level"] == level]
