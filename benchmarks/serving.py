@@ -164,6 +164,18 @@ def direct(folder: Path, known: Known, rounds: int) -> float:
     return 1000 * statistics.median(seconds[5:])
 
 
+def steady(address: str, model: Known, process: int, count: int) -> dict[str, float]:
+    """Memory in MB while one client asks about one case, again and again."""
+    server, found = psutil.Process(process), {}
+    with httpx2.Client(base_url=address) as client:
+        for number in range(1, count + 1):
+            body = {"cases": model.cases[:1]}
+            client.post(f"/models/{model.name}/predict", json=body).raise_for_status()
+            if number % max(1, count // 5) == 0:
+                found[str(number)] = server.memory_info().rss / 2**20
+    return found
+
+
 async def ask(
     client: httpx2.AsyncClient, known: list[Known], rng: random.Random, seen: Seen
 ) -> None:
@@ -432,6 +444,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--fuzzed", type=int, default=10_000)
+    parser.add_argument("--steady", type=int, default=2500)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1, help="cores of the language model")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/serving.json"))
@@ -445,6 +458,8 @@ def main() -> None:
             found[one.name] = latency(address, one, asked.rounds)
             found[one.name]["direct_median_ms"] = direct(asked.models, one, asked.rounds)
         known = known[1:]
+        if asked.steady:
+            found["steady_mb"] = steady(address, known[2], process.pid, asked.steady)
         print(json.dumps(found, indent=1), flush=True)
         found["load"] = asyncio.run(under_load(address, known, process.pid, asked))
         print(json.dumps(found["load"], indent=1), flush=True)
