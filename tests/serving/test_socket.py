@@ -225,6 +225,23 @@ def test_many_cases_are_read_in_turn_and_still_once(
         assert np.allclose(answers[name], alone(models[name], separable.X_test), atol=1e-6)
 
 
+def test_batches_are_read_side_by_side_on_several_cores(
+    models: dict[str, Path], separable: Any, monkeypatch: pytest.MonkeyPatch, spy: Spy
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    names = ["plain", "other-draw", "other-head", "deep", "steps"]
+    socket = Socket(device="cpu", batch_tokens=64)
+    for name in names:
+        socket.add(models[name])
+    spy.inputs.clear()
+    spy.calls.clear()
+    answers = socket.predict_proba(dict.fromkeys(names, separable.X_test))
+    assert set(spy.inputs.values()) == {1}
+    assert len(spy.calls) > len(names)
+    for name in names:
+        assert np.allclose(answers[name], alone(models[name], separable.X_test), atol=1e-6)
+
+
 def test_models_alike_have_one_tokenizer(socket: Socket) -> None:
     one, two, other = (
         socket.model(name).readings_[0].tokenizer for name in ("plain", "shallow", "other-draw")
