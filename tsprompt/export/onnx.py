@@ -126,7 +126,8 @@ def _check_packages() -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """While the block runs, the exporter keeps its remarks on its own parts to itself."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    # The quantiser advises through the root of all loggers.
+    loggers = [logging.getLogger(name) for name in ("", "torch.onnx", "torch.export", "onnxscript")]
     before = [one.level for one in loggers]
     try:
         for one in loggers:
