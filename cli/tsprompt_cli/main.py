@@ -18,6 +18,7 @@ from tsprompt_cli.commands import (
     doctor,
     embed,
     evaluate,
+    explain,
     export,
     fit,
     predict,
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _SINGLE = (
-    *(fit, evaluate, predict, embed, compare, curve, advise),
+    *(fit, evaluate, explain, predict, embed, compare, curve, advise),
     *(report, serve, export, show, pretrain, doctor),
 )
 for module in _SINGLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
@@ -147,6 +147,11 @@ class Explanations(Sequence[Explanation]):
 
     def __iter__(self) -> Iterator[Explanation]:
         return iter(self.each)
+
+    def numbered(self, numbers: Sequence[int]) -> Explanations:
+        """The same under other numbers: where the cases stand among more of them."""
+        pairs = zip(self.each, numbers, strict=True)
+        return Explanations(tuple(replace(one, number=number) for one, number in pairs))
 
     def to_dict(self) -> list[dict[str, Any]]:
         """For JSON: one dict for each case."""

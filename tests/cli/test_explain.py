@@ -1,0 +1,62 @@
+"""`tsprompt explain`: what it prints, and how it says no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+
+def run(*args: str) -> Result:
+    from tsprompt_cli.main import app
+
+    return CliRunner().invoke(app, list(args))
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bert: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from tsprompt import PromptClassifier
+    from tsprompt_datasets import load_dataset
+
+    data = load_dataset("UnitTest")
+    fitted = PromptClassifier(
+        "fast", backbone=tiny_bert, n_prompts=1, device="cpu", dtype="float32", random_state=0
+    ).fit(data.train.cases, data.train.labels)
+    folder = tmp_path_factory.mktemp("explain") / "model"
+    details = {"dataset": data.name, "source": data.source, "data_sha256": dict(data.sha256)}
+    return str(fitted.save(Path(folder), **details))
+
+
+def test_the_terminal_shows_blocks_marks_and_neighbours(model: str) -> None:
+    result = run("explain", model, "UnitTest", "--case", "2", "--method", "ablation")
+    assert result.exit_code == 0, result.stderr
+    assert "case 2: " in result.stdout
+    assert any(one in result.stdout for one in "▁▂▃▄▅▆▇█")
+    assert "+ for, - against; ablation" in result.stdout
+    assert result.stdout.count("near: train case") == 6
+
+
+def test_json_and_csv_hold_all_cases(model: str) -> None:
+    result = run("explain", model, "UnitTest", "--method", "exact", "--format", "json")
+    cases = json.loads(result.stdout)["cases"]
+    assert [one["case"] for one in cases] == list(range(1, len(cases) + 1))
+    assert all(abs(one["rest"]) < 1e-3 for one in cases)
+    table = run("explain", model, "UnitTest", "--method", "exact", "--format", "csv").stdout
+    assert table.startswith("case,id,predicted,runner_up,score,start,stop,feature,share\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (("--case", "nobody"), "there is no case 'nobody'"),
+        (("--method", "shaply"), "did you mean shapley"),
+        (("--train", "Unittes"), "Unittes"),
+    ],
+)
+def test_what_can_not_be_explained_is_refused(model: str, args: tuple[str, ...], text: str) -> None:
+    result = run("explain", model, "UnitTest", *args)
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert "Traceback" not in result.output
