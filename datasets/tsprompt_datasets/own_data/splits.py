@@ -128,13 +128,13 @@ def _by_groups(
             f"{name}: {counted(number, 'group')} can't be parted into {max(parts, 2)}; give fewer "
             "parts, or a column with more groups"
         )
+    # scikit-learn's own shuffling moves counts, not groups: those that are alike would share a part
+    # whatever the seed.
+    codes = np.unique(groups, return_inverse=True)[1]
+    codes = np.random.default_rng(options.seed).permutation(number)[codes]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        folds = list(
-            StratifiedGroupKFold(parts, shuffle=True, random_state=options.seed).split(
-                labels, labels.astype(str), groups
-            )
-        )
+        folds = list(StratifiedGroupKFold(parts).split(labels, labels.astype(str), codes))
     if options.cv is not None:
         return (*_chosen(folds, options), _folds_text(number, "groups", options))
     # The part whose test has every class, if there is one, and whose size is nearest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_groups_stay_on_one_side(size: float) -> None:
     assert set(held.labels[test]) == {"a", "b"}
     assert abs(len(test) / 72 - size) < 0.15
     assert "of 9 groups" in said
+
+
+@pytest.mark.parametrize("options", [{"test_size": 0.25}, {"cv": 4}])
+def test_another_seed_parts_groups_that_are_alike_in_another_way(options: dict[str, Any]) -> None:
+    held = content({"a": 30, "b": 30}, [str(i % 12) for i in range(60)])
+    assert held.groups is not None
+    drawn = [
+        frozenset(held.groups[split("x", held, SplitOptions(seed=seed, **options))[1]].tolist())
+        for seed in range(5)
+    ]
+    assert len(set(drawn)) > 1
+    again = split("x", held, SplitOptions(seed=0, **options))[1]
+    assert frozenset(held.groups[again].tolist()) == drawn[0]
 
 
 def test_groups_that_are_classes_can_not_be_parted() -> None:
