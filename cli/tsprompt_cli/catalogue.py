@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsprompt.base.kinds import KINDS, Kind
-from tsprompt.base.plugins import plugins
+from tsprompt.base.plugins import find_plugins, plugins
 from tsprompt.base.spec import type_value
+from tsprompt_cli.part_texts import read_parts
 
 __all__ = [
     "Explained",
@@ -58,7 +59,17 @@ class Explained:
 
 
 def explain_kind(kind: Kind) -> list[Explained]:
-    """All parts of a kind."""
+    """All parts of a kind; ours are imported only where other packages bring some too."""
+    own = None if find_plugins() else read_parts(kind)
+    if own is not None:
+        return [
+            _told(
+                name,
+                one.doc,
+                {key: (one.defaults[key], one.about.get(key, "")) for key in one.defaults},
+            )
+            for name, one in own.items()
+        ]
     return [_explain(part, name) for part, name in _named(kind)]
 
 
@@ -123,24 +134,35 @@ def explain_backbones() -> list[Explained]:
 
 def first_line(part: Any) -> str:
     """What a part is: the first sentence of its docstring."""
-    first = " ".join((inspect.getdoc(part) or "").partition("\n\n")[0].split())
+    return _first_line(inspect.getdoc(part) or "")
+
+
+def _first_line(doc: str) -> str:
+    first = " ".join(doc.partition("\n\n")[0].split())
     return re.split(r"(?<=\.)\s+(?=[A-Z])", first)[0].replace("``", "")
 
 
 def _explain(part: Any, name: str) -> Explained:
-    doc = inspect.getdoc(part) or ""
-    first, _, rest = doc.partition("\n\n")
-    beyond = " ".join(first.split()).replace("``", "").removeprefix(first_line(part)).strip()
     about = _field_docs(part)
-    options = tuple(
-        Option(field.name, type_value(field.default), about.get(field.name, ""))
+    options = {
+        field.name: (field.default, about.get(field.name, ""))
         for field in dataclasses.fields(part)
         if field.name not in getattr(part, "refuses", ())
-    )
+    }
     plugin = plugins.origin(part)
-    more = "\n".join(filter(None, (beyond, rest, f"From the package {plugin}." if plugin else "")))
-    package = str(plugin) if plugin else ""
-    return Explained(name, first_line(part), more, options, package=package)
+    return _told(name, inspect.getdoc(part) or "", options, str(plugin) if plugin else "")
+
+
+def _told(name: str, doc: str, options: dict[str, tuple[Any, str]], package: str = "") -> Explained:
+    """A part by its docstring, and by the default and the text of each option."""
+    first, _, rest = doc.partition("\n\n")
+    beyond = " ".join(first.split()).replace("``", "").removeprefix(_first_line(doc)).strip()
+    source = f"From the package {package}." if package else ""
+    listed = tuple(
+        Option(option, type_value(value), about) for option, (value, about) in options.items()
+    )
+    more = "\n".join(filter(None, (beyond, rest, source)))
+    return Explained(name, _first_line(doc), more, listed, package=package)
 
 
 def _field_docs(kind: type[Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from tsprompt import PromptClassifier
+from tsprompt.base.kinds import SETTINGS
+from tsprompt_cli import catalogue
 
 CODE = """
 import sys
@@ -67,3 +70,20 @@ def test_a_prediction_needs_torch_and_no_other_heavy_library(model: Path, tmp_pa
     again, found = imported(f"{NEVER},{READER}", "predict", str(model), str(new))
     assert again == first
     assert found == []
+
+
+@pytest.mark.parametrize("kind", ["heads", "recipes", "backbones", "baselines"])
+def test_lists_need_no_heavy_library_at_all(kind: str) -> None:
+    said, found = imported(f"torch,{READER},{NEVER}", "list", kind, "--format", "json")
+    assert len(json.loads(said)["rows"]) > 2
+    assert found == []
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_sources_say_what_the_parts_say(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, docstrings, options with defaults and texts: read and imported, they are the same."""
+    kind = SETTINGS[name]
+    assert catalogue.read_parts(kind) is not None
+    read = catalogue.explain_kind(kind)
+    monkeypatch.setattr(catalogue, "read_parts", lambda kind: None)
+    assert read == catalogue.explain_kind(kind)
