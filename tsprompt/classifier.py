@@ -419,15 +419,24 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         device: str = "auto",
         dtype: str | None = None,
         batch_tokens: int | None = None,
+        revision: str | None = None,
         digest: str | None = None,
     ) -> PromptClassifier:
         """Read a model that `save` wrote; None uses what it was fitted with.
 
+        `hf://USER/NAME` is one on the Hugging Face hub, at a branch, tag or commit (`revision`).
+
         With a `digest`, as `tsprompt show` prints it, another model than that one is refused.
         """
-        return cls.restored(
-            load(Path(path), device=device, dtype=dtype, batch_tokens=batch_tokens, digest=digest)
+        saved = load(
+            path,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            revision=revision,
+            digest=digest,
         )
+        return cls.restored(saved)
 
     @classmethod
     def restored(cls, saved: Saved) -> PromptClassifier:

@@ -23,6 +23,7 @@ from tsprompt_cli.commands import (
     fit,
     predict,
     pretrain,
+    push,
     report,
     serve,
     show,
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 _SINGLE = (
     *(fit, evaluate, explain, predict, embed, compare, curve, advise),
-    *(report, serve, export, show, pretrain, doctor),
+    *(report, serve, export, push, show, pretrain, doctor),
 )
 for module in _SINGLE:
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))

@@ -39,6 +39,7 @@ __all__ = [
     "SetName",
     "Strategy",
     "flat",
+    "folder_of",
     "part_option",
 ]
 
@@ -67,7 +68,13 @@ SetName = Annotated[
     ),
 ]
 Saved = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A folder that fit wrote.", show_default=False)
+    str,  # not Path, which makes hf:/ of hf://
+    typer.Argument(
+        metavar="MODEL",
+        help="A folder that fit wrote, or hf://USER/NAME on the Hugging Face hub, with @REVISION "
+        "for a branch, a tag or a commit.",
+        show_default=False,
+    ),
 ]
 Digest = Annotated[
     str | None,
@@ -325,6 +332,17 @@ class Machine:
             batch_tokens=self.batch_tokens,
             digest=digest,
         )
+
+
+def folder_of(model: str) -> Path:
+    """Where a saved model lies; one on the hub is downloaded first, unless the cache holds it."""
+    from tsprompt.base.hub import located, on_hub
+
+    if not on_hub(model):
+        return Path(model).expanduser()
+    from tsprompt.model.saving import MODEL
+
+    return located(model, MODEL)
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

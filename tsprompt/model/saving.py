@@ -27,6 +27,7 @@ from tsprompt import progress
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.load import nothing_fetched, pick_device, pick_dtype
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.hub import located
 from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.packing import pack, unpack
 from tsprompt.base.state import check_state
@@ -176,11 +177,12 @@ def _once(tokenizer: Any, known: list[Any]) -> Any:
 
 
 def load(
-    path: Path,
+    path: str | Path,
     *,
     device: str = "auto",
     dtype: str | None = None,
     batch_tokens: int | None = None,
+    revision: str | None = None,
     digest: str | None = None,
 ) -> Saved:
     """Read what `save` wrote.
@@ -189,20 +191,25 @@ def load(
 
     Parameters
     ----------
+    path
+        The folder, or a name on the Hugging Face hub: `hf://USER/NAME`, `hf://USER/NAME@REVISION`.
+    revision
+        On the hub: a branch, a tag or a commit.
     digest
         What `tsprompt show` printed of the model that is meant; another one is refused.
 
     Raises
     ------
     ModelFileError
-        There is no model, it is truncated or damaged, of a newer format, or of another digest.
+        There is no model, it is truncated or damaged, of a newer format, or of another digest;
+        the hub does not give it.
     BackboneError
         The language model is not on this machine, or its weights are not those of the fit.
     ConfigError
-        The device or the dtype that was asked for is not available.
+        The device or the dtype that was asked for is not available, or the name on the hub is none.
     """
-    path = path.expanduser()
     pick_dtype(dtype or "auto", pick_device(device))
+    path = located(path, MODEL, revision)
     header, state = read(path, MODEL, ModelHeader)
     if digest is not None:
         check_digest(path, header, digest)

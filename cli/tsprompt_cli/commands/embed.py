@@ -10,7 +10,7 @@ import typer
 
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
-from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat
+from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 
@@ -62,9 +62,10 @@ def embed(
             f"{output}: features are written as {' or '.join(_ENDINGS)}; give a name that ends so"
         )
     check_file(output)
-    check_not_input(output, source, model)
-    fitted = machine.read(model, digest)
-    details = read_header(model.expanduser(), MODEL).get("details", {})
+    folder = folder_of(model)
+    check_not_input(output, source, folder)
+    fitted = machine.read(folder, digest)
+    details = read_header(folder, MODEL).get("details", {})
     cases = new_cases(source, reading, data_dir, details, fitted.classes)
     write = _write_parquet if output.suffix.lower() == ".parquet" else _write_npz
     width = write(output, cases, fitted)

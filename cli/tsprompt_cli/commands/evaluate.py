@@ -11,7 +11,7 @@ import typer
 
 from tsprompt_cli.display.evaluation import evaluation_shown
 from tsprompt_cli.new_cases import Scored, as_known, scored_cases
-from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat
+from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat, folder_of
 from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 
@@ -73,12 +73,13 @@ def evaluate(
     from tsprompt_cli.commands.predict import predictions
 
     form = chosen(form, None)
+    folder = folder_of(model)
     if html is not None:
-        check_not_input(html, dataset, model)
+        check_not_input(html, dataset, folder)
         check_target(html, "html")
-    header = read_header(model.expanduser(), MODEL)
+    header = read_header(folder, MODEL)
     details = header.get("details", {})
-    classifier = machine.load(model, digest)
+    classifier = machine.load(folder, digest)
     asked = None if part is None else part.value
     scored = scored_cases(dataset, parting, data_dir, details, classifier.classes_, part=asked)
     truth = as_known(scored.labels, classifier.classes_)
@@ -121,7 +122,7 @@ def _for_machines(named: dict[str, Any], made: Evaluation, form: Format) -> str:
     return render(rows, form, **made.details())
 
 
-def _page(shown: _Shown, model: Path, header: dict[str, Any]) -> str:
+def _page(shown: _Shown, model: str, header: dict[str, Any]) -> str:
     from tsprompt.evaluation.page import page
     from tsprompt_cli.display.progress_bars import working
 
@@ -139,7 +140,7 @@ def _page(shown: _Shown, model: Path, header: dict[str, Any]) -> str:
         )
 
 
-def _about(scored: Scored, model: Path, header: dict[str, Any]) -> list[tuple[str, str]]:
+def _about(scored: Scored, model: str, header: dict[str, Any]) -> list[tuple[str, str]]:
     """Which model, and which cases."""
     from tsprompt.base.tensor_folder import digest_of
     from tsprompt_cli.display.summaries import plural
@@ -149,7 +150,7 @@ def _about(scored: Scored, model: Path, header: dict[str, Any]) -> list[tuple[st
     cases = plural(len(scored.cases), "case"), plural(scored.cases.n_features, "feature")
     return [
         ("cases", f"{scored.name}, {scored.said}: {cases[0]} of {cases[1]}"),
-        ("model", str(model)),
+        ("model", model),
         ("fitted on", f"{said['dataset']}, {said['n_train']} train cases, seed {said['seed']}"),
         ("digest", digest_of(header)),
     ]

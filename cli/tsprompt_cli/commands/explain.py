@@ -9,7 +9,7 @@ import typer
 
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
-from tsprompt_cli.options import DataDir, Digest, Form, Machine, Output, Saved, flat
+from tsprompt_cli.options import DataDir, Digest, Form, Machine, Output, Saved, flat, folder_of
 from tsprompt_cli.output import Format, chosen, emit, say, show
 from tsprompt_cli.own_data import Reading
 
@@ -66,8 +66,9 @@ def explain(
     form = chosen(form, output)
     if output is not None:
         check_file(output)
-    classifier = machine.load(model, digest)
-    details = read_header(model.expanduser(), MODEL).get("details", {})
+    folder = folder_of(model)
+    classifier = machine.load(folder, digest)
+    details = read_header(folder, MODEL).get("details", {})
     found = new_cases(source, reading, data_dir, details, classifier.classes_)
     numbers = _asked(found.cases, case, form)
     known = _train(train, reading, data_dir, details, classifier.classes_)

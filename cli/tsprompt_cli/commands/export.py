@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tsprompt_cli.options import Digest, Machine, Saved
+from tsprompt_cli.options import Digest, Machine, Saved, folder_of
 from tsprompt_cli.output import grid, show
 
 __all__ = ["export"]
@@ -47,9 +47,10 @@ def export(
     from tsprompt_cli.display.progress_bars import working
 
     check_file(onnx)
-    check_not_input(onnx, model)
-    classifier = Machine(device="cpu", dtype="float32").load(model, digest)
-    own = digest_of(read_header(model.expanduser(), MODEL))
+    folder = folder_of(model)
+    check_not_input(onnx, folder)
+    classifier = Machine(device="cpu", dtype="float32").load(folder, digest)
+    own = digest_of(read_header(folder, MODEL))
     with working("writing the graph") as work:
         work.start("writing the graph")
         made = export_onnx(classifier, onnx, timesteps=timesteps, int8=int8, digest=own)

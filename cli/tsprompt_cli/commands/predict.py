@@ -16,7 +16,7 @@ from tsprompt_cli.display.predictions import (
     print_predictions,
 )
 from tsprompt_cli.new_cases import NewCases, as_known, new_cases
-from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat
+from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 
@@ -85,9 +85,11 @@ def predict(
     asked.check()
     if output is not None:
         check_file(output)
-        check_not_input(output, source, model)
-    fitted = machine.read(model, digest)
-    details = read_header(model.expanduser(), MODEL).get("details", {})
+    folder = folder_of(model)
+    if output is not None:
+        check_not_input(output, source, folder)
+    fitted = machine.read(folder, digest)
+    details = read_header(folder, MODEL).get("details", {})
     promise = asked.promise(fitted, reading, data_dir, details)
     cases = new_cases(source, reading, data_dir, details, fitted.classes)
     labels, chances = predictions(fitted, cases.cases)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import Form, Machine, Saved
+from tsprompt_cli.options import Form, Machine, Saved, folder_of
 from tsprompt_cli.output import Format, chosen, grid, show_json
 from tsprompt_cli.output import show as print_all
 
@@ -28,10 +28,11 @@ def show(
     from tsprompt.model.layout import describe
     from tsprompt.model.saving import MODEL
 
-    classifier = Machine().load(model)
-    header = read_header(model.expanduser(), MODEL)
+    folder = folder_of(model)
+    classifier = Machine().load(folder)
+    header = read_header(folder, MODEL)
     details, digest = header.get("details", {}), digest_of(header)
-    size = sum(file.stat().st_size for file in model.expanduser().iterdir())
+    size = sum(file.stat().st_size for file in folder.iterdir())
     if chosen(form, None) is not Format.TABLE:
         about = describe(classifier.fitted_, classifier.recipe)
         show_json({**about, "details": details, "bytes": size, "digest": digest})
