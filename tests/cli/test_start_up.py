@@ -87,3 +87,9 @@ def test_sources_say_what_the_parts_say(name: str, monkeypatch: pytest.MonkeyPat
     read = catalogue.explain_kind(kind)
     monkeypatch.setattr(catalogue, "read_parts", lambda kind: None)
     assert read == catalogue.explain_kind(kind)
+
+
+def test_showing_a_model_needs_torch_alone(model: Path) -> None:
+    said, found = imported(f"{READER},{NEVER}", "show", str(model), "--format", "json")
+    assert len(json.loads(said)["templates"]) == 2
+    assert found == []

@@ -11,7 +11,7 @@ from tsprompt_cli.output import Format, chosen, grid, show_json
 from tsprompt_cli.output import show as print_all
 
 if TYPE_CHECKING:
-    from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.fitted import Fitted
 
 __all__ = ["show"]
 
@@ -29,31 +29,31 @@ def show(
     from tsprompt.model.saving import MODEL
 
     folder = folder_of(model)
-    classifier = Machine().load(folder)
+    fitted = Machine().read(folder)
     header = read_header(folder, MODEL)
     details, digest = header.get("details", {}), digest_of(header)
     size = sum(file.stat().st_size for file in folder.iterdir())
     if chosen(form, None) is not Format.TABLE:
-        about = describe(classifier.fitted_, classifier.recipe)
+        about = describe(fitted, header["recipe"])
         show_json({**about, "details": details, "bytes": size, "digest": digest})
         return
     print_all(
-        _settings(classifier),
+        _settings(fitted, header["recipe"]),
         "",
-        grid([*_sizes(classifier, details, size), ("digest", digest)]),
+        grid([*_sizes(fitted, details, size), ("digest", digest)]),
         "",
-        grid(_templates(classifier, full)),
+        grid(_templates(fitted, full)),
         "",
-        grid(_scores(classifier, details)),
+        grid(_scores(fitted, details)),
     )
 
 
-def _settings(classifier: PromptClassifier) -> Any:
+def _settings(fitted: Fitted, recipe: str) -> Any:
     from tsprompt.recipes import RECIPES
     from tsprompt_cli.catalogue import first_line
 
-    parts = classifier.parts_
-    rows = [("recipe", classifier.recipe, RECIPES[classifier.recipe].about)]
+    parts = fitted.design
+    rows = [("recipe", recipe, RECIPES[recipe].about)]
     for name, spec in parts.specs().items():
         if spec is None:
             continue
@@ -63,54 +63,54 @@ def _settings(classifier: PromptClassifier) -> Any:
     return grid(rows)
 
 
-def _sizes(classifier: PromptClassifier, details: dict[str, Any], size: int) -> list[Any]:
+def _sizes(fitted: Fitted, details: dict[str, Any], size: int) -> list[Any]:
     from tsprompt.model.layout import layout
     from tsprompt_cli.display.summaries import layout_line, reading_line
 
-    sizes, costs = layout(classifier.fitted_), classifier.costs_
-    labels = ", ".join(str(label) for label in classifier.classes_)
+    sizes, costs = layout(fitted), fitted.costs
+    labels = ", ".join(str(label) for label in fitted.classes)
     trained, total = costs["trainable_parameters"], costs["total_parameters"]
     return [
         ("layout", layout_line(sizes, details.get("timesteps"))),
         ("reading", reading_line(sizes)),
-        ("input", _input(classifier, details)),
+        ("input", _input(fitted, details)),
         ("classes", f"{sizes.classes}: {labels}"),
         ("parameters", f"{trained:,} trained of {total:,}"),
         ("files", f"{size / 1e6:.1f} MB"),
     ]
 
 
-def _input(classifier: PromptClassifier, details: dict[str, Any]) -> str:
+def _input(fitted: Fitted, details: dict[str, Any]) -> str:
     """How many features, and what they are called if that is known."""
     from tsprompt_cli.display.summaries import plural
     from tsprompt_cli.new_cases import Remembered
 
-    said, names = plural(classifier.n_features_in_, "feature"), Remembered(details).features
-    return f"{said}: {', '.join(names)}" if len(names) == classifier.n_features_in_ else said
+    said, names = plural(fitted.n_features, "feature"), Remembered(details).features
+    return f"{said}: {', '.join(names)}" if len(names) == fitted.n_features else said
 
 
-def _templates(classifier: PromptClassifier, full: bool) -> list[Any]:
+def _templates(fitted: Fitted, full: bool) -> list[Any]:
     from tsprompt.model.layout import slots
     from tsprompt_cli.display.template import legend, template_text
 
-    templates = [slots(classifier.fitted_, reading) for reading in classifier.readings_]
+    templates = [slots(fitted, reading) for reading in fitted.readings]
     rows: list[tuple[str, Any]] = [("template", legend(templates[0]))]
     for number, template in enumerate(templates, start=1):
         rows.append((f"prompt {number}", template_text(template, full=full)))
     return rows
 
 
-def _scores(classifier: PromptClassifier, details: dict[str, Any]) -> list[Any]:
+def _scores(fitted: Fitted, details: dict[str, Any]) -> list[Any]:
     from tsprompt_cli.display.summaries import figures
 
-    scores = classifier.scores_
-    validation = f"{scores['validation_accuracy']:.3f} ({classifier.parts_.validation_kind()})"
+    scores = fitted.scores
+    validation = f"{scores['validation_accuracy']:.3f} ({fitted.design.validation_kind()})"
     rows = [("train", f"{scores['train_accuracy']:.3f}"), ("validation", validation)]
     test = details.get("test")
     if test:
         said = f"{test['accuracy']:.3f}, macro-F1 {test['macro_f1']:.3f}"
         rows.append(("test", f"{said}, of {details['dataset']} ({test['cases']} cases)"))
     seed = f", seed {details['seed']}" if "seed" in details else ""
-    rows.append(("fit", f"{classifier.costs_['fit_seconds']:.1f} s{seed}"))
+    rows.append(("fit", f"{fitted.costs['fit_seconds']:.1f} s{seed}"))
     notes = [("note" if not i else "", one) for i, one in enumerate(details.get("notes", ()))]
-    return [*rows, *figures(classifier.report_), *notes]
+    return [*rows, *figures(fitted.report), *notes]
