@@ -60,3 +60,44 @@ def test_what_can_not_be_explained_is_refused(model: str, args: tuple[str, ...],
     assert result.exit_code == 2
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_over_all_cases_each_class_has_its_shares(model: str, tmp_path: Path) -> None:
+    result = run("explain", model, "UnitTest", "--global", "--method", "exact", "--format", "json")
+    classes = json.loads(result.stdout)["classes"]
+    assert sum(one["cases"] for one in classes) == 22
+    assert all(one["size"] >= abs(one["share"]) for each in classes for one in each["stretches"])
+    page = tmp_path / "page.html"
+    shown = run("explain", model, "UnitTest", "--global", "--method", "exact", "--html", str(page))
+    assert shown.exit_code == 0, shown.stderr
+    assert "part of the series" in shown.stdout
+    text = page.read_text(encoding="utf-8")
+    assert "Over all cases, by class" in text
+    assert text.count("<svg") == 2 + 22 * 7  # of classes; of cases, each with six that are near
+
+
+def test_an_ending_that_is_no_page_is_refused(model: str, tmp_path: Path) -> None:
+    result = run("explain", model, "UnitTest", "--html", str(tmp_path / "page.csv"))
+    assert result.exit_code == 2
+    assert not (tmp_path / "page.csv").exists()
+
+
+def test_what_is_done_when_the_user_stops_is_shown(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsprompt.explanations import Explainer
+
+    real = Explainer._batch
+    asked = []
+
+    def batch(self: Explainer, *args: object) -> object:
+        asked.append(1)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return real(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Explainer, "_batch", batch)
+    result = run("explain", model, "UnitTest", "--method", "exact", "--format", "json")
+    assert len(json.loads(result.stdout)["cases"]) == 8
+    assert result.exit_code == 130
+    assert "8 of 22 cases are explained" in result.stderr

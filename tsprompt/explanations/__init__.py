@@ -12,11 +12,20 @@ import numpy as np
 
 from tsprompt.explanations.explainer import Explainer
 from tsprompt.explanations.explanation import Explanation, Explanations, Neighbour
+from tsprompt.explanations.overall import Overall, overall
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
 
-__all__ = ["Explainer", "Explanation", "Explanations", "Neighbour", "explain"]
+__all__ = [
+    "Explainer",
+    "Explanation",
+    "Explanations",
+    "Neighbour",
+    "Overall",
+    "explain",
+    "overall",
+]
 
 
 def explain(

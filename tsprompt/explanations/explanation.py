@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tsprompt.data import Values
 from tsprompt.explanations.grid import Grid
 
-__all__ = ["Explanation", "Explanations", "Neighbour"]
+__all__ = ["Explanation", "Explanations", "Neighbour", "plain"]
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,21 @@ class Explanation:
             spread[start:stop] += share / (stop - start)
         return spread
 
+    def by_value(self) -> npt.NDArray[np.float64]:
+        """(T, F) the shares of cells, spread evenly over their values."""
+        spread = np.zeros(self.values.shape)
+        for (start, stop), shares in zip(self.grid.stretches, self.cells, strict=True):
+            for group, share in zip(self.grid.groups, shares, strict=True):
+                spread[start:stop, list(group)] += share / ((stop - start) * len(group))
+        return spread
+
     def to_dict(self) -> dict[str, Any]:
         """All of it but the series, for JSON."""
         return {
             "case": self.number + 1,
-            "id": _plain(self.id),
-            "predicted": _plain(self.predicted),
-            "runner_up": _plain(self.runner_up),
+            "id": plain(self.id),
+            "predicted": plain(self.predicted),
+            "runner_up": plain(self.runner_up),
             "probability": self.probability,
             "runner_up_probability": self.runner_up_probability,
             "score": self.score,
@@ -117,9 +125,9 @@ class Explanation:
             "cells": self.cells.tolist() if len(self.grid.groups) > 1 else None,
             "nearest": [
                 {
-                    "label": _plain(one.label),
+                    "label": plain(one.label),
                     "case": one.number + 1,
-                    "id": _plain(one.id),
+                    "id": plain(one.id),
                     "distance": one.distance,
                 }
                 for one in self.nearest
@@ -181,7 +189,7 @@ def _rows(one: Explanation) -> Iterator[dict[str, Any]]:
             }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A label or a name as JSON has it."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -10,17 +10,19 @@ import typer
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Output, Saved, flat, folder_of
-from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Reading
 
 if TYPE_CHECKING:
     from tsprompt.data import Cases
-    from tsprompt.explanations import Explanations
+    from tsprompt.explanations import Explainer, Explanation, Explanations
 
 __all__ = ["explain"]
 
 _SHOWN = 3
 """Cases that the terminal shows where nobody says which."""
+_LONG = 10.0
+"""Seconds of work that are told of before it is done."""
 
 
 def _option(what: str, metavar: str) -> Any:
@@ -51,46 +53,91 @@ def explain(
         str | None,
         _option("The file or set that the model was fitted on, for nearest cases.", "FILE"),
     ] = None,
+    overall: Annotated[
+        bool,
+        typer.Option(
+            "--global", help="Which times and features matter over all cases, by predicted class."
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None,
+        _option("Also write a page for a browser, all in one file, with pictures.", "FILE"),
+    ] = None,
     output: Output = None,
     digest: Digest = None,
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
     """Say how much each stretch of time and each feature moved a decision, and what looks alike."""
-    from tsprompt.base.files import check_file
+    from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
-    from tsprompt.explanations import explain as explained
+    from tsprompt.explanations import Explainer
     from tsprompt.model.saving import MODEL
-    from tsprompt_cli.display.progress_bars import working
 
     form = chosen(form, output)
     if output is not None:
         check_file(output)
+        check_not_input(output, source, model)
+    if html is not None:
+        check_not_input(html, source, model)
+        check_target(html, "html")
     folder = folder_of(model)
+    header = read_header(folder, MODEL)
+    details = header.get("details", {})
     classifier = machine.load(folder, digest)
-    details = read_header(folder, MODEL).get("details", {})
     found = new_cases(source, reading, data_dir, details, classifier.classes_)
-    numbers = _asked(found.cases, case, form)
-    known = _train(train, reading, data_dir, details, classifier.classes_)
-    with working("explaining") as work:
-        work.start("explaining")
-        told = explained(
-            classifier,
-            found.cases.take(numbers),
-            train=known,
-            method=method,
-            reference=reference,
-            stretches=stretches,
-        )
-    told = told.numbered(numbers)
+    few = form is Format.TABLE and html is None and not overall
+    numbers = _asked(found.cases, case, _SHOWN if few else None)
+    explainer = Explainer(
+        classifier.fitted_,
+        _train(train, reading, data_dir, details, classifier.classes_),
+        method=method,
+        reference=reference,
+        stretches=stretches,
+    )
+    told, stopped = _explained(explainer, found.cases.take(numbers))
+    told = told.numbered(numbers[: len(told)])
     if form is Format.TABLE:
-        _show(told, found, known is not None)
-        return
-    emit(_for_machines(told, form), output)
+        _show(told, overall, found, named=case is not None, train=explainer.train is not None)
+    else:
+        emit(_for_machines(told, overall, form), output)
+    if html is not None:
+        emit(_page(told, overall, found, folder.name, header), html)
+    if stopped:
+        raise KeyboardInterrupt(f"{len(told)} of {len(numbers)} cases are explained")
 
 
-def _asked(cases: Cases, names: list[str] | None, form: Format) -> list[int]:
-    """Which cases are meant.
+def _explained(explainer: Explainer, cases: Cases) -> tuple[Explanations, bool]:
+    """What can be said of the cases until the user has had enough, and whether that was so."""
+    import time
+
+    from tsprompt.explanations import Explanations
+    from tsprompt.explanations.explainer import BATCH
+    from tsprompt_cli.display.progress_bars import working
+
+    done: list[Explanation] = []
+    started = time.perf_counter()
+    try:
+        with working("explaining") as work:
+            work.start(f"explaining {len(cases):,} cases")
+            for one in explainer.explain(cases):
+                done.append(one)
+                left = (len(cases) - BATCH) * (time.perf_counter() - started) / BATCH
+                if len(done) == BATCH and left > _LONG:
+                    say("Note", f"{len(cases):,} cases take about {_minutes(left)} more")
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        return Explanations(tuple(done)), True
+    return Explanations(tuple(done)), False
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
+def _asked(cases: Cases, names: list[str] | None, most: int | None) -> list[int]:
+    """Which cases are meant; `most` of them where nobody says which.
 
     Raises
     ------
@@ -100,7 +147,7 @@ def _asked(cases: Cases, names: list[str] | None, form: Format) -> list[int]:
     from tsprompt.errors import InputError, near_names
 
     if not names:
-        return list(range(min(_SHOWN, len(cases)) if form is Format.TABLE else len(cases)))
+        return list(range(len(cases) if most is None else min(most, len(cases))))
     known = {str(number + 1): number for number in range(len(cases))}
     known.update({str(one): number for number, one in enumerate(cases.ids or ())})
     for name in names:
@@ -139,22 +186,57 @@ def _train(
     return dataset.train.cases, dataset.train.labels
 
 
-def _show(told: Explanations, found: NewCases, train: bool) -> None:
-    from tsprompt_cli.display.explanations import drawn
+def _show(told: Explanations, overall: bool, found: NewCases, *, named: bool, train: bool) -> None:
+    from tsprompt.explanations import overall as over_all
+    from tsprompt_cli.display.explanations import drawn, drawn_overall
 
-    for one in told:
-        show(*drawn(one), "")
-    if len(told) < len(found.cases):
-        say("Note", f"{len(told)} of {len(found.cases)} cases are shown; --case names others")
+    if overall:
+        for one in over_all(told):
+            show(*drawn_overall(one), "")
+        return
+    for each in told[:_SHOWN] if not named else told:
+        show(*drawn(each), "")
+    count = len(found.cases)
+    if not named and count > _SHOWN:
+        say("Note", f"{min(_SHOWN, len(told))} of {count} cases are shown; --case names others")
     if not train:
         say("Note", "train is not at hand, so no nearest cases are shown; give it with --train")
 
 
-def _for_machines(told: Explanations, form: Format) -> str:
+def _for_machines(told: Explanations, overall: bool, form: Format) -> str:
     import json
 
+    import pandas as pd
+
+    from tsprompt.explanations import overall as over_all
     from tsprompt.report import render
 
+    if not overall:
+        if form is Format.JSON:
+            return json.dumps({"cases": told.to_dict()}, indent=1) + "\n"
+        return render(told.to_frame(), form.value)
+    classes = over_all(told)
     if form is Format.JSON:
-        return json.dumps({"cases": told.to_dict()}, indent=1) + "\n"
-    return render(told.to_frame(), form.value)
+        return json.dumps({"classes": [one.to_dict() for one in classes]}, indent=1) + "\n"
+    return render(pd.DataFrame([row for one in classes for row in one.rows()]), form.value)
+
+
+def _page(
+    told: Explanations, overall: bool, found: NewCases, model: str, header: dict[str, Any]
+) -> str:
+    from tsprompt.base.tensor_folder import digest_of
+    from tsprompt.explanations import overall as over_all
+    from tsprompt.explanations.page import page
+    from tsprompt_cli.display.progress_bars import working
+
+    details = header.get("details", {})
+    about = [
+        ("model", model),
+        ("recipe", str(header["recipe"])),
+        ("fitted on", str(details.get("dataset", "not known"))),
+        ("digest", digest_of(header)),
+        ("cases", f"{len(told):,} of {len(found.cases):,} of {found.name}"),
+    ]
+    with working("drawing") as work:
+        work.start("drawing")
+        return page(told, over_all(told) if overall else (), name=found.name, about=about)

@@ -11,9 +11,9 @@ from tsprompt_cli.output import console
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tsprompt.explanations import Explanation
+    from tsprompt.explanations import Explanation, Overall
 
-__all__ = ["drawn"]
+__all__ = ["drawn", "drawn_overall"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDEST = 72
@@ -38,6 +38,10 @@ def drawn(one: Explanation) -> Iterator[Any]:
         if len(one.grid.names) > 1:
             yield Text(f"{visible(label)}  {one.cells[:, group].sum():+.2f}", "dim")
         yield from _lines(one, group, width)
+    if len(one.grid.names) == 1 and len(one.feature_names) > 1:
+        # Tokens hold all features: the line is of the first, the shares of time are of all.
+        for label, share in zip(one.feature_names, one.by_feature, strict=True):
+            yield Text(f"{visible(label)}  {share:+.2f}", "dim")
     yield Text(f"+ for, - against; {one.method}, relative to {one.reference}", "dim")
     for near in one.nearest:
         yield Text(
@@ -67,3 +71,32 @@ def _lines(one: Explanation, group: int, width: int) -> Iterator[Text]:
         marks.append(sign, style)
     yield blocks
     yield marks
+
+
+def drawn_overall(one: Overall) -> Iterator[Any]:
+    """The lines of one class: a bar for each part of the series, and for each feature."""
+    import numpy as np
+    from rich.text import Text
+
+    from tsprompt.base.names import visible
+
+    count = f"{one.cases:,} case" + ("" if one.cases == 1 else "s")
+    yield Text.assemble((visible(one.predicted), "bold"), f": {count} taken for it")
+    edges = np.linspace(0, 1, len(one.by_stretch) + 1)
+    times = [f"{100 * a:3.0f} to {100 * b:3.0f} %" for a, b in pairwise(edges)]
+    yield from _bars("part of the series", times, one.by_stretch, one.size_by_stretch)
+    if len(one.feature_names) > 1:
+        names = [visible(name) for name in one.feature_names]
+        yield from _bars("feature", names, one.by_feature, one.size_by_feature)
+    yield Text("mean share, + for the class, - against it; bars: mean size of shares", "dim")
+
+
+def _bars(what: str, names: list[str], shares: Any, sizes: Any) -> Iterator[Text]:
+    from rich.text import Text
+
+    longest, widest = float(max(sizes)) or 1.0, max(map(len, [what, *names]))
+    yield Text(what, "dim")
+    for name, share, size in zip(names, shares, sizes, strict=True):
+        bar = "█" * round(24 * float(size) / longest)
+        style = "green" if share > 0 else "red"
+        yield Text.assemble(f"{name:<{widest}} ", (f"{share:+7.3f} ", style), (bar, style))
