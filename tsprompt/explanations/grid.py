@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tsprompt.data import Cases, IntArray
 
-__all__ = ["Grid", "default_stretches"]
+__all__ = ["Grid", "default_stretches", "even_edges"]
 
 _STRETCHES = 16
 """Stretches of a series by default, where there is one feature."""
@@ -40,7 +40,7 @@ class Grid:
         """Equally long stretches of one of the cases; it has as many timesteps or more."""
         groups, names = _feature_groups(cases)
         timesteps = int(cases.lengths[number])
-        edges = np.linspace(0, timesteps, stretches + 1).round().astype(np.intp)
+        edges = even_edges(timesteps, stretches)
         return cls(np.column_stack([edges[:-1], edges[1:]]), groups, names)
 
     @classmethod
@@ -66,6 +66,11 @@ class Grid:
             features[list(group)] = number
         at = np.searchsorted(self.stretches[:, 1], np.arange(timesteps), side="right")
         return np.asarray(cells[:, at][:, :, features])
+
+
+def even_edges(timesteps: int, stretches: int) -> IntArray:
+    """(J + 1,) where equally long stretches begin, and where the last ends."""
+    return np.linspace(0, timesteps, stretches + 1).round().astype(np.intp)
 
 
 def default_stretches(n_features: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.explanations.explanation import Explanation, plain
+from tsprompt.explanations.grid import even_edges
 
 __all__ = ["Overall", "overall"]
 
@@ -110,7 +111,9 @@ def _of(own: list[Explanation]) -> Overall:
 
 
 def _parts(by_timestep: Doubles, count: int) -> list[float]:
-    return [float(part.sum()) for part in np.array_split(by_timestep, count)]
+    """Divided where a grid of as many stretches is, so that none of its shares is torn apart."""
+    edges = even_edges(len(by_timestep), count)[1:-1]
+    return [float(part.sum()) for part in np.split(by_timestep, edges)]
 
 
 def _mean(series: list[Any]) -> Doubles:

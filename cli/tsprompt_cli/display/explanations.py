@@ -34,14 +34,13 @@ def drawn(one: Explanation) -> Iterator[Any]:
     )
     yield Text.assemble((name, "bold"), f": {said}; score {one.score:+.2f} from {one.base:+.2f}")
     width = max(8, min(_WIDEST, console().width - 2, len(one.values)))
-    for group, label in enumerate(one.grid.names):
-        if len(one.grid.names) > 1:
-            yield Text(f"{visible(label)}  {one.cells[:, group].sum():+.2f}", "dim")
-        yield from _lines(one, group, width)
     if len(one.grid.names) == 1 and len(one.feature_names) > 1:
-        # Tokens hold all features: the line is of the first, the shares of time are of all.
-        for label, share in zip(one.feature_names, one.by_feature, strict=True):
-            yield Text(f"{visible(label)}  {share:+.2f}", "dim")
+        yield from _together(one, width)
+    else:
+        for group, label in enumerate(one.grid.names):
+            if len(one.grid.names) > 1:
+                yield Text(f"{visible(label)}  {one.cells[:, group].sum():+.2f}", "dim")
+            yield from _lines(one, one.grid.groups[group][0], group, width)
     yield Text(f"+ for, - against; {one.method}, relative to {one.reference}", "dim")
     for near in one.nearest:
         yield Text(
@@ -49,12 +48,30 @@ def drawn(one: Explanation) -> Iterator[Any]:
         )
 
 
-def _lines(one: Explanation, group: int, width: int) -> Iterator[Text]:
-    """Blocks of the group's first feature, and marks under them."""
+def _together(one: Explanation, width: int) -> Iterator[Text]:
+    """A line for each feature with its own share; the marks of times are of all together, as the
+    tokens are."""
     import numpy as np
     from rich.text import Text
 
-    values = one.values[:, one.grid.groups[group][0]]
+    from tsprompt.base.names import visible
+
+    parts = np.array_split(np.arange(one.values.shape[1]), len(one.feature_names))
+    marks = Text()
+    for part, label, share in zip(parts, one.feature_names, one.by_feature, strict=True):
+        yield Text(f"{visible(label)}  {share:+.2f} by {one.features_by}", "dim")
+        blocks, marks = _lines(one, int(part[0]), 0, width)
+        yield blocks
+    yield Text("all features", "dim")
+    yield marks
+
+
+def _lines(one: Explanation, feature: int, group: int, width: int) -> tuple[Text, Text]:
+    """Blocks of a feature, and marks of a group's shares under them."""
+    import numpy as np
+    from rich.text import Text
+
+    values = one.values[:, feature]
     edges = np.linspace(0, len(values), width + 1).round().astype(int)
     known = np.nan_to_num(values)
     means = np.array([known[a : max(b, a + 1)].mean() for a, b in pairwise(edges)])
@@ -69,8 +86,7 @@ def _lines(one: Explanation, group: int, width: int) -> Iterator[Text]:
         sign = " " if not style else "+" if part > 0 else "-"
         blocks.append(_BLOCKS[heights[column]], style)
         marks.append(sign, style)
-    yield blocks
-    yield marks
+    return blocks, marks
 
 
 def drawn_overall(one: Overall) -> Iterator[Any]:

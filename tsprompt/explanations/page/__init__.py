@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from tsprompt.explanations.explanation import Explanation
+from tsprompt.explanations.grid import even_edges
 from tsprompt.explanations.overall import Overall
 from tsprompt.page import render
 from tsprompt.page.series import DRAWN, series_svg
@@ -121,7 +122,8 @@ def _class_picture(one: Overall, number: int) -> Markup | None:
     if one.mean_series is None:
         return None
     timesteps, features = one.mean_series.shape
-    parts = np.array_split(np.arange(timesteps), len(one.by_stretch))
+    edges = even_edges(timesteps, len(one.by_stretch))[1:-1]
+    parts = np.split(np.arange(timesteps), edges)
     shares = np.zeros((timesteps, 1))
     for part, share in zip(parts, one.by_stretch, strict=True):
         shares[part, 0] = share / len(part)
