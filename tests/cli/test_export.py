@@ -46,7 +46,19 @@ def test_without_the_extra_it_says_how_to_get_it(
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_the_model_itself_is_not_overwritten(saved: Path) -> None:
-    done = run(saved, "--onnx", saved / "model.json")
+@pytest.mark.parametrize("name", ["readings.csv", "readings", "onnx"])
+def test_a_table_is_not_overwritten(saved: Path, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.write_text("a,b\n1,2\n")
+    done = run(saved, "--onnx", mine)
     assert done.exit_code == 2
+    assert "ends so as --onnx" in " ".join(done.stderr.split())
+    assert mine.read_text() == "a,b\n1,2\n"
+
+
+def test_the_model_itself_is_not_overwritten(saved: Path) -> None:
+    (saved / "of-mine.onnx").write_bytes(b"")
+    for name in ("model.json", "of-mine.onnx"):
+        assert run(saved, "--onnx", saved / name).exit_code == 2
+    (saved / "of-mine.onnx").unlink()
     assert PromptClassifier.load(saved, device="cpu").n_features_in_ == 2

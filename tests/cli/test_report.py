@@ -198,3 +198,16 @@ def test_all_runs_go_into_one_file_that_is_read_again(folder: Path, tmp_path: Pa
     assert "Wrote" in first.stderr
     assert "36 runs of 3 methods on 6 sets" in again.stdout
     assert "± standard error" in again.stdout
+
+
+@pytest.mark.parametrize("option", ["--json", "--pack"])
+def test_the_file_that_is_read_is_not_overwritten(
+    folder: Path, tmp_path: Path, option: str
+) -> None:
+    packed = tmp_path / "runs.json"
+    assert run(folder, "--pack", packed).exit_code == 0
+    kept = packed.read_bytes()
+    done = run(packed, option, packed)
+    assert done.exit_code == 2
+    assert f"give another name as {option}" in " ".join(done.stderr.split())
+    assert packed.read_bytes() == kept

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _PATH = Setting("path")
+_OUTPUT = Setting("output")
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
@@ -114,8 +115,10 @@ def check_file(path: Path, setting: Setting = _PATH) -> None:
     check_writable(path, setting)
 
 
-def check_not_input(output: Path, *inputs: str | Path) -> None:
+def check_not_input(output: Path, *inputs: str | Path, setting: Setting = _OUTPUT) -> None:
     """See that writing this file does not overwrite what is read: a file, or one in a folder.
+
+    `setting` is what the user gave it as.
 
     Raises
     ------
@@ -134,7 +137,7 @@ def check_not_input(output: Path, *inputs: str | Path) -> None:
             raise ConfigError(
                 f"{output} is {'a file of ' if inside else ''}the input {one}, which would be "
                 "overwritten; give another name as ",
-                Setting("output"),
+                setting,
             )
 
 

@@ -105,9 +105,10 @@ def advise(
     if output is not None:
         check_file(output, Setting("output"))
     form = chosen(form, output)
-    for file in (output, html):
+    for option, file in (("output", output), ("html", html)):
         if file is not None:
-            check_not_input(file, dataset, *([parting.test] if parting.test else []))
+            read: list[str | Path] = [dataset, *([parting.test] if parting.test else [])]
+            check_not_input(file, *read, setting=Setting(option))
     if html is not None:
         check_target(html, "html")
     if records is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsprompt.errors import Setting
 from tsprompt_cli.display.evaluation import evaluation_shown
 from tsprompt_cli.new_cases import Scored, as_known, scored_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat, folder_of
@@ -75,7 +76,7 @@ def evaluate(
     form = chosen(form, None)
     folder = folder_of(model)
     if html is not None:
-        check_not_input(html, dataset, folder)
+        check_not_input(html, dataset, folder, setting=Setting("html"))
         check_target(html, "html")
     header = read_header(folder, MODEL)
     details = header.get("details", {})

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tsprompt.errors import ConfigError, Setting
 from tsprompt_cli.options import Digest, Machine, Saved, folder_of
 from tsprompt_cli.output import grid, show
 
 __all__ = ["export"]
+
+_ONNX = Setting("onnx")
 
 
 def export(
@@ -46,9 +49,13 @@ def export(
     from tsprompt.model.saving import MODEL
     from tsprompt_cli.display.progress_bars import working
 
-    check_file(onnx)
+    if onnx.suffix.lower() != ".onnx":  # a table or a model of the user's would be lost
+        raise ConfigError(
+            f"{onnx}: a graph is written as .onnx; give a name that ends so as ", _ONNX
+        )
+    check_file(onnx, _ONNX)
     folder = folder_of(model)
-    check_not_input(onnx, folder)
+    check_not_input(onnx, folder, setting=_ONNX)
     classifier = Machine(device="cpu", dtype="float32").load(folder, digest)
     own = digest_of(read_header(folder, MODEL))
     with working("writing the graph") as work:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsprompt.errors import Setting
 from tsprompt_cli.options import DataDir
 from tsprompt_cli.output import check_target, console, emit, say, show
 
@@ -81,6 +82,7 @@ def report(
     data_dir: DataDir = None,
 ) -> None:
     """Report results: ranks, tests over sets, what each part of a model adds, accuracies."""
+    from tsprompt.base.files import check_not_input, is_file
     from tsprompt.report import load_results, make_report, report_tables, write_packed
 
     files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
@@ -88,6 +90,8 @@ def report(
     for option, file in files.items():
         if file is not None:
             check_target(file, option, *_FORMS.get(option, ()))
+            if is_file(results.expanduser()):  # a page may lie in a folder of results
+                check_not_input(file, results, setting=Setting(option))
     found = load_results(results)
     made = make_report(found, against=_columns(against), reference=reference, rope=rope)
     show(*report_tables(made, console()))
