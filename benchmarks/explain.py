@@ -68,7 +68,10 @@ def main() -> None:
         print(line)
     if options.out:
         command = f"python benchmarks/explain.py --data-dir DIR --recipe {options.recipe}"
-        told = {"command": f"{command} --sets {options.sets} --seed {options.seed}", "found": found}
+        told = {
+            "command": f"{command} --sets {options.sets} --seed {options.seed} --out FILE.json",
+            "found": found,
+        }
         options.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

@@ -73,7 +73,9 @@ def test_over_all_cases_each_class_has_its_shares(model: str, tmp_path: Path) ->
     assert "part of the series" in shown.stdout
     text = page.read_text(encoding="utf-8")
     assert "Over all cases, by class" in text
-    assert text.count("<svg") == 2 + 22 * 7  # of classes; of cases, each with six that are near
+    assert (
+        text.count("<svg") == 2 + 20 * 7
+    )  # of classes; of the first cases, each with six that are near
 
 
 def test_an_ending_that_is_no_page_is_refused(model: str, tmp_path: Path) -> None:

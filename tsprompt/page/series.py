@@ -94,7 +94,13 @@ def _rows_with_shares(
 ) -> None:
     """For each feature its line, and under it a bar for each timestep."""
     count = values.shape[1]
-    rows = figure.subplots(2 * count, sharex=True, squeeze=False, height_ratios=[2, 1] * count)
+    rows = figure.subplots(
+        2 * count,
+        sharex=True,
+        squeeze=False,
+        height_ratios=[2, 1] * count,
+        gridspec_kw={"hspace": 0.7} if features is not None and count > 1 else None,
+    )
     limit = 1.05 * float(np.nanmax(np.abs(shares), initial=0.0)) or 1.0
     times = np.arange(len(values))
     for feature in range(count):

@@ -71,6 +71,7 @@ def explain(
     """Say how much each stretch of time and each feature moved a decision, and what looks alike."""
     from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
+    from tsprompt.errors import Setting
     from tsprompt.explanations import Explainer
     from tsprompt.model.saving import MODEL
 
@@ -79,7 +80,7 @@ def explain(
         check_file(output)
         check_not_input(output, source, model)
     if html is not None:
-        check_not_input(html, source, model)
+        check_not_input(html, source, model, setting=Setting("html"))
         check_target(html, "html")
     folder = folder_of(model)
     header = read_header(folder, MODEL)
@@ -152,7 +153,8 @@ def _asked(cases: Cases, names: list[str] | None, most: int | None) -> list[int]
     known.update({str(one): number for number, one in enumerate(cases.ids or ())})
     for name in names:
         if name not in known:
-            raise InputError(f"there is no case {name!r}; {near_names(name, known)}")
+            text = f"there is no case {name!r} among {len(cases)}; {near_names(name, known)}"
+            raise InputError(text)
     return [known[name] for name in names]
 
 

@@ -133,7 +133,17 @@ def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> dict[str,
 
 
 def _scores(cases: NewCases, labels: Any, classes: Any) -> dict[str, float]:
-    """The accuracy, where the cases have labels."""
+    """The accuracy, where the cases have labels of which the model knows some."""
     if cases.labels is None:
         return {}
-    return {"accuracy": float((as_known(cases.labels, classes) == labels.astype(str)).mean())}
+    truth = as_known(cases.labels, classes)
+    known = {str(one) for one in classes.tolist()}
+    unknown = sorted({one for one in truth.tolist() if one not in known})
+    if unknown:
+        named = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+        count = sum(one not in known for one in truth.tolist())
+        told = f"{count} of {len(truth)} cases have labels that the model never saw: {named}"
+        say("Note", f"{told}; it knows {', '.join(sorted(known)[:10])}", "yellow")
+    if not known & set(truth.tolist()):
+        return {}
+    return {"accuracy": float((truth == labels.astype(str)).mean())}

@@ -17,7 +17,7 @@ from tsprompt.page.series import DRAWN, series_svg
 
 __all__ = ["MOST", "page"]
 
-MOST = 50
+MOST = 20
 """Cases that are drawn at the most."""
 
 
@@ -26,7 +26,8 @@ class _Shown:
     """One case with its pictures."""
 
     one: Explanation
-    picture: Markup
+    pictures: list[tuple[str, Markup]]
+    """What each shows, and the picture."""
     near: list[tuple[str, Markup]]
     strongest: list[tuple[str, float]]
     """The stretches, or stretches of features, with the largest shares."""
@@ -71,17 +72,10 @@ def page(
 
 
 def _shown(one: Explanation) -> _Shown:
-    number = one.number + 1
+    number, names = one.number + 1, _names(one)
     return _Shown(
         one=one,
-        picture=series_svg(
-            one.values,
-            f"case{number}",
-            f"Case {number}: {len(one.values)} timesteps, taken for {one.predicted}; the share of "
-            "each value under its line",
-            shares=one.by_value(),
-            features=_names(one) if one.values.shape[1] > 1 else None,
-        ),
+        pictures=_pictures(one, names),
         near=[
             (
                 f"train case {near.number + 1}, class {near.label}, distance {near.distance:.3f}",
@@ -89,12 +83,41 @@ def _shown(one: Explanation) -> _Shown:
                     near.values,
                     f"case{number}near{rank}",
                     f"Train case {near.number + 1} of class {near.label}",
+                    features=names,
                 ),
             )
             for rank, near in enumerate(one.nearest)
         ],
         strongest=_strongest(one),
     )
+
+
+def _pictures(one: Explanation, names: list[str]) -> list[tuple[str, Markup]]:
+    """What each shows, and the picture: shares stand under the line that they belong to."""
+    number = one.number + 1
+    said = f"Case {number}: {len(one.values)} timesteps, taken for {one.predicted}"
+    under = f"under it the shares: up for {one.predicted}, down against it"
+    if len(one.grid.names) > 1 or len(names) == 1:
+        picture = series_svg(
+            one.values,
+            f"case{number}",
+            f"{said}; the share of each value under its line",
+            shares=one.by_value(),
+            features=names if len(names) > 1 else None,
+        )
+        return [(f"The series, and {under}", picture)]
+    # Tokens hold all features: there are shares of time alone.
+    first = series_svg(
+        one.values[:, :1],
+        f"case{number}",
+        f"{said}; under its first feature the shares of all features together",
+        shares=one.by_timestep()[:, None],
+    )
+    every = series_svg(one.values, f"case{number}all", said, features=names)
+    return [
+        (f"{names[0]} of the series, and {under}, of all features together", first),
+        ("All features of the series", every),
+    ]
 
 
 def _names(one: Explanation) -> list[str]:
