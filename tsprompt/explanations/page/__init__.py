@@ -115,7 +115,7 @@ def _pictures(one: Explanation, names: list[str]) -> list[tuple[str, Markup]]:
     )
     every = series_svg(one.values, f"case{number}all", said, features=names)
     return [
-        (f"{names[0]} of the series, and {under}, of all features together", first),
+        (f"Feature {names[0]}, and {under}, of all features together", first),
         ("All features of the series", every),
     ]
 
