@@ -10,6 +10,7 @@ from __future__ import annotations
 from tsprompt_datasets.archive import archive_names
 from tsprompt_datasets.benchmark_cell import few_shot, load_cell
 from tsprompt_datasets.cache import cache_folder
+from tsprompt_datasets.families import family_of
 from tsprompt_datasets.groups import expand_names
 from tsprompt_datasets.info import DatasetInfo, dataset_info, describe_dataset
 from tsprompt_datasets.load import fetch_dataset, load_dataset, load_file
@@ -40,6 +41,7 @@ __all__ = [
     "dataset_info",
     "describe_dataset",
     "expand_names",
+    "family_of",
     "fetch_dataset",
     "few_shot",
     "file_set",

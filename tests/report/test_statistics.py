@@ -17,6 +17,8 @@ from tsprompt.report import OVERALL, Report, Results, make_report, markdown, rep
 from tsprompt.report.ablations import ablation_effects
 from tsprompt.report.power import sets_to_see
 from tsprompt.report.statistics import compare_methods, too_few
+from tsprompt_datasets import expand_names, family_of
+from tsprompt_datasets.families import FAMILIES
 
 Make = Callable[..., Record]
 
@@ -105,6 +107,32 @@ def everywhere(make: Make, sets: int = 4, **methods: float) -> list[Record]:
         for i in range(sets)
         for name, accuracy in methods.items()
     ]
+
+
+def test_sets_of_one_source_count_as_one(make_record: Make) -> None:
+    names = ["GunPoint", "GunPointAgeSpan", "GunPointMaleVersusFemale", "Coffee", "Wine"]
+    better = [0.9, 0.9, 0.9, 0.5, 0.5]
+    records = [
+        make_record(name, "a", accuracy=one) for name, one in zip(names, better, strict=True)
+    ]
+    records += [make_record(name, "b", accuracy=0.7) for name in names]
+    apart, joined = report_of(records), report_of(records, family_of=family_of)
+    assert list(joined.compared.index) == ["Coffee", "GunPoint", "Wine"]
+    pairs = [one.comparison.pair("a", "b") for one in (apart, joined) if one.comparison]
+    assert [(one["wins"], one["losses"]) for one in pairs] == [(3, 2), (1, 2)]
+    assert pairs[0]["difference"] == pytest.approx((3 * 0.2 - 2 * 0.2) / 5)
+    assert pairs[1]["difference"] == pytest.approx((0.2 - 2 * 0.2) / 3)
+    assert "over 3 families of 5 sets" in " ".join(joined.heading)
+    assert apart.unit == "sets" and joined.unit == "families of sets"
+    means = [one.overall.set_index("method")["accuracy"]["a"] for one in (apart, joined)]
+    assert means == [pytest.approx(0.74)] * 2
+
+
+def test_each_family_has_sets_of_the_archives() -> None:
+    named = [family_of(name) for name in expand_names(["ucr112", "uea26", "multiverse"])]
+    archived_elsewhere = {"gestures in mid-air", "gestures, Pebble", "gestures, Wiimote"}
+    alone = {*FAMILIES} - {*named} - archived_elsewhere - {"Dodgers loop"}
+    assert not alone
 
 
 def test_the_reference_is_the_model_ranked_best(make_record: Make) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +55,8 @@ class Report:
     """Mean accuracies: a row for each set, a column for each method; NaN where there is none."""
     complete: list[str]
     """The sets that all methods have, but for those that have none."""
+    compared: pd.DataFrame
+    """What tests are over, without gaps: a row for each complete set, or for each family of them."""
     comparison: Comparison | None
     """None where there is too little to compare; a sentence in the heading says why."""
     reference: str | None
@@ -71,6 +73,11 @@ class Report:
     def methods(self) -> list[str]:
         """In the order of the summary."""
         return [str(name) for name in self.accuracy.columns]
+
+    @property
+    def unit(self) -> str:
+        """What tests are over: sets, or families of them."""
+        return "sets" if self.compared.index.equals(pd.Index(self.complete)) else "families of sets"
 
     @property
     def failures(self) -> list[Failure]:
@@ -115,8 +122,7 @@ class Report:
 
     def _chances(self, method: str) -> tuple[float, float, float]:
         """That the reference is better in practice than a method, level with it, or worse."""
-        whole = self.accuracy.loc[self.complete]
-        difference = (whole[self.reference] - whole[method]).round(DECIMALS)
+        difference = (self.compared[self.reference] - self.compared[method]).round(DECIMALS)
         return practical_chances(difference.to_numpy(dtype=float), self.rope)
 
 
@@ -126,6 +132,7 @@ def make_report(
     against: Sequence[str] | None = None,
     reference: str | None = None,
     rope: float = ROPE,
+    family_of: Callable[[str], str] | None = None,
 ) -> Report:
     """Put a report together.
 
@@ -138,6 +145,10 @@ def make_report(
     rope
         Differences in accuracy up to this are level: half the width of the region of practical
         equivalence.
+    family_of
+        The family that a set belongs to. Tests then are over families: sets that come of one source
+        count as one, by the mean of their accuracies, since what holds for one of them holds for
+        the others. None: every set counts.
 
     Raises
     ------
@@ -170,6 +181,10 @@ def make_report(
         [summary[summary["dataset"] != OVERALL], _overall(counted)], ignore_index=True
     )
     whole = accuracy.loc[complete, somewhere]
+    if family_of is not None:
+        families = whole.groupby(family_of, sort=False).mean()
+        heading.append(_related(whole, families))
+        whole = families
     few = too_few(whole)
     if few:
         heading.append(few)
@@ -181,6 +196,7 @@ def make_report(
         summary=summary,
         accuracy=accuracy,
         complete=complete,
+        compared=whole,
         comparison=comparison,
         reference=chosen,
         heading=[*heading, *notes],
@@ -266,6 +282,14 @@ def _lacking(accuracy: pd.DataFrame, somewhere: list[str], complete: list[str]) 
         that = "that all methods have" if complete else "there is none that all methods have"
         told.append(f"Means, ranks and tests are over {where} {that}. Sets lacking: {names}.")
     return told
+
+
+def _related(whole: pd.DataFrame, families: pd.DataFrame) -> str:
+    return (
+        f"Tests count sets that come of one source as one, by the mean of their accuracies: "
+        f"differences, wins and p values are over {len(families)} families of {len(whole)} sets. "
+        "Mean accuracies and ranks are over sets."
+    )
 
 
 def _overall(records: list[Record]) -> pd.DataFrame:

@@ -153,7 +153,7 @@ def _practical(report: Report) -> Table:
         if row["method"] != report.reference:
             chances = (percent(row[outcome]) for outcome in OUTCOMES)
             made.add_row(for_terminal(row["method"]), *chances)
-    made.caption, made.caption_justify = "Bayesian signed-rank test over sets.", "left"
+    made.caption, made.caption_justify = f"Bayesian signed-rank test over {report.unit}.", "left"
     return made
 
 

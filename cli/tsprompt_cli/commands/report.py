@@ -62,6 +62,13 @@ def report(
             "Bayesian signed-rank test.",
         ),
     ] = 0.01,
+    families: Annotated[
+        bool,
+        typer.Option(
+            "--families",
+            help="Count sets that come of one source, such as the four GunPoints, as one in tests.",
+        ),
+    ] = False,
     html: Annotated[Path | None, _file("Write a page for a browser, all in one file.")] = None,
     latex: Annotated[Path | None, _file("Write the accuracies as a LaTeX table.")] = None,
     csv: Annotated[Path | None, _file("Write all figures, a row for each set and method.")] = None,
@@ -84,6 +91,7 @@ def report(
     """Report results: ranks, tests over sets, what each part of a model adds, accuracies."""
     from tsprompt.base.files import check_not_input, is_file
     from tsprompt.report import load_results, make_report, report_tables, write_packed
+    from tsprompt_datasets import family_of
 
     files = {"html": html, "latex": latex, "csv": csv, "markdown": markdown}
     files |= {"json": json, "pack": pack}
@@ -93,7 +101,13 @@ def report(
             if is_file(results.expanduser()):  # a page may lie in a folder of results
                 check_not_input(file, results, setting=Setting(option))
     found = load_results(results)
-    made = make_report(found, against=_columns(against), reference=reference, rope=rope)
+    made = make_report(
+        found,
+        against=_columns(against),
+        reference=reference,
+        rope=rope,
+        family_of=family_of if families else None,
+    )
     show(*report_tables(made, console()))
     _write(made, {"latex": latex, "csv": csv, "markdown": markdown, "json": json})
     if html is not None:
