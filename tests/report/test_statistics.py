@@ -123,7 +123,8 @@ def test_sets_of_one_source_count_as_one(make_record: Make) -> None:
     assert pairs[0]["difference"] == pytest.approx((3 * 0.2 - 2 * 0.2) / 5)
     assert pairs[1]["difference"] == pytest.approx((0.2 - 2 * 0.2) / 3)
     assert "over 3 families of 5 sets" in " ".join(joined.heading)
-    assert apart.unit == "sets" and joined.unit == "families of sets"
+    assert apart.unit == "sets"
+    assert joined.unit == "families of sets"
     means = [one.overall.set_index("method")["accuracy"]["a"] for one in (apart, joined)]
     assert means == [pytest.approx(0.74)] * 2
 

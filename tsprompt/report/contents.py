@@ -56,7 +56,7 @@ class Report:
     complete: list[str]
     """The sets that all methods have, but for those that have none."""
     compared: pd.DataFrame
-    """What tests are over, without gaps: a row for each complete set, or for each family of them."""
+    """What tests are over, without gaps: a row for each complete set, or each family of them."""
     comparison: Comparison | None
     """None where there is too little to compare; a sentence in the heading says why."""
     reference: str | None
