@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -87,6 +89,49 @@ def test_one_row_that_does_not_fit_says_what_to_do() -> None:
         covered(BatchSize(40), 5, 10, fits=0)
 
 
+@pytest.fixture
+def _no_garbage_collector() -> Iterator[None]:
+    """Nobody comes by to break circles of references: on a GPU there is no time for it."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_garbage_collector")
+@pytest.mark.parametrize("cores", [1, 3])
+def test_what_a_failed_attempt_has_made_is_free_before_the_next(
+    monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    made: list[weakref.ref[torch.Tensor]] = []
+    left: list[int] = []
+    lock = threading.Lock()
+
+    def allocate(rows: int) -> torch.Tensor:
+        held = torch.zeros(rows)
+        with lock:
+            made.append(weakref.ref(held))
+        if rows > 3:
+            try:
+                raise RuntimeError("CUDA error: out of memory")
+            except RuntimeError as error:
+                raise torch.OutOfMemoryError("CUDA out of memory") from error
+        return held
+
+    def step(part: slice) -> int:
+        before = torch.zeros(part.stop - part.start)
+        with lock:
+            made.append(weakref.ref(before))
+        return len(before + allocate(part.stop - part.start))
+
+    alive = lambda: sum(one() is not None for one in made)  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: left.append(alive()))
+    with pytest.warns(TspromptNotice, match="memory ran out"):
+        assert sum(BatchSize(160, cores).run(50, 10, step)) == 50
+    assert left == [0, 0, 0]  # 16 rows, 8, 4: none of them fits
+    assert alive() == 0
+
+
 @pytest.mark.parametrize("cores", [1, 3])
 def test_only_errors_about_memory_are_caught(cores: int) -> None:
     def fail(part: slice) -> None:
@@ -97,4 +142,5 @@ def test_only_errors_about_memory_are_caught(cores: int) -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     assert is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"))
     assert not is_out_of_memory(RuntimeError("nan"))

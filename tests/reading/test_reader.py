@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tsprompt import PromptClassifier, progress
-from tsprompt.backbones import Backbone, BatchSize
+from tsprompt.backbones import Backbone, BatchSize, batches
 from tsprompt.data import Cases
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.prompts import prompts
@@ -362,6 +363,30 @@ def test_a_fit_that_runs_out_of_memory_goes_on_with_smaller_batches(
     assert len(said) == 1
     found = limited.predict_proba(separable.X_test)  # a second notice would be an error
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_batch_that_did_not_fit_is_let_go_of_before_a_smaller_one_is_read(
+    separable: Any, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, failed, left = Backbone.run, [], []
+
+    def run(
+        self: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+    ) -> list[Tensor]:
+        states = original(self, embeddings, layers, deep)
+        if len(embeddings) > 4:
+            failed.extend(weakref.ref(one) for one in (embeddings, *states))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return states
+
+    monkeypatch.setattr(Backbone, "run", run)
+    monkeypatch.setattr(
+        batches, "release", lambda: left.append(sum(one() is not None for one in failed))
+    )
+    with pytest.warns(TspromptNotice, match="memory ran out with"):
+        PromptClassifier(**tiny).fit(separable.X, separable.y)
+    assert failed
+    assert set(left) == {0}
 
 
 def test_memory_for_not_even_one_case_says_what_to_do(

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
 from tsprompt.errors import Setting, TspromptError, notice
 
-__all__ = ["BatchSize", "is_out_of_memory", "side_by_side"]
+__all__ = ["Answered", "BatchSize", "attempt", "is_out_of_memory", "release", "side_by_side"]
 
 T = TypeVar("T")
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+"""How CUDA and mps, the CPU here and on Windows, and cuBLAS and cuDNN say it."""
+
+
+@dataclass(frozen=True)
+class Answered(Generic[T]):
+    """What a step gave for which there was memory."""
+
+    answer: T
 
 
 class BatchSize:
@@ -55,31 +67,27 @@ class BatchSize:
         count: int,
         length: int,
         step: Callable[[slice], T],
-        submit: Callable[[Callable[[], T]], Future[T]],
+        submit: Callable[[Callable[[], Answered[T] | None]], Future[Answered[T] | None]],
         ahead: int,
     ) -> Iterator[T]:
         """`ahead` batches are begun before the first answer is waited for."""
-        begun: deque[tuple[slice, Future[T]]] = deque()
+        begun: deque[tuple[slice, Future[Answered[T] | None]]] = deque()
         start = 0
-        while start < count or begun:
-            while start < count and len(begun) < ahead:
-                part = slice(start, min(start + self.rows(length), count))
-                begun.append((part, submit(partial(step, part))))
-                start = part.stop
-            part, answer = begun.popleft()
-            try:
-                result = answer.result()
-            except (RuntimeError, MemoryError) as error:
-                for _, other in begun:
-                    if not other.cancel():
-                        other.exception()  # waits for it: memory is free only then
-                begun.clear()
-                if not is_out_of_memory(error):
-                    raise
+        try:
+            while start < count or begun:
+                while start < count and len(begun) < ahead:
+                    part = slice(start, min(start + self.rows(length), count))
+                    begun.append((part, submit(partial(attempt, partial(step, part)))))
+                    start = part.stop
+                part, tried = begun[0][0], begun.popleft()[1].result()
+                if tried is not None:
+                    yield tried.answer
+                    continue
+                _wait_for(begun)
                 self._halve(part.stop - part.start, length)
                 start = part.start
-                continue
-            yield result
+        finally:
+            _wait_for(begun)
 
     def _halve(self, rows: int, length: int) -> None:
         if rows == 1:
@@ -87,10 +95,9 @@ class BatchSize:
                 f"memory ran out with one row of {length} tokens; use fewer steps (for example ",
                 Setting("tokenizer", "kernels:steps=32"),
                 "), a smaller backbone or another device",
-            ) from None
+            )
         self.tokens = length * (rows // 2)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release()
         if not self._said:
             self._said = True
             notice(
@@ -101,13 +108,49 @@ class BatchSize:
             )
 
 
+def attempt(step: Callable[[], T]) -> Answered[T] | None:
+    """What a step gives; None where memory ran out.
+
+    Then all that the step had made is free when this returns. An error holds its traceback, this
+    the frames, and these the tensors of the attempt: whoever tries again while it lives has so much
+    less memory.
+    """
+    try:
+        return Answered(step())
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _let_go(error)
+    return None
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames of an error, and of those that it came from: others may hold on to it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def release() -> None:
+    """Give memory that is kept for later tensors back to the accelerator."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _wait_for(begun: deque[tuple[slice, Future[T]]]) -> None:
+    """See that nothing that was begun goes on, and let go of what it gave."""
+    while begun:
+        answer = begun.popleft()[1]
+        if not answer.cancel():
+            answer.exception()  # waits for it: memory is free only then
+
+
 def _now(step: Callable[[], T]) -> Future[T]:
     """Run a step at once, here."""
     done: Future[T] = Future()
-    try:
-        done.set_result(step())
-    except (RuntimeError, MemoryError) as error:
-        done.set_exception(error)
+    done.set_result(step())
     return done
 
 
@@ -135,4 +178,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text
+    return any(one in text for one in _OUT_OF_MEMORY)

@@ -15,6 +15,7 @@ from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.base.state import Figures, Index
 from tsprompt.errors import notice
 from tsprompt.prompts import PromptModule
+from tsprompt.tuners.accumulation import Accumulation
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import (
     OPTIMISERS,
@@ -106,16 +107,14 @@ class Gradient(TrainingTuner):
         self.epochs_run_ = 0
         stage = f"training {'the prompt' if _size(module) else 'the model'}"
         optimiser = self._optimiser(module, trainer, backbone)
+        accumulation, ask = Accumulation(), features.asked(module, trainer.loss)
         for epoch in range(self.epochs):
             largest, largest_of_model = 0.0, 0.0
             parts = features.batches(trainer.learn, self.batch)
             for number, part in enumerate(parts, start=1):
                 start = time.perf_counter()
-                optimiser.zero_grad()
-                loss = trainer.loss(features.of(module, part), part)
-                if not loss.requires_grad:
+                if accumulation.learn([ask(part)], optimiser.zero_grad) is None:
                     return False
-                loss.backward()
                 largest = max(largest, gradient_norm(module.parameters()))
                 of_model = gradient_norm(backbone.trained.values())
                 largest_of_model = max(largest_of_model, of_model)
@@ -131,7 +130,9 @@ class Gradient(TrainingTuner):
             if backbone.trained:
                 self.model_gradients_.append(largest_of_model)
             self.epochs_run_ = epoch + 1
-            best.update(module, self._validate(module, trainer, features))
+            parts = features.batches(trainer.validate, self.batch)
+            losses = [accumulation.measure(ask(part)) * len(part) for part in parts]
+            best.update(module, float(torch.stack(losses).sum()) / len(trainer.validate))
             if best.exhausted:
                 break
         progress.report(stage, self.epochs, self.epochs)
@@ -147,14 +148,6 @@ class Gradient(TrainingTuner):
             groups.append({"params": [*backbone.trained.values()], "lr": backbone.trained_rate})
         made: torch.optim.Optimizer = OPTIMISERS[self.optimiser](groups, lr=self.learning_rate)
         return made
-
-    def _validate(
-        self, module: PromptModule, trainer: MaskTrainer, features: TrainFeatures
-    ) -> float:
-        with torch.no_grad():
-            parts = features.batches(trainer.validate, self.batch)
-            losses = [trainer.loss(features.of(module, part), part) * len(part) for part in parts]
-        return float(torch.stack(losses).sum()) / len(trainer.validate)
 
     def report(self) -> dict[str, float]:
         """The largest gradients that reached what is trained, and for how many epochs it was."""

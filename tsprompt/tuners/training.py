@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tsprompt.errors import notice
 from tsprompt.heads import Lesson
 from tsprompt.heads.weighing import cross_entropy
 from tsprompt.prompts import PromptModule
+from tsprompt.tuners.accumulation import Asked
 from tsprompt.tuners.base import Found, Problem, Tuner
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 
+Asks = Callable[[Tensor], Asked]
 OPTIMISERS: dict[str, Any] = {"nadam": torch.optim.NAdam, "adamw": torch.optim.AdamW}
 
 
@@ -142,6 +144,14 @@ class TrainFeatures:
         own = cases.cpu().numpy()
         said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
         return reading.readout.pool(*said)
+
+    def asked(self, module: PromptModule, loss: Callable[[Tensor, Tensor], Tensor]) -> Asks:
+        """What makes of a batch what is asked of it: a `loss` of features (b, R) and cases (b,)."""
+
+        def ask(part: Tensor) -> Asked:
+            return part, lambda piece: loss(self.of(module, piece), piece)
+
+        return ask
 
 
 class BestPrompt(Best[tuple[Prompt, dict[str, Tensor]]]):

@@ -22,6 +22,7 @@ from tsprompt.errors import ConfigError, Setting, notice
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.weighing import standardiser
 from tsprompt.prompts import PromptModule
+from tsprompt.tuners.accumulation import Accumulation, Asked
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.pretrainable import PretrainingTuner
 from tsprompt.tuners.training import OPTIMISERS, MaskTrainer, TrainFeatures, say_unlearned
@@ -110,16 +111,15 @@ class TransPrompt(PretrainingTuner):
             for one in module.parameters()
         }
         optimiser = OPTIMISERS[self.optimiser]([*parameters.values()], lr=self.learning_rate)
+        accumulation = Accumulation()
         for epoch in range(self.pretraining_epochs):
-            for losses in _rounds(joint, lessons, self.batch):
-                optimiser.zero_grad()
-                torch.stack(losses).mean().backward()
+            for asked in _rounds(joint, lessons, self.batch):
+                accumulation.learn(asked, optimiser.zero_grad)
                 optimiser.step()
-            with torch.no_grad():
-                held = [
-                    lesson.held_out_loss(module, self.batch)
-                    for module, lesson in zip(joint, lessons, strict=True)
-                ]
+            held = [
+                lesson.held_out_loss(module, self.batch, accumulation)
+                for module, lesson in zip(joint, lessons, strict=True)
+            ]
             if best.offer(float(np.mean(held))):
                 best.kept = _prompts(joint)
             progress.report("pre-training", epoch + 1, self.pretraining_epochs)
@@ -169,12 +169,11 @@ class _Lesson:
     trainer: _Weighted
     features: TrainFeatures
 
-    def held_out_loss(self, module: PromptModule, size: int) -> float:
+    def held_out_loss(self, module: PromptModule, size: int, accumulation: Accumulation) -> float:
         """Mean cross-entropy of the held-out cases, near and far ones alike."""
+        ask = self.features.asked(module, self.trainer.loss)
         parts = self.features.batches(self.trainer.validate, size)
-        losses = [
-            self.trainer.loss(self.features.of(module, part), part) * len(part) for part in parts
-        ]
+        losses = [accumulation.measure(ask(part)) * len(part) for part in parts]
         return float(torch.stack(losses).sum()) / len(self.trainer.validate)
 
 
@@ -239,13 +238,13 @@ def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPromp
     ]
 
 
-def _rounds(joint: list[Joined], lessons: list[_Lesson], size: int) -> Iterator[list[Tensor]]:
-    """The losses of one batch of each task, until the largest task is through."""
+def _rounds(joint: list[Joined], lessons: list[_Lesson], size: int) -> Iterator[list[Asked]]:
+    """One batch of each task, until the largest task is through."""
     batches = [lesson.features.batches(lesson.trainer.learn, size) for lesson in lessons]
     rounds = max(map(len, batches))
     for parts in itertools.islice(zip(*map(itertools.cycle, batches), strict=False), rounds):
         yield [
-            lesson.trainer.lesson(lesson.features.of(module, part), part)
+            lesson.features.asked(module, lesson.trainer.lesson)(part)
             for module, lesson, part in zip(joint, lessons, parts, strict=True)
         ]
 

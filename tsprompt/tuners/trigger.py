@@ -15,6 +15,7 @@ from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.base.state import Figures
 from tsprompt.prompts import PromptModule
+from tsprompt.tuners.accumulation import Accumulation
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.training import MaskTrainer, TrainFeatures, TrainingTuner, say_unlearned
 
@@ -75,6 +76,7 @@ class Trigger(TrainingTuner):
 
     def _find(self, problem: Problem, found: Found) -> Found:
         features = TrainFeatures(problem, found)
+        self._accumulation = Accumulation()
         self.losses_: list[float] = []
         """Held-out loss of the first prompt and after each round."""
         self.tried_: list[list[float]] = []
@@ -119,8 +121,11 @@ class Trigger(TrainingTuner):
         """Try the most promising words for one slot."""
         backbone = problem.reader.backbone
         module = Written(prompt, prompt.fill(backbone))
-        loss = trainer.loss(features.of(module, batch), batch)
-        (gradient,) = torch.autograd.grad(loss, module.vectors)
+        ask = features.asked(module, trainer.loss)
+        loss = self._accumulation.learn([ask(batch)], module.zero_grad)
+        gradient = module.vectors.grad
+        assert loss is not None  # the vectors take gradients
+        assert gradient is not None
         slot = int(torch.randint(len(prompt), ()))
         assert prompt.ids is not None  # the prompts that list this tuner are words
         plain = torch.tensor(backbone.words.plain, device=backbone.device)
@@ -131,7 +136,7 @@ class Trigger(TrainingTuner):
                 gradient[slot], backbone.embed(plain), plain, self.candidates
             ).tolist()
         ]
-        before = float(loss.detach())
+        before = float(loss)
         losses = [self._loss(problem, one, trainer, features, batch) for one in tried]
         least = min(losses)
         self.tried_.append([before, least, float(least < before)])
@@ -145,10 +150,9 @@ class Trigger(TrainingTuner):
         features: TrainFeatures,
         batch: Tensor,
     ) -> float:
-        with torch.no_grad():
-            module = Written(prompt, prompt.fill(problem.reader.backbone))
-            module.requires_grad_(False)
-            return float(trainer.loss(features.of(module, batch), batch))
+        module = Written(prompt, prompt.fill(problem.reader.backbone))
+        module.requires_grad_(False)
+        return float(self._accumulation.measure(features.asked(module, trainer.loss)(batch)))
 
     def _coached(self, problem: Problem, found: Found) -> MaskTrainer:
         """A coach that has learned what train says under a prompt; the model is not run."""
