@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer.main
 
 from tsprompt import PromptClassifier
 from tsprompt.base.kinds import SETTINGS
-from tsprompt_cli import catalogue
+from tsprompt_cli import catalogue, commands
+from tsprompt_cli.main import app
 
 CODE = """
 import sys
@@ -77,6 +80,16 @@ def test_lists_need_no_heavy_library_at_all(kind: str) -> None:
     said, found = imported(f"torch,{READER},{NEVER}", "list", kind, "--format", "json")
     assert len(json.loads(said)["rows"]) > 2
     assert found == []
+
+
+def test_a_run_imports_the_one_command_that_it_is() -> None:
+    names = [one.name for one in pkgutil.iter_modules(commands.__path__)]
+    modules = ",".join(f"{commands.__name__}.{name}" for name in names)
+    _, found = imported(modules, "list", "heads")
+    assert found == [f"{commands.__name__}.list"]
+    known = typer.main.get_command(app)
+    assert sorted(known.commands) == sorted(names)  # type: ignore[attr-defined]
+    assert all(known.commands[name].name == name for name in names)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
