@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsprompt.heads import Head, Lesson, heads
+from tsprompt.heads.dual import Asked, Solved
 from tsprompt.heads.mlp import MLP
-from tsprompt.heads.ridge import Ridge, _Asked, _Solved
+from tsprompt.heads.ridge import Ridge
 from tsprompt.heads.weighing import cross_entropy, mean_of, spread_of, standardiser
 
 WORDS = {
@@ -81,7 +82,7 @@ def test_the_weighted_leave_one_out_is_that_of_second_fits(seed: int, penalty: f
     rng = np.random.default_rng(seed)
     x, y = (torch.from_numpy(rng.normal(size=(9, k))) for k in (4, 2))
     counted = torch.from_numpy(rng.uniform(0.1, 5, size=9))
-    found = _Solved(x @ x.T, _Asked(y, None, counted), [penalty]).residuals
+    found = Solved(x @ x.T, Asked(y, None, counted), [penalty]).residuals
     for case in range(9):
         rest = torch.arange(9) != case
         own = counted[rest]

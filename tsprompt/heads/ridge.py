@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NotRequired
+from typing import Annotated, ClassVar, NotRequired, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,18 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.base.part import require, several
+from tsprompt.base.scratch import row_blocks
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import NonNegative, Positive, numbers
-from tsprompt.errors import notice
 from tsprompt.heads.base import NO_VALIDATION, Head, Linear, heads
+from tsprompt.heads.dual import Asked, Solved
+from tsprompt.heads.iterating import Rows, Shortcut, conjugate_gradients
 from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
+from tsprompt.heads.sums import RidgeSums
 from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
-__all__ = ["Ridge"]
+__all__ = ["Ridge", "targets"]
 
 _COLUMNS = 2_048
 """Features that are standardised at once; all others are left as they are."""
@@ -29,11 +32,14 @@ _CHOICE_CASES = 1_000
 """Train cases, drawn at random, by which the weight of optional features is chosen."""
 _EXACT_CASES = 4_000
 """Train cases, drawn at random, by which the penalty and the temperature are chosen. Up to as many
-are solved directly, more by conjugate gradients, whose memory grows with the cases, not with their
-square."""
+are solved by their inner products; more by sums over them, or by conjugate gradients, neither of
+which holds more than some cases at once."""
+_SUMMED_FEATURES = 8_192
+"""The most features whose products are summed up, in 8 bytes for each two: with more, conjugate
+gradients take fewer steps and less memory."""
 _ITERATIONS = 300
 """The most steps of conjugate gradients."""
-_TOLERANCE = 1e-3
+_TOLERANCE = 1e-4
 """Residual, relative to the targets, at which they end."""
 
 
@@ -85,34 +91,99 @@ class Ridge(Head):
         Probabilities are targets between -1 and +1; the temperature is fitted to the cases whose
         label is known.
         """
-        features, labels, optional = lesson.features.cpu(), lesson.labels, lesson.optional
-        targets, counted = _targets(lesson), as_tensor(lesson.train_weights)
+        features, some = lesson.features.cpu(), self.deciding(lesson)
+        if len(some) == len(features):
+            self._solve(lesson, features, some)
+        elif features.shape[1] <= _SUMMED_FEATURES:
+            self.fit_sums(lesson, _summed(lesson, features), features[some])
+        else:
+            self._iterate(lesson, features, some)
+
+    def _solve(self, lesson: Lesson, features: Tensor, some: Tensor) -> None:
+        """Learn from few cases, by their inner products."""
+        self._standardise(lesson, features)
+        solved = self._decide(lesson, features, some)
+        sums = self._combine(features, solved.dual.to(torch.float32))
+        self.weights_ = self._feature_weights(lesson)[:, None] * sums
+        self._judge(lesson, some, solved)
+
+    def fit_sums(self, lesson: Lesson, sums: RidgeSums, sample: Tensor) -> Self:
+        """Learn from sums over all cases, wherever these have been added up.
+
+        Parameters
+        ----------
+        lesson
+            What else is known of the cases; its features are not looked at, but for their number.
+        sums
+            Of all cases, their `targets` and weights.
+        sample
+            (n, R) the features of the cases that `deciding` names.
+        """
+        self.mean_, self.unit_ = sums.standardiser()
+        self.bias_ = sums.target_mean
+        some = self.deciding(lesson)
+        solved = self._decide(lesson, sample, some)
+        weights = self._feature_weights(lesson)
+        self.weights_ = sums.solve(self.penalty_, weights).to(torch.float32)
+        self._judge(lesson, some, solved)
+        return self
+
+    def _iterate(self, lesson: Lesson, features: Tensor, some: Tensor) -> None:
+        """Learn from many cases with many features, without a table of the features' products."""
+        self._standardise(lesson, features)
+        sample = features[some]
+        solved = self._decide(lesson, sample, some)
+        roots = self._feature_weights(lesson).sqrt()
+        counted = as_tensor(lesson.train_weights)
+        problem = Rows(features, self.mean_, roots / self.unit_, counted)
+        shortcut = Shortcut.of(problem.scaled(sample), solved, problem.weight)
+        found = conjugate_gradients(
+            lambda many: problem.image(many) + self.penalty_ * many,
+            problem.sums_with(targets(lesson) - self.bias_),
+            shortcut,
+            tolerance=_TOLERANCE,
+            steps=_ITERATIONS,
+        )
+        self.weights_ = roots[:, None] * found.to(torch.float32)
+        self._judge(lesson, some, solved)
+
+    def _standardise(self, lesson: Lesson, features: Tensor) -> None:
+        """Learn means and scales from all cases."""
+        counted = as_tensor(lesson.train_weights)
         self.mean_, self.unit_ = standardiser(features, counted)
-        self.bias_ = mean_of(targets, counted)
-        order = self._order(lesson)
-        some = order[:_EXACT_CASES].sort().values
-        gram, extra = self._products(features, some, optional)
-        asked = _Asked.of(lesson, targets, some)
+        self.bias_ = mean_of(targets(lesson), counted)
+
+    def deciding(self, lesson: Lesson) -> Tensor:
+        """(n,) the cases by which penalty, temperature and weight are chosen, in order: all, or
+        some that are drawn at random."""
+        return self._order(lesson)[:_EXACT_CASES].sort().values
+
+    def _decide(self, lesson: Lesson, sample: Tensor, some: Tensor) -> Solved:
+        """Choose weight and penalty by some cases (n,) with features (n, R)."""
+        asked = Asked.of(lesson, targets(lesson), some)
+        gram, extra = self._products(sample, lesson.optional)
         if extra is not None:
-            few = torch.isin(some, order[:_CHOICE_CASES])
-            own = _Asked.of(lesson, targets, some[few])
+            few = torch.isin(some, self._order(lesson)[:_CHOICE_CASES])
+            own = Asked.of(lesson, targets(lesson), some[few])
             weighed = gram[few][:, few], extra[few][:, few]
             self.optional_weight_ = self._weigh(*weighed, own)
             gram.add_(extra, alpha=self.optional_weight_)
-        solved = _Solved(gram, asked, self._penalties())
+        solved = Solved(gram, asked, self._penalties())
         self.penalty_ = solved.penalty
-        weights = torch.ones(features.shape[1])
-        if extra is not None:
-            weights[optional] = self.optional_weight_
-        dual = solved.dual
-        if len(some) < len(labels):
-            dual = self._iterate(features, targets - self.bias_, weights, counted)
-        self.weights_ = weights[:, None] * self._combine(features, dual.to(torch.float32))
-        self._judge(lesson, some.numpy(), (targets[some] - solved.residuals).numpy())
+        return solved
 
-    def _judge(self, lesson: Lesson, some: Labels, scores: npt.NDArray[np.float64]) -> None:
+    def _feature_weights(self, lesson: Lesson) -> Tensor:
+        """(R,) what each feature counts in inner products."""
+        weights = torch.ones(lesson.features.shape[1])
+        if lesson.optional is not None and lesson.optional.any():
+            weights[lesson.optional] = self.optional_weight_
+        return weights
+
+    def _judge(self, lesson: Lesson, deciding: Tensor, solved: Solved) -> None:
         """Temperature and validation figures, by the scores (n, C) that some cases (n,) have where
         they are left out."""
+        some = deciding.numpy()
+        scores = (targets(lesson)[deciding] - solved.residuals).numpy()
         own, groups = lesson.labels[some], lesson.groups
         judged = seen_elsewhere(own, None if groups is None else groups[some])
         unjudged = np.setdiff1d(own[own >= 0], own[judged])
@@ -152,78 +223,37 @@ class Ridge(Head):
     def _penalties(self) -> list[float]:
         return [float(one) for one in np.logspace(self.low, self.high, self.steps)]
 
-    def _standardised(
-        self, features: Tensor, rows: Tensor | slice = slice(None)
-    ) -> Iterator[tuple[slice, Tensor]]:
+    def _standardised(self, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Features (B, R), standardised, some columns (B, r) at a time: never all of them twice."""
         for start in range(0, features.shape[1], _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            yield part, (features[rows, part].cpu() - self.mean_[part]) / self.unit_[part]
+            yield part, (features[:, part].cpu() - self.mean_[part]) / self.unit_[part]
 
     def _combine(self, features: Tensor, dual: Tensor) -> Tensor:
         """Sums (R, C) of the cases' features, weighted by (B, C)."""
         return torch.cat([part.T @ dual for _, part in self._standardised(features)])
 
-    def _products(
-        self, features: Tensor, some: Tensor, optional: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Inner products (n, n) of some cases: by the features, and by the optional ones alone."""
+    def _products(self, features: Tensor, optional: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Inner products (n, n) of cases (n, R): by all but the optional features, and by these."""
         chosen = torch.zeros(features.shape[1], dtype=torch.bool) if optional is None else optional
         kinds = [~chosen, chosen] if chosen.any() else [~chosen]
-        sums = [torch.zeros(len(some), len(some), dtype=torch.float64) for _ in kinds]
-        rows = slice(None) if len(some) == len(features) else some
-        for part, columns in self._standardised(features, rows):
+        sums = [torch.zeros(len(features), len(features), dtype=torch.float64) for _ in kinds]
+        for part, columns in self._standardised(features):
             for number, kind in enumerate(kinds):
                 if kind[part].any():
                     own = columns if kind[part].all() else columns[:, kind[part]]
                     sums[number] += own @ own.T
         return sums[0], sums[1] if len(sums) > 1 else None
 
-    def _weigh(self, base: Tensor, extra: Tensor, asked: _Asked) -> float:
+    def _weigh(self, base: Tensor, extra: Tensor, asked: Asked) -> float:
         """The weight of the optional features with the least leave-one-out error."""
         if len(self.weights) == 1:
             return self.weights[0]
         errors = {
-            weight: _Solved(base + weight * extra, asked, self._penalties()).error
+            weight: Solved(base + weight * extra, asked, self._penalties()).error
             for weight in self.weights
         }
         return min(errors, key=lambda weight: errors[weight])
-
-    def _iterate(
-        self, features: Tensor, centred: Tensor, weights: Tensor, counted: Tensor | None
-    ) -> Tensor:
-        """The dual solution (B, C) of all cases by conjugate gradients (Hestenes, Stiefel 1952).
-
-        `weights` (R,) are those of the features, `counted` (B,) those of the cases.
-        """
-        roots = None if counted is None else counted.sqrt()[:, None]
-        if roots is not None:
-            centred = roots * centred
-        solution, residual = torch.zeros_like(centred), centred.clone()
-        direction, size = residual.clone(), residual.square().sum(dim=0)
-        enough = _TOLERANCE**2 * size
-        for step in range(_ITERATIONS):
-            progress.report("solving", step, _ITERATIONS)
-            if bool((size <= enough).all()):
-                break
-            image = self.penalty_ * direction
-            thin = (direction if roots is None else roots * direction).to(torch.float32)
-            for columns, part in self._standardised(features):
-                along = part @ (weights[columns, None] * (part.T @ thin))
-                image += along if roots is None else roots * along
-            rate = size / (direction * image).sum(dim=0).clamp(min=1e-30)
-            solution += rate * direction
-            residual -= rate * image
-            last, size = size, residual.square().sum(dim=0)
-            direction = residual + size / last.clamp(min=1e-30) * direction
-        else:
-            left = float((size / enough).max().sqrt()) * _TOLERANCE
-            notice(
-                f"ridge: after {_ITERATIONS} steps a share of {left:.1%} of the targets is still "
-                "unsolved; the result may be less accurate than it could be"
-            )
-        progress.report("solving", _ITERATIONS, _ITERATIONS)
-        return solution if roots is None else roots * solution
 
     def _calibrate(
         self, scores: npt.NDArray[np.float64], labels: Labels, counted: Weights | None
@@ -255,11 +285,16 @@ class Ridge(Head):
 
     def _scores(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C), near +1 for a case's class and -1 for others."""
-        scores = self.bias_ + sum(
+        scores = [self._scores_of(features[rows]) for rows in row_blocks(features)]
+        return np.asarray(torch.cat([self.bias_.new_empty(0, len(self.bias_)), *scores]).numpy())
+
+    def _scores_of(self, features: Tensor) -> Tensor:
+        """The same of cases that are few."""
+        scores: Tensor = self.bias_ + sum(
             (part @ self.weights_[columns]).to(torch.float64)
             for columns, part in self._standardised(features)
         )
-        return np.asarray(scores.numpy())
+        return scores
 
     def linear(self) -> Linear:
         """Its weights, divided by the temperature."""
@@ -278,7 +313,7 @@ class Ridge(Head):
         return self.validation_kind_
 
 
-def _targets(lesson: Lesson) -> Tensor:
+def targets(lesson: Lesson) -> Tensor:
     """(B, C), +1 for a case's class and -1 for others, or between them by its probabilities."""
     chances = lesson.chances
     if chances is None:
@@ -286,107 +321,14 @@ def _targets(lesson: Lesson) -> Tensor:
     return 2 * torch.from_numpy(np.asarray(chances, dtype=np.float64)) - 1
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked of n cases: their targets, which go together, and how often each counts."""
-
-    targets: Tensor
-    """(n, C)"""
-    groups: Labels | None
-    """(n,) rows that are left out together; None: each alone."""
-    counted: Tensor | None
-    """(n,) how often a case counts; None: once."""
-
-    @classmethod
-    def of(cls, lesson: Lesson, targets: Tensor, some: Tensor) -> _Asked:
-        """What a lesson asks of some of its cases."""
-        groups = None if lesson.groups is None else lesson.groups[some.numpy()]
-        counted = as_tensor(lesson.train_weights)
-        return cls(targets[some], groups, None if counted is None else counted[some])
-
-
-class _Solved:
-    """The dual solution of one problem, at the penalty with the least leave-one-out error.
-
-    A case that counts w times is a row, about the weighted mean, that is multiplied by the root of
-    w: its sums of squares are those of w equal rows.
-    """
-
-    def __init__(self, gram: Tensor, asked: _Asked, penalties: list[float]) -> None:
-        counted = asked.counted
-        # Some of the cases have another mean than all, about which features are standardised.
-        gram, centred = _centred(gram, counted), asked.targets - mean_of(asked.targets, counted)
-        if counted is not None:
-            roots = counted.sqrt()[:, None]
-            gram, centred = roots * gram * roots.T, roots * centred
-        values, vectors = torch.linalg.eigh(gram)
-        values, rotated = values.clamp(min=0), vectors.T @ centred
-        residuals = [
-            _leave_one_out(values, vectors, rotated, penalty, counted)
-            if asked.groups is None
-            else _leave_group_out(values, vectors, rotated, penalty, asked.groups, counted=counted)
-            for penalty in penalties
-        ]
-        errors = [float(one.square().mean()) for one in residuals]
-        best = int(np.argmin(errors))
-        self.error, self.penalty, self.residuals = errors[best], penalties[best], residuals[best]
-        self.dual = vectors @ (rotated / (values + self.penalty)[:, None])
-        if counted is not None:
-            self.residuals, self.dual = self.residuals / roots, roots * self.dual
-
-
-def _leave_one_out(
-    values: Tensor,
-    vectors: Tensor,
-    rotated: Tensor,
-    penalty: float,
-    counted: Tensor | None = None,
-) -> Tensor:
-    """Residuals (n, C) of each row under the model that never saw it."""
-    shrunk = values / (values + penalty)
-    fitted = vectors @ (shrunk[:, None] * rotated)
-    # The intercept takes its share of every case's own leverage.
-    share = 1 / len(vectors) if counted is None else counted / counted.sum()
-    leverage = (vectors.square() @ shrunk) + share
-    residual = vectors @ rotated - fitted
-    return residual / (1 - leverage).clamp(min=1e-9)[:, None]
-
-
-def _leave_group_out(
-    values: Tensor,
-    vectors: Tensor,
-    rotated: Tensor,
-    penalty: float,
-    groups: Labels,
-    *,
-    counted: Tensor | None = None,
-) -> Tensor:
-    """Residuals (n, C) of each row under the model that never saw a row of its group (n,)."""
-    shrunk = values / (values + penalty)
-    residual = vectors @ rotated - vectors @ (shrunk[:, None] * rotated)
-    out = torch.empty_like(residual)
-    for group in np.unique(groups):
-        rows = torch.from_numpy(np.flatnonzero(groups == group))
-        own = vectors[rows]
-        share: float | Tensor = 1 / len(vectors)
-        if counted is not None:
-            roots = (counted[rows] / counted.sum()).sqrt()
-            share = torch.outer(roots, roots)
-        leverage = (own * shrunk) @ own.T + share
-        rest = torch.eye(len(rows), dtype=own.dtype) - leverage
-        # At a small penalty twins determine each other, and nearly nothing is left of them.
-        rest += 1e-9 * torch.eye(len(rows), dtype=own.dtype)
-        out[rows] = torch.linalg.solve(rest, residual[rows])
-    return out
-
-
-def _centred(gram: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Inner products of the same cases about their own mean."""
-    if counted is None:
-        return gram - gram.mean(dim=0) - gram.mean(dim=1, keepdim=True) + gram.mean()
-    share = counted / counted.sum()
-    mean = gram @ share
-    return gram - mean - mean[:, None] + share @ mean
+def _summed(lesson: Lesson, features: Tensor) -> RidgeSums:
+    """The sums over all cases."""
+    aims, counted = targets(lesson), as_tensor(lesson.train_weights)
+    sums = RidgeSums(features.shape[1], aims.shape[1])
+    for rows in row_blocks(features):
+        sums.add(features[rows], aims[rows], None if counted is None else counted[rows])
+        progress.report("adding up", min(rows.stop, len(features)), len(features))
+    return sums
 
 
 def _coldest(count: float) -> float:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.scratch import row_blocks
+
 __all__ = [
     "Weights",
     "as_tensor",
@@ -16,7 +18,11 @@ __all__ = [
     "relative",
     "spread_of",
     "standardiser",
+    "unit_of",
 ]
+
+_WHOLE_BYTES = 1 << 28
+"""Features of more than this, 256 MiB, are gone through in blocks of cases."""
 
 Weights = npt.NDArray[np.float64]
 """(B,) how much each case counts; a case that is written twice counts 2."""
@@ -47,12 +53,34 @@ def mean_of(values: Tensor, weights: Tensor | None = None) -> Tensor:
 
 def standardiser(features: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (R,) of features (B, R); 1 where a feature never changes."""
+    if features.nbytes > _WHOLE_BYTES:
+        return _by_blocks(features, weights)
     mean = mean_of(features, weights)
     if weights is None:
         spread = features.std(dim=0, correction=0)
     else:
         spread = mean_of((features - mean).square(), weights).sqrt()
-    return mean, spread.where(spread > 1e-6 * (1 + mean.abs()), spread.new_ones(()))
+    return mean, unit_of(mean, spread)
+
+
+def _by_blocks(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same, with no second table of the features' size."""
+    counted = torch.ones(len(features), dtype=torch.float64) if weights is None else weights.cpu()
+    share = counted / counted.sum()
+    mean = features.new_zeros(features.shape[1], dtype=torch.float64)
+    for rows in row_blocks(features):
+        mean += share[rows].to(mean.device) @ features[rows].to(torch.float64)
+    square = torch.zeros_like(mean)
+    for rows in row_blocks(features):
+        square += share[rows].to(mean.device) @ (features[rows] - mean).square()
+    unit = unit_of(mean, square.sqrt())
+    return mean.to(features.dtype), unit.to(features.dtype)
+
+
+def unit_of(mean: Tensor, spread: Tensor) -> Tensor:
+    """What features (R,) of this mean and standard deviation are divided by: 1 where they never
+    change."""
+    return spread.where(spread > 1e-6 * (1 + mean.abs()), spread.new_ones(()))
 
 
 def spread_of(scores: Tensor, weights: Tensor | None = None) -> Tensor:
