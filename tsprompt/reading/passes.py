@@ -16,7 +16,7 @@ from tsprompt import progress
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
 from tsprompt.data import Cases, IntArray
-from tsprompt.reading.distinct import Distinct
+from tsprompt.reading.distinct import Distinct, hash_rows
 
 if TYPE_CHECKING:
     from tsprompt.reading.reader import Reader, Reading
@@ -96,25 +96,36 @@ class Pass:
         """(B, R) of all cases, once their rows have been read."""
         return self.gather(self.kept)
 
+    def hashes(self, tokens: Tensor) -> IntArray:
+        """Of the rows that these tokens (b, S, W[, D]) are read in."""
+        return hash_rows(self.reader.rows(tokens)[0])
+
     def work(
-        self, index: IntArray, tokens: Tensor, keep: Callable[[Said], Any] | None = None
+        self,
+        index: IntArray,
+        tokens: Tensor,
+        keep: Callable[[Said], Any] | None = None,
+        hashes: IntArray | None = None,
     ) -> Work:
         """The rows among these cases that are new to this pass; `keep`: as `Work` has it."""
         reader = self.reader
         rows, place = reader.rows(tokens)
+        hashes = self.hashes(tokens) if hashes is None else hashes
         beside = nothing_beside(rows)
         if self.series:
             beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
         at = place if reader.strategy.by_step else place * 0
+        at = np.column_stack([at, beside])
         first = len(self.distinct)
-        numbers, new = self.distinct.add(rows, np.column_stack([at, beside]))
+        numbers, new = self.distinct.add(rows, at, hashes)
         self.numbers.append((index, numbers))
         if len(new) < len(rows):
             rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
-            beside = beside[new]
+            beside, at, hashes = beside[new], at[new], hashes[new]
         slots = reader.slots(self.vectors, rows.shape[1], place)
         positions = reader.positions(rows, slots, self.context, beside)
-        return Work(self, rows, place, beside, positions, first, keep or self.pool, len(index))
+        keep = keep or self.pool
+        return Work(self, rows, place, beside, at, hashes, positions, first, keep, len(index))
 
     def pool(self, said: Said) -> Tensor:
         """Of a row: its features (r, R); of a step read alone: its mask vectors (r, N', D)."""
@@ -151,6 +162,11 @@ class Work:
     """(r,) the steps that they stand at."""
     beside: IntArray
     """(r, K) what the context has chosen for them."""
+    at: IntArray
+    """(r, 1 + K) what tells equal rows apart: the step, if the prompt is another for each, and what
+    is beside them."""
+    hashes: IntArray
+    """(r,) of the rows alone."""
     positions: IntArray
     """(r,) L."""
     first: int
@@ -170,11 +186,6 @@ class Work:
     def length(self) -> int:
         """The longest L."""
         return int(self.positions.max(initial=1))
-
-    @property
-    def keys(self) -> list[bytes]:
-        """(r,) what tells its rows from others in the same frame."""
-        return self.owner.distinct.keys[self.first : self.first + len(self.rows)]
 
     def laid_out(self, part: Any) -> tuple[Template, Tensor]:
         """The template of some of the rows, and what stands in it (r', L, D)."""

@@ -9,7 +9,6 @@ deep fill batches together. What a row gives does not depend on those beside it.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
 from tsprompt.data import IntArray
+from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.passes import Pass, Said, Work
 
 __all__ = ["read_passes", "read_works"]
@@ -39,7 +39,8 @@ def read_passes(passes: Sequence[Pass]) -> Iterator[Pass]:
         held = 0
         for alike in _classed(some, _tokens_of):
             for index, tokens in alike[0].chunks():
-                works += [one.work(index, tokens) for one in alike]
+                hashes = alike[0].hashes(tokens)
+                works += [one.work(index, tokens, hashes=hashes) for one in alike]
                 held += tokens.nbytes
                 if held > _HELD_BYTES:
                     read_works(works)
@@ -126,29 +127,36 @@ def _deepest(backbone: Backbone, others: set[Backbone]) -> Backbone:
 
 def _asked(works: list[Work]) -> list[_Asked]:
     """What is to be run for works on one model: the same inputs once."""
-    times = Counter(key for one in works for key in one.keys)
+    seen_twice = _repeated([one.hashes for one in works])
 
     def frame(work: Work) -> Any:
-        mixes = work.owner.context.lays_out_all and any(times[key] > 1 for key in work.keys)
+        mixes = work.owner.context.lays_out_all and np.isin(work.hashes, seen_twice).any()
         return work.frame if mixes else id(work)
 
     return [asked for same in _classed(works, frame) for asked in _shared(same)]
+
+
+def _repeated(hashes: list[IntArray]) -> IntArray:
+    """Those that occur more than once."""
+    distinct, times = np.unique(np.concatenate(hashes), return_counts=True)
+    return distinct[times > 1]
 
 
 def _shared(works: list[Work]) -> list[_Asked]:
     """Rows of works in the same frame, sorted by who wants them."""
     if len(works) == 1:
         return [_Asked([(works[0], np.arange(len(works[0].rows)))])]
-    wanted: dict[bytes, list[tuple[int, int]]] = {}
-    for number, work in enumerate(works):
-        for position, key in enumerate(work.keys):
-            wanted.setdefault(key, []).append((number, position))
-    made = []
-    for same in _classed(wanted.values(), lambda places: tuple(number for number, _ in places)):
-        table = np.array([[position for _, position in places] for places in same], dtype=np.intp)
-        takers = [works[number] for number, _ in same[0]]
-        made.append(_Asked(list(zip(takers, table.T, strict=True))))
-    return made
+    known = Distinct(held=None)
+    numbers = [known.add(one.rows, one.at, one.hashes).numbers for one in works]
+    # Where each distinct row stands in each work; -1: nowhere.
+    table = np.full((len(works), len(known)), -1, dtype=np.intp)
+    for own, each in zip(table, numbers, strict=True):
+        own[each] = np.arange(len(each))
+    wanted, first, kind = np.unique(table >= 0, axis=1, return_index=True, return_inverse=True)
+    return [
+        _Asked([(works[i], table[i, kind.ravel() == one]) for i in np.flatnonzero(wanted[:, one])])
+        for one in np.argsort(first)
+    ]
 
 
 def _runner(asked: _Asked, able: list[Backbone]) -> Backbone:
