@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,25 +11,18 @@ import typer
 
 from tsprompt.base.spec import split_specs
 from tsprompt_cli.own_data import Parting
+from tsprompt_cli.places import BackendName, backend_of, shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tsprompt.base.backends import Backend
     from tsprompt.benchmark import Plan
-    from tsprompt.benchmark.backends import Backend
     from tsprompt.data import FileSet
 
 __all__ = ["Running", "Wanted", "read_plans"]
 
 _WHAT, _HOW = "What is run", "How it is run"
-
-
-class BackendName(StrEnum):
-    """Where cells are run."""
-
-    LOCAL = "local"
-    RAY = "ray"
-    DASK = "dask"
 
 
 @dataclass(frozen=True)
@@ -171,10 +162,7 @@ class Running:
 
     def shares(self) -> tuple[int, int]:
         """Runs at a time, and the threads of each."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        cores = cores or 1
-        jobs = self.jobs or max(1, cores // (self.threads or 1))
-        return jobs, self.threads or max(1, cores // jobs)
+        return shares(self.jobs, self.threads)
 
     def place(self) -> Backend:
         """Where runs take place.
@@ -184,16 +172,8 @@ class Running:
         ConfigError
             An option has no meaning there.
         """
-        from tsprompt.benchmark import backends
-        from tsprompt.errors import ConfigError
-
         jobs, threads = self.shares()
-        if self.backend is BackendName.LOCAL:
-            if self.address or self.gpus:
-                raise ConfigError("--address and --gpus need --backend ray or --backend dask")
-            return backends.Local(jobs)
-        kind = backends.Ray if self.backend is BackendName.RAY else backends.Dask
-        return kind(self.address, jobs, threads, self.gpus)
+        return backend_of(self.backend, self.address, jobs=jobs, threads=threads, gpus=self.gpus)
 
 
 def read_plans(

@@ -18,6 +18,12 @@ from tsprompt_datasets.locate import DatasetEntry, list_datasets
 from tsprompt_datasets.own_data.file_sets import file_set, file_set_of
 from tsprompt_datasets.own_data.in_memory import read_held
 from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
+from tsprompt_datasets.own_data.parquet_blocks import (
+    CaseBlock,
+    CaseBlocks,
+    blocks_of,
+    read_block,
+)
 from tsprompt_datasets.own_data.read import (
     OwnData,
     is_path,
@@ -30,6 +36,8 @@ from tsprompt_datasets.readers import SeriesFile
 from tsprompt_datasets.resample import resample_dataset
 
 __all__ = [
+    "CaseBlock",
+    "CaseBlocks",
     "DatasetEntry",
     "DatasetInfo",
     "OwnData",
@@ -37,6 +45,7 @@ __all__ = [
     "SeriesFile",
     "SplitOptions",
     "archive_names",
+    "blocks_of",
     "cache_folder",
     "dataset_info",
     "describe_dataset",
@@ -53,6 +62,7 @@ __all__ = [
     "load_dataset",
     "load_file",
     "read",
+    "read_block",
     "read_cases",
     "read_held",
     "read_own",

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tsprompt.base.backends import Backend, Dask, Local, Ray
 from tsprompt.benchmark import (
     Cell,
     Job,
@@ -37,7 +38,6 @@ from tsprompt.benchmark import (
     run_benchmark,
     states,
 )
-from tsprompt.benchmark.backends import Backend, Dask, Local, Ray
 from tsprompt.benchmark.fork_client import stop, worker
 from tsprompt.errors import ConfigError, TspromptNotice
 
@@ -187,7 +187,7 @@ RUNNER = """
     import sys
     from pathlib import Path
     from tsprompt.benchmark import Job, Machine, Plan, baseline, run_benchmark
-    from tsprompt.benchmark.backends import Local
+    from tsprompt.base.backends import Local
 
     if __name__ == "__main__":
         results, log, count, seconds = sys.argv[1:]

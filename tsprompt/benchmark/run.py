@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tsprompt.benchmark.backends import Backend, Local
+from tsprompt.base.backends import Backend, Local
 from tsprompt.benchmark.fork_client import Ended, stop, worker
 from tsprompt.benchmark.in_child import task_of
 from tsprompt.benchmark.measure import Machine, cell_name, failed

@@ -17,8 +17,8 @@ from tsprompt_cli.tracking import Tracker, tracker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tsprompt.base.backends import Backend
     from tsprompt.benchmark import Cell, Job, Record
-    from tsprompt.benchmark.backends import Backend
 
 __all__ = ["app"]
 

@@ -15,10 +15,12 @@ from tsprompt_cli.display.predictions import (
     chosen_form,
     print_predictions,
 )
+from tsprompt_cli.many_cases import ManyCases, predict_many
 from tsprompt_cli.new_cases import NewCases, as_known, new_cases
 from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
+from tsprompt_cli.places import Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +51,8 @@ def predict(
     machine: Machine,
     reading: Reading,
     asked: Coverage,
+    many: ManyCases,
+    workers: Workers,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -76,11 +80,24 @@ def predict(
     The columns of a file are read as those that the model was fitted on. If it has labels, the
     accuracy is said too. With --coverage each case also gets the set of classes that may be the
     true one.
+
+    Parquet files of more cases than fit in memory are predicted a block at a time with --out, here
+    or on a cluster.
     """
     from tsprompt.base.files import check_file, check_not_input
     from tsprompt.base.tensor_folder import read_header
     from tsprompt.model.saving import MODEL
 
+    many.check(
+        workers,
+        output=output,
+        format=form,
+        coverage=asked.coverage,
+        calibrate_on=asked.calibrate_on,
+    )
+    if many.out is not None:
+        predict_many(model, source, many, workers, machine=machine, reading=reading, digest=digest)
+        return
     form = chosen_form(form, output)
     asked.check()
     if output is not None:
@@ -121,15 +138,16 @@ def predictions(fitted: Fitted, cases: Cases) -> tuple[npt.NDArray[Any], npt.NDA
 
 def _rows(cases: NewCases, labels: Any, chances: Any, classes: Any) -> dict[str, Any]:
     """Name -> column."""
+    from tsprompt.blocks.predict import prediction_columns
+
     columns: dict[str, Any] = {"case": range(1, len(labels) + 1)}
     if cases.cases.ids is not None:
         columns["id"] = list(cases.cases.ids)
-    columns["label"] = labels
+    said: dict[str, Any] = prediction_columns(chances, classes)
+    columns["label"] = said.pop("label")
     if cases.labels is not None:
         columns["true label"] = cases.labels
-    for i, label in enumerate(classes.tolist()):
-        columns[f"p({label})"] = chances[:, i]
-    return columns
+    return columns | said
 
 
 def _scores(cases: NewCases, labels: Any, classes: Any) -> dict[str, float]:

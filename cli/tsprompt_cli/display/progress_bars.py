@@ -31,6 +31,10 @@ class Work:
         self.name = visible(name)
         self.bars.reset(self.piece, description=f"  {self.name}", total=None)
 
+    def skip(self, pieces: int) -> None:
+        """So many pieces were done before."""
+        self.bars.advance(self.whole, pieces)
+
     def stage(self, stage: str, done: float, total: float) -> None:
         """The library has come so far with a stage of the piece."""
         self.bars.update(

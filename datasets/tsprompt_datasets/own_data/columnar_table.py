@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["COLUMNAR", "ColumnarTable"]
+__all__ = ["COLUMNAR", "ColumnarPart", "ColumnarTable", "kind_of_type"]
 
 _SAMPLE = 200
 COLUMNAR = (".parquet", ".pq", ".feather", ".arrow")
@@ -44,7 +44,7 @@ class ColumnarTable:
         if len(set(self.names)) < len(self.names):
             raise self.place.error("two columns have the same name; give each one of its own")
         self.columns = [
-            Column(name, _kind(schema.field(name).type), _texts(sample.column(name)))
+            Column(name, kind_of_type(schema.field(name).type), _texts(sample.column(name)))
             for name in self.names
         ]
 
@@ -97,14 +97,10 @@ class ColumnarTable:
             A column of numbers holds something else.
         """
         import pyarrow as pa
-        from pyarrow import feather, parquet
 
         wanted = list(dict.fromkeys([*texts, *numbers, *others]))
         with self._reading():
-            if self._parquet:
-                table = parquet.read_table(self._source, columns=wanted, partitioning=None)
-            else:
-                table = feather.read_table(self._source, columns=wanted, memory_map=True)
+            table = self._read(wanted)
             table.validate(full=True)  # a damaged file's text may be none, its lists anywhere
         kinds = {column.name: column.kind for column in self.columns}
         wrong = [name for name in numbers if kinds[name] not in ("number", "list", "empty")]
@@ -124,6 +120,14 @@ class ColumnarTable:
             table = table.set_column(at, name, table.column(name).dictionary_encode())
         return table
 
+    def _read(self, wanted: list[str]) -> pa.Table:
+        """These columns of all rows."""
+        from pyarrow import feather, parquet
+
+        if self._parquet:
+            return parquet.read_table(self._source, columns=wanted, partitioning=None)
+        return feather.read_table(self._source, columns=wanted, memory_map=True)
+
     def _cast(self, table: pa.Table, name: str, kind: Any) -> pa.Table:
         import pyarrow as pa
 
@@ -142,7 +146,47 @@ class ColumnarTable:
             ) from None
 
 
-def _kind(kind: Any) -> Kind:
+class ColumnarPart(ColumnarTable):
+    """Some rows of a Parquet file, of which no others are held in memory."""
+
+    def __init__(self, file: DataFile, rows: range) -> None:
+        """Read the columns' names, types and the file's first rows.
+
+        Raises
+        ------
+        DatasetError
+            As `ColumnarTable`.
+        """
+        self.rows = rows
+        super().__init__(file)
+        self.place = Place(file.name, lambda row: f"row {rows.start + row + 1}")
+
+    def _read(self, wanted: list[str]) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self._source) as opened:
+            fields = [opened.schema_arrow.field(name) for name in wanted]
+            batches = [one.select(wanted) for one in _rows_of(opened, self.rows, wanted)]
+            return pa.Table.from_batches(batches, pa.schema(fields))
+
+
+def _rows_of(opened: Any, rows: range, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    """The batches of an open Parquet file, cut down to these rows."""
+    sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
+    starts = list(itertools.accumulate(sizes, initial=0))
+    groups = [i for i in range(len(sizes)) if starts[i] < rows.stop and rows.start < starts[i + 1]]
+    at = starts[groups[0]] if groups else 0
+    for batch in opened.iter_batches(row_groups=groups, columns=wanted):
+        first, last = max(rows.start - at, 0), min(rows.stop - at, batch.num_rows)
+        if first < last:
+            yield batch.slice(first, last - first)
+        at += batch.num_rows
+        if at >= rows.stop:
+            return
+
+
+def kind_of_type(kind: Any) -> Kind:
     """What a column of this type can be."""
     import pyarrow as pa
 
@@ -161,7 +205,7 @@ def _kind(kind: Any) -> Kind:
 def _texts(column: Any) -> tuple[str, ...]:
     import pyarrow as pa
 
-    if _kind(column.type) == "list":
+    if kind_of_type(column.type) == "list":
         return ()
     return tuple("" if one is None else str(one) for one in _plain(column, pa).to_pylist())
 
