@@ -34,6 +34,9 @@ from tsprompt.combinations import combinations
 from tsprompt.contexts import contexts
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.heads import heads
+from tsprompt.model.description import described, short_spec
+from tsprompt.model.header import read_whole
+from tsprompt.model.layout import describe
 from tsprompt.prompts import PromptModel, prompts
 from tsprompt.readouts import readouts
 from tsprompt.recipes import RECIPES
@@ -198,6 +201,10 @@ def test_fits_predicts_repeats_and_is_saved(
     loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
     assert np.array_equal(loaded.predict_proba(X_test), chances)
     assert loaded.parts_.specs() == fitted.parts_.specs()
+    header = read_whole(tmp_path / "model")
+    # By their texts: NaN is another NaN once it was read.
+    told = repr(described(tmp_path / "model", header))
+    assert told == repr(describe(loaded.fitted_, header["recipe"]))
 
     backbone = fitted.reader_.backbone
     shared = load_backbone(
@@ -292,6 +299,7 @@ def test_a_part_is_built_again_from_its_spec(kind: str, name: str) -> None:
         assert registry.build(part) == part
         assert registry.build(part) is not part
         assert registry.create(name, part.options()) == part
+        assert short_spec(KINDS[kind], part.spec(full=True)) == part.spec()
     assert registry.build(name).spec() == name
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsprompt.base.kinds import KINDS, Kind
+from tsprompt.base.part_texts import read_part, read_parts
 from tsprompt.base.plugins import find_plugins, plugins
 from tsprompt.base.spec import type_value
-from tsprompt_cli.part_texts import read_parts
 
 __all__ = [
     "Explained",
@@ -62,14 +62,7 @@ def explain_kind(kind: Kind) -> list[Explained]:
     """All parts of a kind; ours are imported only where other packages bring some too."""
     own = None if find_plugins() else read_parts(kind)
     if own is not None:
-        return [
-            _told(
-                name,
-                one.doc,
-                {key: (one.defaults[key], one.about.get(key, "")) for key in one.defaults},
-            )
-            for name, one in own.items()
-        ]
+        return [_told(name, one.doc, one.listed) for name, one in own.items()]
     return [_explain(part, name) for part, name in _named(kind)]
 
 
@@ -132,9 +125,10 @@ def explain_backbones() -> list[Explained]:
     ]
 
 
-def first_line(part: Any) -> str:
+def first_line(kind: Kind, name: str) -> str:
     """What a part is: the first sentence of its docstring."""
-    return _first_line(inspect.getdoc(part) or "")
+    own = read_part(kind, name)
+    return _first_line(own.doc if own else inspect.getdoc(kind.registry()[name]) or "")
 
 
 def _first_line(doc: str) -> str:

@@ -340,7 +340,7 @@ def folder_of(model: str) -> Path:
 
     if not on_hub(model):
         return Path(model).expanduser()
-    from tsprompt.model.saving import MODEL
+    from tsprompt.model.header import MODEL
 
     return located(model, MODEL)
 

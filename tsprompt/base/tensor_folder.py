@@ -32,6 +32,7 @@ __all__ = [
     "check_digest",
     "check_target",
     "digest_of",
+    "read_bytes",
     "read_folder",
     "read_header",
     "write_folder",
@@ -308,6 +309,22 @@ def read_folder(path: Path, form: FolderFormat) -> tuple[dict[str, Any], dict[st
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    header, weights = read_bytes(path, form)
+    try:
+        return header, dict(load(weights))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path / form.tensors} can't be read: {error}") from None
+
+
+def read_bytes(path: Path, form: FolderFormat) -> tuple[dict[str, Any], bytes]:
+    """A folder's header, and the file of the tensors that belong to it as it is: their hash is what
+    the header says.
+
+    Raises
+    ------
+    ModelFileError
+        There is none, it is damaged, or of another format.
+    """
     file = path / form.tensors
     header = read_header(path, form)
     for _ in range(_ATTEMPTS):
@@ -320,10 +337,7 @@ def read_folder(path: Path, form: FolderFormat) -> tuple[dict[str, Any], dict[st
             raise ModelFileError(
                 f"{file} is truncated or damaged; copy it again or {form.command} again"
             )
-    try:
-        return header, dict(load(weights or b""))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{file} can't be read: {error}") from None
+    return header, weights or b""
 
 
 def _weights(file: Path, sha256: Any) -> bytes | None:

@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 import torch
 
 from tsprompt.backbones.template import Prompt, Template
 from tsprompt.data import Cases
+from tsprompt.model.description import Description, Layout, Slot
 from tsprompt.model.fitted import Fitted
 from tsprompt.reading.reader import Reading
 
 __all__ = ["Layout", "Slot", "describe", "layout", "slots", "width_of"]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One position of a template."""
-
-    kind: str
-    """`cls`, `prompt`, `data`, `mask` or `sep`; `context` for its words; `answer`, where the answer
-    is read elsewhere than at the mask, and `frame`, a mask at which it is not."""
-    text: str
-    """The word of a prompt token (`~word`: the nearest one to a vector; `v3`: vector 3, where there
-    are no words); `x7`: step 7."""
-    tokens: int = 1
-    """Positions that it takes."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The sizes of a fitted model, for the longest series of train."""
-
-    scope: str
-    """`series`: the model reads all steps at once; `step`: each alone."""
-    latent: int | None
-    """Numbers that the strategy compresses a case to, if it does."""
-    steps: int
-    """S."""
-    patch: int
-    """Timesteps of a step."""
-    width: int
-    """W, the tokens of a step."""
-    prompt_tokens: int
-    """P, all prompt slots of one reading."""
-    layer_tokens: int
-    """P', prompt tokens that each layer hears besides its own."""
-    positions: int
-    """L, what the language model reads at once."""
-    readings: int
-    """Prompts whose features are concatenated."""
-    layers_read: tuple[int, ...]
-    """Layers that the readout reads; 0 is what enters the first."""
-    layers: int
-    """N, of the whole language model."""
-    hidden_size: int
-    """D."""
-    features: int
-    """R, over all readings."""
-    classes: int
-    """C."""
 
 
 def layout(fitted: Fitted) -> Layout:
@@ -93,22 +43,21 @@ def slots(fitted: Fitted, reading: Reading) -> list[Slot]:
     return _merge([Slot(kind, text) for kind, text in _pairs(fitted, reading)])
 
 
-def describe(fitted: Fitted, recipe: str) -> dict[str, Any]:
-    """All of it, for JSON: settings, sizes, classes, templates, scores, costs."""
-    return {
-        "recipe": recipe,
-        "settings": fitted.design.specs(),
-        "classes": [str(one) for one in fitted.classes],
-        "n_features": fitted.n_features,
-        "seed": fitted.seed,
-        "layout": asdict(layout(fitted)),
-        "templates": [
-            [asdict(slot) for slot in slots(fitted, reading)] for reading in fitted.readings
-        ],
-        "scores": fitted.scores,
-        "costs": fitted.costs,
-        "report": fitted.report,
-    }
+def describe(fitted: Fitted, recipe: str) -> Description:
+    """All of it: settings, sizes, classes, templates, scores, costs."""
+    return Description(
+        recipe=recipe,
+        settings=fitted.design.specs(),
+        classes=[str(one) for one in fitted.classes],
+        n_features=fitted.n_features,
+        seed=fitted.seed,
+        layout=layout(fitted),
+        templates=[slots(fitted, reading) for reading in fitted.readings],
+        validation=fitted.design.validation_kind(),
+        scores=fitted.scores,
+        costs=fitted.costs,
+        report=fitted.report,
+    )
 
 
 def _prepared(fitted: Fitted) -> Cases:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -28,35 +27,39 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.load import nothing_fetched, pick_device, pick_dtype
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.hub import located
-from tsprompt.base.kinds import SETTINGS
 from tsprompt.base.packing import pack, unpack
 from tsprompt.base.state import check_state
-from tsprompt.base.tensor_folder import FolderFormat, check_digest, digest_of, write_folder
+from tsprompt.base.tensor_folder import check_digest, digest_of, write_folder
 from tsprompt.base.version import __version__
 from tsprompt.contexts import contexts
-from tsprompt.data import Cases, Expected, label_array, labels_from_json, labels_to_json
+from tsprompt.data import Cases, labels_to_json
 from tsprompt.errors import InputError, ModelFileError, TspromptNotice
 from tsprompt.model.calibration import Calibration
-from tsprompt.model.card import CARD, model_card
+from tsprompt.model.card import model_card
+from tsprompt.model.description import to_header
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.fitted import Fitted
-from tsprompt.model.layout import width_of
+from tsprompt.model.header import (
+    FORMAT,
+    MODEL,
+    ModelHeader,
+    check_header,
+    check_plugins,
+    check_settings,
+    classes_of,
+    expected_of,
+    refusing_damage,
+)
+from tsprompt.model.layout import describe, width_of
 from tsprompt.model.open_backbone import identity_of, reopen_backbone
-from tsprompt.model.schema import ModelHeader, check_part, read, refusing_damage
+from tsprompt.model.schema import check_part, read
 from tsprompt.reading.reader import Reading
 from tsprompt.tokenizers import tokenizers
 
 __all__ = ["FORMAT", "MODEL", "Saved", "load", "save"]
 
-FORMAT = 4
-"""Raised when a reader of the old format could not read the new one."""
-
-_LONGEST_LABEL = 1 << 20
-"""Bytes that a label may take in an array, where each takes as much as the longest."""
 _TRIED = 64
 """Timesteps of the case that a model is tried out with, at the most."""
-
-MODEL = FolderFormat("model.json", "model.safetensors", FORMAT, "fit", undigested=(3,), card=CARD)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ def _check_kept(fitted: Fitted, header: dict[str, Any], tensors: dict[str, Tenso
         It can't.
     """
     try:
-        state = unpack(json.loads(json.dumps(header))["state"], "", dict(tensors))
+        said = json.loads(json.dumps(header))
+        check_header({**said, "tensors_sha256": "0" * 64}, ModelHeader)
+        state = unpack(said["state"], "", dict(tensors))
         known = fitted.n_features, len(fitted.classes)
         _check_state(fitted.design, fitted.reader.backbone, *known, state)
     except (TypeError, ValueError) as error:
@@ -133,6 +138,7 @@ def _describe(
         "scores": fitted.scores,
         "costs": fitted.costs,
         "report": fitted.report,
+        "shown": to_header(describe(fitted, choices["recipe"])),
         "state": pack(_state(fitted), "", tensors),
     }
 
@@ -226,27 +232,14 @@ def load(
         "axes": header.get("axes", "BTF"),
     }
     with refusing_damage(path, MODEL):
-        _check_plugins(path, header.get("plugins", []))
+        check_plugins(path, header.get("plugins", []))
         fitted = _rebuild(header, state, machine)
         _try_out(fitted)
     return Saved(fitted, choices, digest_of(header))
 
 
-def _check_plugins(path: Path, needed: list[dict[str, str]]) -> None:
-    """See that the parts are there that other packages brought to a saved model."""
-    for one in needed:
-        kind = SETTINGS[one["setting"]]
-        if one["part"] not in kind.registry():
-            raise ModelFileError(
-                f"{path} needs the {kind.name} {one['part']!r} of the package {one['package']} "
-                f"{one['version']}, which is not installed here, or has no such part; install it: "
-                f"pip install {one['package']}=={one['version']}"
-            )
-
-
 def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, Any]) -> Fitted:
-    if unknown := header["settings"].keys() - {one.name for one in dataclasses.fields(Design)}:
-        raise ValueError(f"settings: {min(unknown)} is unknown")
+    check_settings(header["settings"])
     parts = Design.build(header["settings"])
     with nothing_fetched():
         backbone = reopen_backbone(
@@ -256,7 +249,7 @@ def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, A
             device=machine["device"],
             dtype=machine["dtype"],
         )
-    classes, expected = _classes(header), _expected(header)
+    classes, expected = classes_of(header), expected_of(header)
     _check_state(parts, backbone, expected.n_features, len(classes), state)
     backbone.restore(state.get("backbone", {}))
     for name in ("preprocessing", "strategy", "tuner"):
@@ -272,7 +265,7 @@ def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, A
         reader=make_reader(parts, backbone, machine["batch_tokens"]),
         readings=readings,
         classes=classes,
-        expected=_expected(header),
+        expected=expected,
         seed=header["seed"],
         scores=header["scores"],
         costs=header["costs"],
@@ -280,31 +273,6 @@ def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, A
         task_vector=state.get("task_vector"),
         calibration=Calibration.restored(state["calibration"]) if "calibration" in state else None,
     )
-
-
-def _expected(header: dict[str, Any]) -> Expected:
-    """What series must look like; models of earlier releases kept the number of features alone."""
-    kept = header.get("expected", {"n_features": header["n_features"]})
-    names = {name: kept.get(name) and tuple(kept[name]) for name in ("features", "times")}
-    expected = Expected(**{**kept, **names})
-    if expected.n_features != header["n_features"]:
-        raise ValueError("expected: n_features is another than the model's")
-    if expected.features and len(expected.features) != expected.n_features:
-        raise ValueError("expected: there is not one name for each feature")
-    return expected
-
-
-def _classes(header: dict[str, Any]) -> npt.NDArray[Any]:
-    """The labels, if they are spelled as their type says."""
-    values, dtype = header["classes"], header["classes_dtype"]
-    if dtype not in ("date", "datetime") and np.dtype(dtype).itemsize > _LONGEST_LABEL:
-        raise ValueError(f"classes_dtype: {dtype} takes too much memory")
-    classes = label_array(labels_from_json(values, dtype), argument="classes")
-    if repr(labels_to_json(classes)) != repr((values, dtype)):
-        raise ValueError("classes: they are not of their type")
-    if len(np.unique(classes)) != len(values):
-        raise ValueError("classes: some are there twice")
-    return classes
 
 
 def _check_state(

@@ -11,7 +11,9 @@ from tsprompt_cli.output import Format, chosen, grid, show_json
 from tsprompt_cli.output import show as print_all
 
 if TYPE_CHECKING:
-    from tsprompt.model.fitted import Fitted
+    from pathlib import Path
+
+    from tsprompt.model.description import Description
 
 __all__ = ["show"]
 
@@ -21,96 +23,131 @@ def show(
     full: Annotated[
         bool, typer.Option("--full", help="Every slot of every prompt, nothing abbreviated.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Load it with its language model as predict does, and let it predict a case; "
+            "without this only its files are looked at.",
+        ),
+    ] = False,
     form: Form = None,
 ) -> None:
-    """Show a saved model: its template with the prompt's words, its sizes, its scores."""
-    from tsprompt.base.tensor_folder import digest_of, read_header
-    from tsprompt.model.layout import describe
-    from tsprompt.model.saving import MODEL
+    """Show a saved model: its template with the prompt's words, its sizes, its scores.
+
+    Its files are seen to be whole by their digest.
+    """
+    from tsprompt.base.tensor_folder import digest_of
+    from tsprompt.model.header import read_whole
 
     folder = folder_of(model)
-    fitted = Machine().read(folder)
-    header = read_header(folder, MODEL)
-    details, digest = header.get("details", {}), digest_of(header)
+    header = read_whole(folder)
+    about, checked = _described(folder, header, check)
+    details, digest = header["details"], digest_of(header)
     size = sum(file.stat().st_size for file in folder.iterdir())
     if chosen(form, None) is not Format.TABLE:
-        about = describe(fitted, header["recipe"])
-        show_json({**about, "details": details, "bytes": size, "digest": digest})
+        show_json({**about.as_dict(), "details": details, "bytes": size, "digest": digest})
         return
     print_all(
-        _settings(fitted, header["recipe"]),
+        _settings(about),
         "",
-        grid([*_sizes(fitted, details, size), ("digest", digest)]),
+        grid([*_sizes(about, details, size), ("digest", digest), ("checked", checked)]),
         "",
-        grid(_templates(fitted, full)),
+        grid(_templates(about, full)),
         "",
-        grid(_scores(fitted, details)),
+        grid(_scores(about, details)),
     )
 
 
-def _settings(fitted: Fitted, recipe: str) -> Any:
+def _described(folder: Path, header: dict[str, Any], check: bool) -> tuple[Description, str]:
+    """What a model is, and what of it was checked. Models of earlier releases don't say it: it is
+    worked out from their parts, which must be loaded."""
+    from tsprompt.model.description import described
+
+    about = None if check else described(folder, header)
+    if about is not None:
+        return about, "both files are whole; --check also loads the language model"
+    from tsprompt.model.layout import describe
+
+    fitted = Machine().read(folder)
+    return describe(
+        fitted, header["recipe"]
+    ), "both files are whole, the language model is that of the fit, and it predicts"
+
+
+def _settings(about: Description) -> Any:
+    from tsprompt.base.kinds import SETTINGS
+    from tsprompt.base.spec import name_in
     from tsprompt.recipes import RECIPES
     from tsprompt_cli.catalogue import first_line
 
-    parts = fitted.design
-    rows = [("recipe", recipe, RECIPES[recipe].about)]
-    for name, spec in parts.specs().items():
+    recipe = RECIPES.get(about.recipe)
+    rows = [("recipe", about.recipe, recipe.about if recipe else "")]
+    for name, spec in about.settings.items():
         if spec is None:
             continue
-        part = getattr(parts, name)
-        about = first_line(type(part)) if hasattr(part, "spec") else ""
-        rows.append((name.replace("_", "-"), str(spec), about))
+        said = first_line(SETTINGS[name], name_in(spec)) if name in SETTINGS else ""
+        rows.append((name.replace("_", "-"), str(spec), said))
     return grid(rows)
 
 
-def _sizes(fitted: Fitted, details: dict[str, Any], size: int) -> list[Any]:
-    from tsprompt.model.layout import layout
+def _sizes(about: Description, details: dict[str, Any], size: int) -> list[Any]:
     from tsprompt_cli.display.summaries import layout_line, reading_line
 
-    sizes, costs = layout(fitted), fitted.costs
-    labels = ", ".join(str(label) for label in fitted.classes)
+    sizes, costs = about.layout, about.costs
+    timesteps = details.get("timesteps")
     trained, total = costs["trainable_parameters"], costs["total_parameters"]
     return [
-        ("layout", layout_line(sizes, details.get("timesteps"))),
+        ("layout", layout_line(sizes, timesteps if type(timesteps) is int else None)),
         ("reading", reading_line(sizes)),
-        ("input", _input(fitted, details)),
-        ("classes", f"{sizes.classes}: {labels}"),
+        ("input", _input(about, details)),
+        ("classes", f"{sizes.classes}: {', '.join(about.classes)}"),
         ("parameters", f"{trained:,} trained of {total:,}"),
         ("files", f"{size / 1e6:.1f} MB"),
     ]
 
 
-def _input(fitted: Fitted, details: dict[str, Any]) -> str:
+def _input(about: Description, details: dict[str, Any]) -> str:
     """How many features, and what they are called if that is known."""
     from tsprompt_cli.display.summaries import plural
     from tsprompt_cli.new_cases import Remembered
 
-    said, names = plural(fitted.n_features, "feature"), Remembered(details).features
-    return f"{said}: {', '.join(names)}" if len(names) == fitted.n_features else said
+    said, names = plural(about.n_features, "feature"), Remembered(details).features
+    return f"{said}: {', '.join(names)}" if len(names) == about.n_features else said
 
 
-def _templates(fitted: Fitted, full: bool) -> list[Any]:
-    from tsprompt.model.layout import slots
+def _templates(about: Description, full: bool) -> list[Any]:
     from tsprompt_cli.display.template import legend, template_text
 
-    templates = [slots(fitted, reading) for reading in fitted.readings]
-    rows: list[tuple[str, Any]] = [("template", legend(templates[0]))]
-    for number, template in enumerate(templates, start=1):
+    rows: list[tuple[str, Any]] = [("template", legend(about.templates[0]))]
+    for number, template in enumerate(about.templates, start=1):
         rows.append((f"prompt {number}", template_text(template, full=full)))
     return rows
 
 
-def _scores(fitted: Fitted, details: dict[str, Any]) -> list[Any]:
+def _scores(about: Description, details: dict[str, Any]) -> list[Any]:
     from tsprompt_cli.display.summaries import figures
 
-    scores = fitted.scores
-    validation = f"{scores['validation_accuracy']:.3f} ({fitted.design.validation_kind()})"
+    scores = about.scores
+    validation = f"{scores['validation_accuracy']:.3f} ({about.validation})"
     rows = [("train", f"{scores['train_accuracy']:.3f}"), ("validation", validation)]
-    test = details.get("test")
-    if test:
-        said = f"{test['accuracy']:.3f}, macro-F1 {test['macro_f1']:.3f}"
-        rows.append(("test", f"{said}, of {details['dataset']} ({test['cases']} cases)"))
+    if tested := _tested(details):
+        rows.append(("test", tested))
     seed = f", seed {details['seed']}" if "seed" in details else ""
-    rows.append(("fit", f"{fitted.costs['fit_seconds']:.1f} s{seed}"))
-    notes = [("note" if not i else "", one) for i, one in enumerate(details.get("notes", ()))]
-    return [*rows, *figures(fitted.report), *notes]
+    rows.append(("fit", f"{about.costs['fit_seconds']:.1f} s{seed}"))
+    said = details.get("notes")
+    notes = said if isinstance(said, list) else []
+    listed = [("note" if not i else "", str(one)) for i, one in enumerate(notes)]
+    return [*rows, *figures(about.report), *listed]
+
+
+def _tested(details: dict[str, Any]) -> str:
+    """How it did on test, if that was kept, and as `fit` keeps it."""
+    test = details.get("test")
+    if not isinstance(test, dict):
+        return ""
+    accuracy, f1 = test.get("accuracy"), test.get("macro_f1")
+    if not isinstance(accuracy, float) or not isinstance(f1, float):
+        return ""
+    cases, name = test.get("cases"), details.get("dataset")
+    return f"{accuracy:.3f}, macro-F1 {f1:.3f}, of {name} ({cases} cases)"

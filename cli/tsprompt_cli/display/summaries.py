@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsprompt.data import Dataset
-    from tsprompt.model.layout import Layout
+    from tsprompt.model.description import Layout
     from tsprompt_datasets import DatasetInfo
 
 __all__ = [

@@ -11,7 +11,7 @@ from tsprompt.base.names import for_terminal
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tsprompt.model.layout import Slot
+    from tsprompt.model.description import Slot
 
 __all__ = ["abbreviate", "legend", "template_text"]
 

@@ -1,5 +1,5 @@
 """What our own parts say of themselves, read from their sources: importing them brings torch in,
-which takes seconds, and a list of names, docstrings and defaults needs none of it."""
+which takes seconds, and names, docstrings and defaults need none of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from tsprompt.base.kinds import Kind
 from tsprompt.base.part_files import registered_in, sources_of
 
-__all__ = ["PartText", "read_parts"]
+__all__ = ["PartText", "read_part", "read_parts"]
 
 
 _OPEN = object()
@@ -27,9 +27,20 @@ class PartText:
 
     doc: str
     defaults: dict[str, Any]
-    """Option -> its default; those that it refuses are left out."""
+    """Option -> its default."""
     about: dict[str, str]
     """Option -> the text beneath it."""
+    refuses: tuple[str, ...]
+    """Options that have no meaning for it."""
+
+    @property
+    def listed(self) -> dict[str, tuple[Any, str]]:
+        """Option -> its default, and the text beneath it."""
+        return {
+            name: (value, self.about.get(name, ""))
+            for name, value in self.defaults.items()
+            if name not in self.refuses
+        }
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,17 @@ def read_parts(kind: Kind) -> dict[str, PartText] | None:
     return dict(sorted(found.items()))
 
 
+def read_part(kind: Kind, name: str) -> PartText | None:
+    """One of our own parts; None where there is none of that name, or it must be asked itself."""
+    try:
+        for module, text in sources_of(kind.package):
+            if name in registered_in(text or "", kind.plural):
+                return _read(_registered(module, kind.plural, name))
+    except (LookupError, ValueError):
+        pass
+    return None
+
+
 def _read(part: _Class) -> PartText:
     """The part, with what it has from the classes above it."""
     doc, defaults, about = "", {}, {}
@@ -72,8 +94,7 @@ def _read(part: _Class) -> PartText:
                     about.update(_text_below(name, below))
     if _OPEN in defaults.values():
         raise ValueError("an option without a default")
-    kept = {name: value for name, value in defaults.items() if name not in refuses}
-    return PartText(doc, kept, about)
+    return PartText(doc, defaults, about, refuses)
 
 
 def _text_below(name: str, line: ast.stmt) -> dict[str, str]:
