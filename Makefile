@@ -10,11 +10,11 @@ demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
 
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # An answer in a minute: all but the tests that take seconds each.
 test-fast: $(STAMP)
-	$(BIN)/pytest --numprocesses auto -m "not slow"
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow"
 
 # An environment for each extra, and the tests that need it: none of them may be skipped there.
 # tsai comes with torchvision, and that with a torch of its own.

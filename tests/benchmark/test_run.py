@@ -14,7 +14,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,25 +44,32 @@ from tsprompt.errors import ConfigError, TspromptNotice
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-KILLS = 20
 MACHINE = Machine(device="cpu", dtype="float32")
 clusters = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.extra(name)) for name in ("ray", "dask")]
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _fork_server() -> Iterator[None]:
+    """One that finds `bench_loader.py`, for all tests here: to start one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path[1:]]))
+        patch.setattr("tsprompt.benchmark.run.stop", lambda: None)
+        stop()
+        yield
+        stop()
+
+
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+def job(tmp_path: Path) -> Callable[..., Job]:
     """A job whose sets are those of `bench_loader.py`."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path[1:]]))
 
     def make(seconds: float = 0.0, **more: object) -> Job:
         options = {"log": str(tmp_path / "loads"), "seconds": seconds}
         return Job(tmp_path / "results", "bench_loader:load", options, MACHINE, **more)  # type: ignore[arg-type]
 
-    stop()
-    yield make
-    stop()
+    return make
 
 
 def cells(count: int, *sets: str) -> list[Cell]:
@@ -71,7 +78,8 @@ def cells(count: int, *sets: str) -> list[Cell]:
 
 
 def loads(job: Job) -> list[list[str]]:
-    text = Path(job.options["log"]).read_text()
+    log = Path(job.options["log"])
+    text = log.read_text() if log.exists() else ""
     return [line.split("|") for line in text.splitlines()]
 
 
@@ -95,8 +103,13 @@ def test_each_cell_leaves_a_record_and_predictions(job: Callable[..., Job]) -> N
     assert not list(asked.results.glob("running/*.log"))
 
 
-def test_what_is_done_is_not_run_again(job: Callable[..., Job]) -> None:
+def test_what_is_done_is_not_run_again(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsprompt.benchmark.run.stop", stop)
+    server = worker()
     first = list(run_benchmark(cells(2), job(), Local(2)))
+    assert not server.alive
     again = list(run_benchmark([*cells(3), *cells(2)], job(), Local(2)))
     assert again[: len(first)] != []
     assert len(again) == 6
@@ -224,17 +237,26 @@ def check_each_once(asked: Job, count: int) -> None:
 def test_killed_at_random_moments_it_loses_nothing_and_repeats_nothing(
     job: Callable[..., Job], tmp_path: Path
 ) -> None:
-    asked, count = job(seconds=0.3), 60
+    """Within a second of its start, of the first run it begins, and of the first it finishes."""
+    asked, count = job(seconds=0.1), 15
     moments = random.Random(0)
+    records = asked.results / "records"
     kept = 0
-    for _ in range(KILLS):
+    for reached in ("start", "load", "record", "record", "record"):
+        begun = len(loads(asked))
         runner = start(asked, tmp_path / "runner.py", count)
-        time.sleep(moments.uniform(0.5, 6.0))
+        while (reached == "load" and len(loads(asked)) == begun) or (
+            reached == "record" and len(list(records.glob("*.json"))) == kept
+        ):
+            assert runner.poll() is None
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 1))
         os.kill(runner.pid, signal.SIGKILL)
         runner.communicate()
-        done = len(list((asked.results / "records").glob("*.json")))
+        done = len(list(records.glob("*.json")))
         assert done >= kept
         kept = done
+    assert 3 <= kept < 2 * count
     last = start(asked, tmp_path / "runner.py", count)
     out, _ = last.communicate()
     assert (last.returncode, out.strip()) == (0, str(2 * count))

@@ -8,6 +8,7 @@ import pkgutil
 import resource
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from tsprompt.data import FileSet
 from tsprompt.errors import TspromptError, TspromptNotice
 
 __all__ = ["perform", "task_of", "warm"]
+
+_EVERY_RUN = (
+    "pandas",
+    "scipy.linalg",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "sklearn.pipeline",
+    "tsprompt.benchmark.tsml",
+)
+"""Imported inside functions elsewhere, which would take each child over a second after the fork."""
 
 
 def task_of(cell: Cell, machine: Machine, loader: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +50,10 @@ def task_of(cell: Cell, machine: Machine, loader: str, options: dict[str, Any]) 
 
 
 def warm(task: dict[str, Any]) -> None:
-    """Load a cell's language model, for all children to come; on a CPU only."""
+    """Import what every run needs, and load a cell's language model, for all children to come;
+    the latter on a CPU only."""
+    for module in _EVERY_RUN:
+        import_module(module)
     cell, machine = _parse(task)
     if cell.method.kind == "baseline":
         from tsprompt.baselines import baselines
