@@ -66,9 +66,10 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         A bundled name, a Hugging Face hub name or a local folder, or `random:`, `shuffled:` or
         `none:` and a name for the twins that an ablation needs.
     prompt_from
-        Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), one or
-        several, also as a text joined by `+`: training starts from the prompt whose task is nearest
-        to this one, see `tsprompt.model.warm_start`.
+        Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), or names on
+        the Hugging Face hub (`hf://USER/NAME`), one or several, also as a text joined by `+`:
+        training starts from the prompt whose task is nearest to this one, see
+        `tsprompt.model.warm_start`.
     class_weight
         How much a case of each class counts in training: `balanced`, so that all classes count
         alike however few cases they have, or a dict of weights by label, 1 where it names none;

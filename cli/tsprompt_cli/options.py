@@ -200,8 +200,9 @@ class Choices:
         list[str] | None,
         typer.Option(
             metavar="FOLDER",
-            help="Start from a trained prompt: a folder that fit or pretrain wrote. Give it "
-            "several times, and the prompt of the nearest task is taken.",
+            help="Start from a trained prompt: a folder that fit or pretrain wrote, or "
+            "hf://USER/NAME on the Hugging Face hub. Give it several times, and the prompt of the "
+            "nearest task is taken.",
             show_default=False,
             rich_help_panel=_MODEL,
         ),

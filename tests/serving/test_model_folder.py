@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tsprompt import ConfigError, PromptClassifier, Socket
+from tsprompt import ConfigError, ModelFileError, PromptClassifier, Socket
+from tsprompt.base.tensor_folder import read_header
+from tsprompt.model.saving import MODEL
 from tsprompt.serving.model_folder import Change, ModelFolder
+from tsprompt.serving.named_models import NamedModel, named_models
 
 pytestmark = pytest.mark.extra("serve")
 
@@ -19,9 +23,10 @@ pytestmark = pytest.mark.extra("serve")
 class Watched:
     """A folder that is looked at when a test says so."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path | None, named: Sequence[NamedModel] = ()) -> None:
         self.socket, self.busy = Socket(device="cpu"), set[str]()
-        self.folder = ModelFolder(place, self.socket, busy=self.busy.__contains__)
+        asked = self.busy.__contains__
+        self.folder = ModelFolder(place, self.socket, named=named, busy=asked)
         self.told: list[Change] = []
         self.folder.tell = self.told.append
         self.look()
@@ -151,3 +156,80 @@ def test_what_is_closed_to_us_is_left_out(place: Path) -> None:
         assert Watched(place).names == ["one"]
     finally:
         (place / "two").chmod(0o700)
+
+
+def test_models_that_were_named_are_served_beside_those_of_the_folder(
+    place: Path, hub: Any, tmp_path: Path
+) -> None:
+    elsewhere = Path(shutil.copytree(place / "one", tmp_path / "elsewhere"))
+    commit = hub.put("anna/waves", elsewhere)
+    named = named_models([f"hf://anna/waves@{commit}", "b/c=hf://anna/waves", str(elsewhere)])
+    hub.forbid()
+    assert Watched(place, named).names == ["anna/waves", "b/c", "elsewhere", "one", "two/waves"]
+    alone = Watched(None, named)
+    assert alone.names == ["anna/waves", "b/c", "elsewhere"]
+    shutil.rmtree(elsewhere)
+    assert alone.look() == [("failed", "elsewhere")]
+    assert "elsewhere" in alone.names
+    (problem,) = alone.folder.problems
+    assert str(tmp_path) not in problem.message
+
+
+def test_a_named_model_of_another_digest_is_not_served(place: Path, tmp_path: Path) -> None:
+    one, other = place / "one", place / "two" / "waves"
+    digest = read_header(one, MODEL)["digest"]
+    with pytest.raises(ModelFileError, match="was asked for"):
+        named_models([f"x={other}"], [f"x={digest}"])
+    moving = Path(shutil.copytree(one, tmp_path / "moving"))
+    watched = Watched(None, named_models([f"x={moving}"], [f"x={digest}"]))
+    for file in MODEL.files:
+        shutil.copy(other / file, moving / file)
+    assert watched.look() == [("failed", "x")]
+    offer = watched.folder.offer("x")
+    assert offer is not None
+    assert offer.about.digest == digest
+
+
+def test_names_that_can_not_be_served_are_refused(place: Path) -> None:
+    one = place / "one"
+    with pytest.raises(ConfigError, match="two models are called 'one'"):
+        named_models([str(one), f"one={one}"])
+    for text in (f"a//b={one}", f"../x={one}", f"={one}"):
+        with pytest.raises(ConfigError, match="no name to ask for"):
+            named_models([text])
+    with pytest.raises(ConfigError, match="no model that was named; did you mean one"):
+        named_models([str(one)], ["ones=" + "0" * 64])
+    with pytest.raises(ConfigError, match="none is named"):
+        named_models([], ["0" * 64])
+    with pytest.raises(ModelFileError, match="holds no model"):
+        named_models(["x=nowhere"])
+
+
+def test_one_name_twice_is_told_and_the_named_one_served(place: Path) -> None:
+    watched = Watched(place, named_models([f"one={place / 'two' / 'waves'}"]))
+    offer = watched.folder.offer("one")
+    assert offer is not None
+    assert offer.expected.n_features == 2
+    watched.look()
+    assert [one.name for one in watched.folder.problems] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to serve"),
+        (["--model", "hf://anna/gone"], "HF_HUB_OFFLINE"),
+        (["--model", "hf://gone"], "no name of a model on the hub"),
+    ],
+)
+def test_the_command_says_at_once_what_it_can_not_serve(
+    hub: Any, arguments: list[str], said: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from tsprompt_cli.main import app
+
+    hub.forbid()
+    done = CliRunner().invoke(app, ["serve", *arguments])
+    assert done.exit_code == 2, done.exception
+    assert said in " ".join(done.stderr.split())

@@ -69,7 +69,8 @@ def test_its_log_is_json_and_holds_nothing_of_what_was_sent(
     shutil.copytree(folder / "one", tmp_path / "one")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "model.json").write_text("{}")
-    with starting(tmp_path, "--device", "cpu", TSPROMPT_TOKEN=SECRET) as process:
+    options = ["--device", "cpu", "--model", f"named={folder / 'two' / 'waves'}"]
+    with starting(tmp_path, *options, TSPROMPT_TOKEN=SECRET) as process:
         address = where(process)
         known = {"authorization": f"Bearer {SECRET}"}
         with httpx2.Client(base_url=address, headers=known) as client:
@@ -77,6 +78,7 @@ def test_its_log_is_json_and_holds_nothing_of_what_was_sent(
             assert client.post("/models/one/predict", json=body).status_code == 200
             client.post("/models/one/predict?label=sickness", json={"cases": [["Mrs. Smith"]]})
             client.get("/models/private-name-in-a-path")
+            assert client.get("/models/named").json()["features"]["count"] == 2
             assert client.get("/readyz").json()["problems"][0]["name"] == "bad"
         assert httpx2.get(f"{address}/readyz").json()["problems"] == 1
         process.terminate()

@@ -7,11 +7,11 @@ and read from there as from any folder: JSON and safetensors, never a repository
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tsprompt.base.files import exists
 from tsprompt.base.names import visible
@@ -20,7 +20,7 @@ from tsprompt.errors import ConfigError, ModelFileError, Setting, TspromptError,
 if TYPE_CHECKING:
     from tsprompt.base.tensor_folder import FolderFormat
 
-__all__ = ["LOG_IN", "PREFIX", "HubName", "asking", "located", "on_hub"]
+__all__ = ["LOG_IN", "PREFIX", "HubName", "asking", "called", "located", "on_hub"]
 
 PREFIX = "hf://"
 LOG_IN = "log in with `hf auth login`, or set the environment variable HF_TOKEN"
@@ -78,17 +78,32 @@ class HubName:
         return f"{HfApi().endpoint}/{self.repo}"
 
 
-def on_hub(source: str | Path) -> bool:
+def on_hub(source: str | Path) -> TypeGuard[str]:
     """Whether this names a model on the hub, and no folder."""
     return isinstance(source, str) and source.startswith(PREFIX)
 
 
-def located(source: str | Path, form: FolderFormat, revision: str | None = None) -> Path:
+def called(source: str | Path) -> str:
+    """What a saved model is called where nobody says it: as its folder, or as `USER/NAME`.
+
+    Raises
+    ------
+    ConfigError
+        The name on the hub is none.
+    """
+    if on_hub(source):
+        return HubName.of(source).repo
+    return Path(source).expanduser().resolve().name
+
+
+def located(source: str | Path, *forms: FolderFormat, revision: str | None = None) -> Path:
     """The folder of a saved model: a path as it is; of a name on the hub where the cache keeps its
     files, downloaded if need be.
 
     Parameters
     ----------
+    forms
+        What it may hold: on the hub, the files of one of these.
     revision
         Of a model on the hub: a branch, a tag or a commit. A commit that the cache holds is taken
         without asking the hub.
@@ -100,8 +115,8 @@ def located(source: str | Path, form: FolderFormat, revision: str | None = None)
     ConfigError
         The name is none, or a revision is asked for of a folder.
     """
-    if isinstance(source, str) and on_hub(source):
-        return _fetched(HubName.of(source, revision), form)
+    if on_hub(source):
+        return _fetched(HubName.of(source, revision), forms)
     path = Path(source).expanduser()
     if path.parts[:1] == ("hf:",) and not exists(path):
         raise ConfigError(
@@ -115,18 +130,18 @@ def located(source: str | Path, form: FolderFormat, revision: str | None = None)
     return path
 
 
-def _fetched(name: HubName, form: FolderFormat) -> Path:
+def _fetched(name: HubName, forms: Sequence[FolderFormat]) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    if _COMMIT.fullmatch(name.revision or "") and (kept := _cached(name, form)) is not None:
+    if _COMMIT.fullmatch(name.revision or "") and (kept := _cached(name, forms)) is not None:
         return kept
     try:
         info = HfApi().model_info(name.repo, revision=name.revision, timeout=_PATIENCE)
     except Exception as error:  # no network, a refused connection, a proxy in between: many types
         if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
             raise _refused(name, "read", error) from None
-        kept = _cached(name, form)
+        kept = _cached(name, forms)
         if kept is None:
             raise ModelFileError(
                 f"{name} is not in Hugging Face's cache on this machine, and can't be downloaded: "
@@ -139,15 +154,29 @@ def _fetched(name: HubName, form: FolderFormat) -> Path:
             )
         return kept
     there = {one.rfilename for one in info.siblings or ()}
-    for file in (form.header, form.tensors):
-        if file not in there:
-            raise ModelFileError(f"{name} holds {form.none_there} of tsprompt ({file} is missing)")
+    if not any(form.files <= there for form in forms):
+        raise ModelFileError(f"{name} holds {_none_of(forms, there)}")
     with asking(name, "downloaded"):
-        wanted = list(form.written)
-        return Path(snapshot_download(name.repo, revision=name.revision, allow_patterns=wanted))
+        return Path(
+            snapshot_download(name.repo, revision=name.revision, allow_patterns=_wanted(forms))
+        )
 
 
-def _cached(name: HubName, form: FolderFormat) -> Path | None:
+def _wanted(forms: Sequence[FolderFormat]) -> list[str]:
+    return sorted({file for form in forms for file in form.written})
+
+
+def _none_of(forms: Sequence[FolderFormat], there: set[str]) -> str:
+    """What it does not hold, and the files that are missing."""
+    missing = [f"{form.none_there} of tsprompt ({_first_missing(form, there)})" for form in forms]
+    return ", and ".join(missing)
+
+
+def _first_missing(form: FolderFormat, there: set[str]) -> str:
+    return f"{next(one for one in (form.header, form.tensors) if one not in there)} is missing"
+
+
+def _cached(name: HubName, forms: Sequence[FolderFormat]) -> Path | None:
     """Where the cache keeps all files of a model, if it does; nothing is asked of the network."""
     from huggingface_hub import snapshot_download
 
@@ -155,13 +184,13 @@ def _cached(name: HubName, form: FolderFormat) -> Path | None:
         found = snapshot_download(
             name.repo,
             revision=name.revision,
-            allow_patterns=list(form.written),
+            allow_patterns=_wanted(forms),
             local_files_only=True,
         )
     except (OSError, ValueError):
         return None
-    whole = all((Path(found) / one).is_file() for one in (form.header, form.tensors))
-    return Path(found) if whole else None
+    there = {one.name for one in Path(found).iterdir() if one.is_file()}
+    return Path(found) if any(form.files <= there for form in forms) else None
 
 
 @contextmanager

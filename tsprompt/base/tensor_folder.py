@@ -62,6 +62,11 @@ class FolderFormat:
     """A text for people beside the two, if there is one. Nothing is read from it."""
 
     @property
+    def files(self) -> set[str]:
+        """The names of the two files."""
+        return {self.header, self.tensors}
+
+    @property
     def written(self) -> tuple[str, ...]:
         """The names of all files that are written."""
         return (self.header, self.tensors, *([self.card] if self.card else []))

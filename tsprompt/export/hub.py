@@ -12,7 +12,7 @@ from typing import Any
 from tsprompt.backbones.base import local_folder
 from tsprompt.backbones.catalogue import BUNDLED, split_name
 from tsprompt.base.files import exists
-from tsprompt.base.hub import LOG_IN, HubName, asking
+from tsprompt.base.hub import LOG_IN, HubName, asking, on_hub
 from tsprompt.base.names import visible
 from tsprompt.base.tensor_folder import digest_of
 from tsprompt.base.version import __version__
@@ -76,6 +76,8 @@ def push(
         The name is none, or what is there is public where it should be private, or the reverse.
     """
     target = HubName.of(name, revision)
+    if on_hub(path):
+        raise ConfigError(f"{visible(path)} is on the hub already; give a folder of yours")
     folder = Path(path).expanduser()
     header, _ = read(folder, MODEL, ModelHeader)
     _check_backbone(folder, header)

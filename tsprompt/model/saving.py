@@ -215,7 +215,7 @@ def load(
         The device or the dtype that was asked for is not available, or the name on the hub is none.
     """
     pick_dtype(dtype or "auto", pick_device(device))
-    path = located(path, MODEL, revision)
+    path = located(path, MODEL, revision=revision)
     header, state = read(path, MODEL, ModelHeader)
     if digest is not None:
         check_digest(path, header, digest)

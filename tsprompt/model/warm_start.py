@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt, Template
+from tsprompt.base.hub import located
 from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.base.spec import differing, name_in, split_texts
@@ -140,12 +141,14 @@ def _silence(backbone: Backbone, layer: int) -> Tensor:
 
 
 def read_sources(folders: str | None) -> list[Source]:
-    """All prompts in these folders, joined as `tsprompt.base.spec.join_texts` does.
+    """All prompts in these folders, joined as `tsprompt.base.spec.join_texts` does; a name on the
+    Hugging Face hub stands for a folder.
 
     Raises
     ------
     ModelFileError
-        A folder holds neither a saved model nor prompts, or they are damaged.
+        A folder holds neither a saved model nor prompts, or they are damaged; the hub does not give
+        one.
     ConfigError
         A model has no trained prompt, or one that its own language model was trained with.
     """
@@ -155,7 +158,7 @@ def read_sources(folders: str | None) -> list[Source]:
 
 def fingerprints(folders: str) -> list[str]:
     """SHA-256 of the tensors in each of these folders."""
-    paths = [Path(name).expanduser() for name in split_texts(folders)]
+    paths = [located(name, MODEL, PROMPTS) for name in split_texts(folders)]
     return [str(read_header(path, _form(path))["tensors_sha256"]) for path in paths]
 
 
@@ -164,7 +167,7 @@ def _form(path: Path) -> FolderFormat:
 
 
 def _read(name: str) -> list[Source]:
-    path = Path(name).expanduser()
+    path = located(name, MODEL, PROMPTS)
     form = _form(path)
     header, state = read(path, form, PromptsHeader if form is PROMPTS else ModelHeader)
     try:

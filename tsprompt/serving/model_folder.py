@@ -1,22 +1,26 @@
-"""The models below a folder, kept as they are there: new ones appear, replaced ones are swapped."""
+"""The models below a folder, kept as they are there: new ones appear, replaced ones are swapped.
+
+Beside them stand models that were named, which lie elsewhere and don't go.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tsprompt.base.names import visible
-from tsprompt.base.tensor_folder import digest_of, read_header
+from tsprompt.base.tensor_folder import check_digest, digest_of, read_header
 from tsprompt.data import Expected
 from tsprompt.errors import ConfigError, TspromptError
 from tsprompt.model.calibration import Calibration, why_none
 from tsprompt.model.saving import MODEL
 from tsprompt.serving.about import ModelAbout, Problem, about_model
+from tsprompt.serving.named_models import NamedModel
 from tsprompt.serving.refusals import as_query
 
 if TYPE_CHECKING:
@@ -83,15 +87,18 @@ class ModelFolder:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         models: Models,
         *,
+        named: Sequence[NamedModel] = (),
         busy: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Nothing is loaded before the first look.
 
         Parameters
         ----------
+        folder
+            None: the models that were named are all.
         busy
             Whether the model with this key is being asked: it is not forgotten before it was.
 
@@ -100,10 +107,11 @@ class ModelFolder:
         ConfigError
             There is no such folder.
         """
-        self.folder = folder.expanduser()
-        if not self.folder.is_dir():
+        self.folder = None if folder is None else folder.expanduser()
+        if self.folder is not None and not self.folder.is_dir():
             raise ConfigError(f"{folder} is no folder; give one that holds saved models")
         self._models, self._busy = models, busy
+        self._named = {one.name: one for one in named}
         self.tell: Callable[[Change], None] = lambda _: None
         """Hears of each change."""
         self._offers: dict[str, Offer] = {}
@@ -174,11 +182,12 @@ class ModelFolder:
         key = f"{name}#{next(self._number)}"
         try:
             header = read_header(place, MODEL)
+            self._check_meant(name, place, header)
             digest = digest_of(header)
             self._models.add(place, name=key, digest=digest)
             fitted = self._models.model(key).fitted_
         except TspromptError as error:
-            self._fail(name, str(error).replace(f"{self.folder}{os.sep}", ""))
+            self._fail(name, self._without_paths(str(error), name, place))
             return
         about = about_model(name, digest, header, calibrated=fitted.calibration is not None)
         before = self._offers.get(name)
@@ -188,6 +197,18 @@ class ModelFolder:
         if before is not None:
             self._leaving.append(before.key)
         self.tell(Change("added" if before is None else "replaced", name, digest))
+
+    def _check_meant(self, name: str, place: Path, header: dict[str, Any]) -> None:
+        """See that a model that was named is the one whose digest was given."""
+        named = self._named.get(name)
+        if named is not None and named.digest is not None:
+            check_digest(place, header, named.digest)
+
+    def _without_paths(self, text: str, name: str, place: Path) -> str:
+        """The same text for those who need not know where models lie."""
+        if name in self._named:
+            return text.replace(str(place), name)
+        return text.replace(f"{self.folder}{os.sep}", "")
 
     def _fail(self, name: str, text: str) -> None:
         if self._problems.get(name) != text:
@@ -211,20 +232,26 @@ class ModelFolder:
 
     def _found(self) -> dict[str, Path]:
         """Folders that hold a model, by the name that it is served under."""
-        found: dict[str, Path] = {}
+        found = {one.name: one.place for one in self._named.values()}
         twice: set[str] = set()
-        for place in _folders(self.folder, 0, set()):
-            parts = place.relative_to(self.folder).parts or (self.folder.resolve().name,)
-            name = "/".join(map(visible, parts))
+        for name, place in self._below():
             if name in found:
                 twice.add(name)
             found.setdefault(name, place)
         for name in self._twice - twice:
             self._problems.pop(name, None)
         for name in twice:
-            self._fail(name, "two folders have this name, as it is shown; rename one")
+            self._fail(name, "two models have this name, as it is shown; rename one")
         self._twice = twice
         return found
+
+    def _below(self) -> Iterator[tuple[str, Path]]:
+        """The models of the folder, and their names."""
+        if self.folder is None:
+            return
+        for place in _folders(self.folder, 0, set()):
+            parts = place.relative_to(self.folder).parts or (self.folder.resolve().name,)
+            yield "/".join(map(visible, parts)), place
 
 
 def _offer(key: str, about: ModelAbout, fitted: Fitted, details: dict[str, Any]) -> Offer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event, log_to
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import ModelFolder
+from tsprompt.serving.named_models import NamedModel
 from tsprompt.serving.notes import notes_apart
 from tsprompt.serving.service import Service
 from tsprompt.serving.socket import Socket
@@ -35,9 +36,15 @@ _BACKLOG = 1024
 
 
 def make_service(
-    folder: Path, models: Socket, limits: Limits, metrics: Metrics, read_table: TableReader
+    folder: Path | None,
+    models: Socket,
+    limits: Limits,
+    metrics: Metrics,
+    read_table: TableReader,
+    *,
+    named: Sequence[NamedModel] = (),
 ) -> Service:
-    """What answers about the models of a folder.
+    """What answers about the models of a folder, and about those that were named.
 
     Raises
     ------
@@ -45,14 +52,15 @@ def make_service(
         There is no such folder.
     """
     batcher = Batcher(models.predict_proba, limits, metrics)
-    held = ModelFolder(folder, models, busy=batcher.busy)
+    held = ModelFolder(folder, models, named=named, busy=batcher.busy)
     service = Service(held, batcher, limits, metrics, read_table)
     held.tell = service.tell
     return service
 
 
 def serve(
-    folder: Path,
+    folder: Path | None,
+    named: Sequence[NamedModel] = (),
     *,
     host: str,
     port: int,
@@ -62,10 +70,12 @@ def serve(
     token: str | None,
     listening: Callable[[str], None],
 ) -> None:
-    """Serve the models of a folder until a signal says to stop; what runs then is finished.
+    """Serve models until a signal says to stop; what runs then is finished.
 
     Parameters
     ----------
+    folder
+        Those below it are served and followed; None: those that were `named` alone.
     port
         0: one that is free.
     listening
@@ -78,12 +88,13 @@ def serve(
     """
     access = Access(host, token)
     metrics = Metrics()
-    service = make_service(folder, models, limits, metrics, read_table)
+    service = make_service(folder, models, limits, metrics, read_table, named=named)
     app = make_app(service, access, metrics)
     with _listener(host, port) as opened, notes_apart(), _signals_heard_once():
         log_to()
         address = _address(host, opened.getsockname()[1])
-        log_event("listening", address=address, folder=str(folder), token=token is not None)
+        where = {} if folder is None else {"folder": str(folder)}
+        log_event("listening", address=address, **where, token=token is not None)
         listening(address)
         _Server(_config(app, limits), service).run(sockets=[opened])
         log_event("stopped")

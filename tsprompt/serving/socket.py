@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsprompt.base.hub import called, located
 from tsprompt.base.part import count_of
 from tsprompt.classifier import PromptClassifier
 from tsprompt.data import as_cases
 from tsprompt.errors import ConfigError, InputError, near_names
-from tsprompt.model.saving import load
+from tsprompt.model.saving import MODEL, load
 from tsprompt.model.views import joined_features
 from tsprompt.reading.passes import Pass
 from tsprompt.serving.plugged import Plugged, own_bytes
@@ -72,15 +73,27 @@ class Socket:
         self._running = threading.Lock()
         """Held while the language model runs: it takes all cores anyway."""
 
-    def add(self, path: str | Path, *, name: str | None = None, digest: str | None = None) -> str:
-        """Plug in the saved model of a folder; gives the name that it is asked by.
+    def add(
+        self,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        revision: str | None = None,
+        digest: str | None = None,
+    ) -> str:
+        """Plug in a saved model; gives the name that it is asked by.
 
         A model of that name is replaced, in one step, once the new one has been read and checked.
 
         Parameters
         ----------
+        path
+            Its folder; or where it is on the Hugging Face hub, `hf://USER/NAME`. Of a branch there,
+            the commit of now is kept: add it again to follow the branch.
         name
-            None: the folder's.
+            None: the folder's, or `USER/NAME`.
+        revision
+            On the hub: a branch, a tag or a commit.
         digest
             What `tsprompt show` printed of the model that is meant; another one is refused, now and
             whenever the folder is read again.
@@ -88,14 +101,16 @@ class Socket:
         Raises
         ------
         ModelFileError
-            There is no model, it is damaged, or of another digest; what had the name stays.
+            There is no model, it is damaged, or of another digest, or the hub does not give it;
+            what had the name stays.
         BackboneError
             Its language model is not on this machine, or has other weights.
         ConfigError
-            The device or the dtype is not available.
+            The device or the dtype is not available, or the name on the hub is none.
         """
-        path = Path(path).expanduser()
-        name = path.resolve().name if name is None else name
+        if name is None:
+            name = called(path)
+        path = located(path, MODEL, revision=revision)
         with self._reading:
             plugged = self._read(path, digest)
             with self._tables:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ __all__ = ["push"]
 
 def push(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A folder that fit wrote.", show_default=False)
+        str, typer.Argument(metavar="MODEL", help="A folder that fit wrote.", show_default=False)
     ],
     name: Annotated[
         str,

@@ -20,14 +20,33 @@ _NEEDED = ("fastapi", "prometheus_client", "uvicorn")
 @flat
 def serve(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="FOLDER",
+            metavar="[FOLDER]",
             help="Every saved model in it, at any depth, is served under its path.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]MODEL",
+            help="A model besides, or alone: a folder that fit wrote, or hf://USER/NAME or "
+            "hf://USER/NAME@REVISION on the Hugging Face hub, as it is there now. Without a name "
+            "it is called as its folder, or USER/NAME. Give it several times.",
+            show_default=False,
+        ),
+    ] = None,
+    digest: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHA256",
+            help="Refuse any other model than the one with this digest, as `tsprompt show` prints "
+            "it, under a name that --model gave.",
+            show_default=False,
+        ),
+    ] = None,
     machine: Machine,
     host: Annotated[
         str,
@@ -82,18 +101,27 @@ def serve(
 ) -> None:
     """Serve saved models over HTTP, with a page at / to try them on.
 
-    Models that are put into the folder, replaced or removed while it runs are followed. It needs
-    the extra `serve`: pip install 'tsprompt[serve]'.
+    Models that are put into the folder, replaced or removed while it runs are followed; one on the
+    hub is fetched before the server starts, and never after. It needs the extra `serve`:
+    pip install 'tsprompt[serve]'.
     """
     _check_installed()
     import os
 
+    from tsprompt.errors import ConfigError, Setting
     from tsprompt.serving.access import TOKEN
     from tsprompt.serving.limits import Limits
+    from tsprompt.serving.named_models import named_models
     from tsprompt.serving.run import serve as run
     from tsprompt.serving.socket import Socket
     from tsprompt_cli.sent_tables import read_sent
 
+    if folder is None and not model:
+        raise ConfigError(
+            "there is nothing to serve; give a folder of models, or ",
+            Setting("model", "NAME=hf://USER/NAME"),
+        )
+    named = named_models(model or (), digest or ())
     limits = Limits(
         body_bytes=round(max_body_mb * 1e6),
         cases=max_cases,
@@ -110,10 +138,13 @@ def serve(
     )
 
     def listening(address: str) -> None:
-        say("Serving", f"{folder} at {address}; Ctrl-C stops it", "green")
+        what = [] if folder is None else [str(folder)]
+        what += [one.name for one in named]
+        say("Serving", f"{', '.join(what)} at {address}; Ctrl-C stops it", "green")
 
     run(
         folder,
+        named,
         host=host,
         port=port,
         models=models,
