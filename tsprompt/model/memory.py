@@ -24,6 +24,7 @@ import torch
 
 from tsprompt.errors import ConfigError, Piece, Setting
 from tsprompt.model.design import Design
+from tsprompt.reading.distinct import HELD_BYTES
 from tsprompt.reading.reader import KEPT_BYTES, Reader
 
 __all__ = ["Need", "Shape", "available", "check_fit", "check_predict", "need_of"]
@@ -78,6 +79,8 @@ class Need:
             tokens = self.cases * self.token_bytes
             # Those of the prompt before are let go when those of this one are complete.
             reading += tokens + (min(tokens, KEPT_BYTES) if self.readings > 1 else 0)
+        else:
+            reading += min(self.cases * self.token_bytes, HELD_BYTES)
         return prepared + joined + max(reading, self._head) + _WORK
 
     @property

@@ -22,7 +22,9 @@ __all__ = ["HELD_BYTES", "Distinct", "Numbered", "hash_rows"]
 HELD_BYTES = 1 << 27
 """Distinct rows of earlier batches that are held, to compare later ones with."""
 _PIECE = 1 << 25
-"""Bytes that are compared, or multiplied, at once."""
+"""Bytes that an accelerator multiplies or compares at once."""
+_CACHED = 1 << 19
+"""Bytes that a processor compares at once: few enough to stay in its cache."""
 _ODD = -0x61C8864680B583EB
 """A multiplier that spreads the bits of a number: 2**64 over the golden ratio (Knuth 1973)."""
 
@@ -156,8 +158,14 @@ def hash_rows(rows: Tensor) -> IntArray:
 def sums_by_pieces(words: Tensor) -> Tensor:
     """(n,) the same of words (n, K), where a device multiplies matrices of floats only."""
     factors = _factors(words.shape[1], words.device)
-    pieces = words.split(max(1, _PIECE // max(1, words.shape[1] * 8)))
-    return torch.cat([(piece * factors).sum(dim=1) for piece in pieces])
+    pieces = _pieces(words, len(words), _PIECE)
+    return torch.cat([(words[part] * factors).sum(dim=1) for part in pieces])
+
+
+def _pieces(words: Tensor, count: int, size: int) -> list[slice]:
+    """Parts of `count` rows as wide as words (n, K), of about `size` bytes each."""
+    step = max(1, size // max(1, words.shape[1] * 8))
+    return [slice(start, start + step) for start in range(0, max(1, count), step)]
 
 
 def _with(hashes: IntArray, own: _Held) -> IntArray:
@@ -186,8 +194,14 @@ def _equal(own: _Held, mine: IntArray, other: _Held, theirs: IntArray) -> np.nda
     sizes = [(one.words.shape[1], one.place.shape[1]) for one in (own, other)]
     if sizes[0] != sizes[1]:
         return np.zeros(len(mine), dtype=bool)
-    here = torch.from_numpy(np.stack([mine, theirs])).to(own.words.device)
-    pairs = here.split(max(1, _PIECE // max(1, own.words.shape[1] * 8)), dim=1)
-    parts = [(own.words[a] == other.words[b]).all(dim=1) for a, b in pairs]
-    found = np.asarray(torch.cat(parts).cpu().numpy())
+    pairs = np.stack([mine, theirs])
+    device, cpu = own.words.device, own.words.device.type == "cpu"
+    pieces = [pairs[:, part] for part in _pieces(own.words, len(mine), _CACHED if cpu else _PIECE)]
+    if cpu:  # where NumPy compares several times as fast
+        here, there = own.words.numpy(), other.words.numpy()
+        found = np.concatenate([(here[a] == there[b]).all(axis=1) for a, b in pieces])
+    else:
+        on = [torch.from_numpy(one).to(device) for one in pieces]
+        equal = [(own.words[a] == other.words[b]).all(dim=1) for a, b in on]
+        found = torch.cat(equal).cpu().numpy()
     return np.asarray(found & (own.place[mine] == other.place[theirs]).all(axis=1))
