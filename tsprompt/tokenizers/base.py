@@ -16,6 +16,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Count, NonNegative, Pair, numbers
+from tsprompt.base.true_float32 import true_float32
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, Piece, Setting
 
@@ -100,7 +101,8 @@ class Tokenizer(Part):
             raise self._no_room(cases.n_features)
         self.patch_ = math.ceil(longest / limit)
         self.max_steps_ = math.ceil(longest / self.patch_)
-        self._fit(cases, vocabulary, rng, member)
+        with true_float32():
+            self._fit(cases, vocabulary, rng, member)
         return self
 
     def _no_room(self, n_features: int) -> ConfigError:
@@ -116,7 +118,9 @@ class Tokenizer(Part):
 
     def transform(self, values: Tensor, vocabulary: Vocabulary) -> Tensor:
         """Ids (b, S, W), int64, or embeddings (b, S, W, D), float32, of values (b, T, F)."""
-        return self._transform(values, self.patch_length(values.shape[1]), vocabulary)
+        patch = self.patch_length(values.shape[1])
+        with true_float32():  # tokens are made by thresholds of train, on whichever device
+            return self._transform(values, patch, vocabulary)
 
     def patch_length(self, timesteps: int) -> int:
         """Timesteps of a step. A series longer than any in train gets longer patches, not a cut."""
