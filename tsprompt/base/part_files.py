@@ -9,15 +9,23 @@ import importlib.util
 import pkgutil
 import re
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-__all__ = ["registered_in", "sources_of"]
+__all__ = ["file_of", "registered_in", "sources_of"]
 
 
 def registered_in(source: str, registry: str) -> list[str]:
     """Names in decorators such as `@heads.register("NAME")`."""
     return re.findall(rf"^@{registry}\.register\(\s*[\"']([^\"']+)[\"']", source, re.MULTILINE)
+
+
+def file_of(package: str, name: str) -> str | None:
+    """The module that registers a part, if it is the one of the part's name, as most are: then the
+    others need not be read."""
+    module = f"{package}.{name.replace('-', '_')}"
+    text = next((text for found, text in sources_of(module) if found == module), None)
+    return module if name in registered_in(text or "", package.rpartition(".")[2]) else None
 
 
 def sources_of(module: str) -> Iterator[tuple[str, str | None]]:
@@ -31,7 +39,10 @@ def _specs(module: str) -> Iterator[ModuleSpec]:
     root, *inside = module.split(".")
     spec = importlib.util.find_spec(root)
     for name in inside:
-        spec = next((one for one in _within(spec) if one.name.endswith(f".{name}")), None)
+        places = None if spec is None else spec.submodule_search_locations
+        if spec is None or places is None:
+            return
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", list(places))
     if spec is not None:
         yield spec
         yield from _within(spec)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from tsprompt.base.kinds import Kind
-from tsprompt.base.part_files import registered_in, sources_of
+from tsprompt.base.part_files import file_of, registered_in, sources_of
 
 __all__ = ["PartText", "read_part", "read_parts"]
 
@@ -67,6 +67,8 @@ def read_parts(kind: Kind) -> dict[str, PartText] | None:
 def read_part(kind: Kind, name: str) -> PartText | None:
     """One of our own parts; None where there is none of that name, or it must be asked itself."""
     try:
+        if module := file_of(kind.package, name):
+            return _read(_registered(module, kind.plural, name))
         for module, text in sources_of(kind.package):
             if name in registered_in(text or "", kind.plural):
                 return _read(_registered(module, kind.plural, name))

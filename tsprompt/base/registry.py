@@ -17,7 +17,7 @@ from numbers import Real
 from typing import Any, Generic, TypeVar
 
 from tsprompt.base.kinds import KINDS
-from tsprompt.base.part_files import registered_in, sources_of
+from tsprompt.base.part_files import file_of, registered_in, sources_of
 from tsprompt.base.plugins import Plugin, plugins
 from tsprompt.base.spec import parse_spec, type_value
 from tsprompt.errors import ConfigError, near_names
@@ -70,8 +70,8 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> type[T]:
         """The part of this name. Of our own files, that which registers it is imported."""
-        if name not in self._parts and name in self._own:
-            importlib.import_module(self._own[name])
+        if name not in self._parts and (module := self._home_of(name)):
+            importlib.import_module(module)
         if name not in self._parts:
             names = list(self)  # others may bring it
         if name not in self._parts:
@@ -128,6 +128,9 @@ class Registry(Generic[T]):
             return None
         plugins.load()
         return plugins.origin(self[name])
+
+    def _home_of(self, name: str) -> str | None:
+        return file_of(self.package, name) or self._own.get(name)
 
     def _import_own(self) -> None:
         for module in dict.fromkeys(self._own.values()):
