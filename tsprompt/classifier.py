@@ -33,6 +33,7 @@ from tsprompt.model.memory import Shape, check_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.open_backbone import open_backbone
 from tsprompt.model.saving import Saved, load, save
+from tsprompt.model.spread import Spread, check_spread, fit_by_sums
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.warm_start import choose_source, read_sources, task_vector
 from tsprompt.preprocessings import Preprocessing
@@ -170,6 +171,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         *,
         unlabelled: Any = None,
         development: Any = None,
+        workers: Spread | None = None,
     ) -> PromptClassifier:
         """Learn from train.
 
@@ -193,6 +195,9 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             part of train validate on these instead; nothing else learns from them. If this is
             None, such a part is set aside once for both, where both would hold one out or the
             context shows train cases.
+        workers
+            Who reads the cases, if not this process: they send sums over cases back, from which a
+            ridge is solved, the same but for rounding.
 
         Raises
         ------
@@ -221,8 +226,10 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             class_weight=parts.class_weight,
         )
         self._check_counts(data, parts)
+        if workers is not None:
+            check_spread(parts, data)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
-        return self._fit_on(parts, data)
+        return self._fit_on(parts, data, workers)
 
     def fit_zero_shot(self, X: Any, classes: Any) -> PromptClassifier:
         """Fit without a single label: only scales, vocabularies and quantiles are learned.
@@ -250,19 +257,23 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         """Whether `fit` takes cases without labels."""
         return Design.build(self._settings()).combination.uses_unlabelled
 
-    def _fit_on(self, parts: Design, data: TrainingData) -> PromptClassifier:
+    def _fit_on(
+        self, parts: Design, data: TrainingData, workers: Spread | None = None
+    ) -> PromptClassifier:
         started = time.perf_counter()
         # Whatever goes wrong below, an earlier fit must not pass for this one.
         if hasattr(self, "fitted_"):
             del self.fitted_
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
-            fitted = self._fit(parts, data, seed)
+            fitted = self._fit(parts, data, seed, workers)
         fitted.costs["fit_seconds"] = time.perf_counter() - started
         self.fitted_ = fitted
         return self
 
-    def _fit(self, parts: Design, data: TrainingData, seed: int) -> Fitted:
+    def _fit(
+        self, parts: Design, data: TrainingData, seed: int, workers: Spread | None = None
+    ) -> Fitted:
         cases = data.train
         if parts.scope == "step" and parts.preprocessing.length is None:
             # The head sees one vector for each step, so all series need the same steps.
@@ -278,7 +289,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         layers = parts.choose_layers()
         backbone = open_backbone(parts, seed, device=self.device, dtype=self.dtype)
         reader = make_reader(parts, backbone, self.batch_tokens)
-        check_fit(parts, reader, layers, _shape(parts, data))
+        if workers is None:
+            check_fit(parts, reader, layers, _shape(parts, data))
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
         prepared = _prepare(parts, data, seed)
@@ -297,9 +309,15 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         chosen = choose_source(sources, vector, parts, backbone)
         source = chosen.source if chosen else None
         members = Ensemble(parts, reader, prepared, layers, seed=seed, source=source)
-        readings, evidence = members.read()
-        # What the head learns is told beside what was found before.
-        parts.combination.fit(evidence, parts.head, derive(seed, "head"))
+        if workers is None:
+            readings, evidence = members.read()
+            # What the head learns is told beside what was found before.
+            parts.combination.fit(evidence, parts.head, derive(seed, "head"))
+        else:
+            readings = members.readings()
+            costs = _costs(parts, reader, 0)
+            begun = Fitted.begun(parts, reader, readings, data, seed=seed, costs=costs)
+            evidence = fit_by_sums(data, begun, workers, derive(seed, "head"), self._choices)
         report = {**parts.strategy.report(), **members.report(), **parts.combination.report()}
         judged = judge(parts, evidence)
         if prepared.set_aside:
@@ -404,13 +422,13 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
     def save(self, path: str | Path, **details: Any) -> Path:
         """Write the fitted model to a folder (safetensors and JSON): `tsprompt.model.saving`."""
         check_is_fitted(self, "fitted_")
-        choices = {
-            "recipe": self.recipe,
-            "random_state": self.random_state,
-            "batch_tokens": self.batch_tokens,
-            "axes": self.axes,
-        }
-        return save(self.fitted_, Path(path), choices, details)
+        return save(self.fitted_, Path(path), self._choices, details)
+
+    @property
+    def _choices(self) -> dict[str, Any]:
+        """The arguments that a saved model keeps beside its settings."""
+        names = ("recipe", "random_state", "batch_tokens", "axes")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def load(

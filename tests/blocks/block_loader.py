@@ -31,3 +31,15 @@ def load(block: tuple[int, int], seconds: float = 0.0, dies: str = "", always: i
     if seed == always:
         os.kill(os.getpid(), signal.SIGKILL)
     return Held(as_cases(np.random.default_rng(seed).normal(size=(count, 20, 2))))
+
+
+def number(dies: str, value: int) -> list[int]:
+    """The value; `dies` as for `load`."""
+    if dies and value == 3 and not Path(dies).exists():
+        Path(dies).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [value]
+
+
+def joined(parts: Any) -> list[int]:
+    return [one for part in parts for one in part]

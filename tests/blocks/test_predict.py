@@ -209,6 +209,13 @@ def test_a_cluster_whose_workers_die_predicts_each_case_once(
     assert len(run(out, change(reads, dies=str(tmp_path / "dead")), place)) == 12
     assert (tmp_path / "dead").exists()
     assert all_of(out).equals(all_of(whole))
+    import block_loader
+
+    tasks = [(value,) for value in range(20)]
+    again = {"shared": str(tmp_path / "dead too"), "told": (seen := []).append}
+    assert place.reduce(block_loader.number, tasks, block_loader.joined, **again) == [*range(20)]
+    assert (tmp_path / "dead too").exists()
+    assert seen[-1] == 20
     with pytest.raises(WorkerLostError, match="given to 2 workers"):
         run(lost, change(reads, always=4), place)
     assert not lost.part(4).exists()

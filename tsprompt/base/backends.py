@@ -31,10 +31,12 @@ _MANY = 1_000
 class WorkerLostError(TspromptError):
     """Workers of a cluster ended, one after the other, while they were at the same task."""
 
-    def __init__(self, number: int, times: int) -> None:
-        """`number` is that of the task; `times`, how many workers it was given to."""
+    def __init__(self, number: int | None, times: int) -> None:
+        """`number` is that of the task, where that is known; `times`, how many workers it was given
+        to."""
+        name = "a task" if number is None else f"task {number + 1}"
         super().__init__(
-            f"task {number + 1} was given to {times} workers of the cluster, and all of them ended "
+            f"{name} was given to {times} workers of the cluster, and all of them ended "
             "while they were at it; they may have run out of memory: see the cluster's own logs"
         )
         self.number, self.times = number, times
@@ -54,6 +56,49 @@ class Backend(ABC):
         WorkerLostError
             A task took its workers down with it, more often than the backend allows.
         """
+
+    @abstractmethod
+    def reduce(
+        self,
+        function: RunOne,
+        tasks: Sequence[tuple[Any, ...]],
+        merge: Callable[[Sequence[Any]], Any],
+        *,
+        shared: Any,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> Any:
+        """What all tasks give, merged into one where they were run: none comes here before.
+
+        Parameters
+        ----------
+        function
+            Is given `shared`, and a task.
+        merge
+            Makes one result of several.
+        told
+            Is called with the number of tasks that are done.
+
+        Raises
+        ------
+        ConfigError, WorkerLostError
+            As `map`.
+        """
+
+
+_MERGED = 8
+"""Results that are merged at once: a tree of few floors, and few results in a worker's memory."""
+
+
+def _levels(leaves: list[Any], merge: Callable[..., Any]) -> Any:
+    """The root of a tree of merges."""
+    while len(leaves) > 1:
+        parts = [leaves[at : at + _MERGED] for at in range(0, len(leaves), _MERGED)]
+        leaves = [part[0] if len(part) == 1 else merge(*part) for part in parts]
+    return leaves[0]
+
+
+def _merging(merge: Callable[[Sequence[Any]], Any], *parts: Any) -> Any:
+    return merge(parts)
 
 
 @dataclass
@@ -75,6 +120,23 @@ class Local(Backend):
             batch_size=1,
         )
         yield from parallel(calls)
+
+    def reduce(
+        self,
+        function: RunOne,
+        tasks: Sequence[tuple[Any, ...]],
+        merge: Callable[[Sequence[Any]], Any],
+        *,
+        shared: Any,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> Any:
+        """As `Backend.reduce`; one task after the other, and two results in memory at most."""
+        whole = function(shared, *tasks[0])
+        for done, task in enumerate(tasks[1:], start=1):
+            told(done)
+            whole = merge([whole, function(shared, *task)])
+        told(len(tasks))
+        return whole
 
 
 @dataclass
@@ -110,6 +172,32 @@ class Ray(Backend):
         finally:
             for one in left:  # whoever asks for no more leaves nothing running behind
                 ray.cancel(one, force=True)
+
+    def reduce(
+        self,
+        function: RunOne,
+        tasks: Sequence[tuple[Any, ...]],
+        merge: Callable[[Sequence[Any]], Any],
+        *,
+        shared: Any,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> Any:
+        """As `Backend.reduce`."""
+        ray = self.connect()
+        retries = -1 if self.retries is None else self.retries
+        needs = {"num_cpus": self.threads, "max_retries": retries, "retry_exceptions": False}
+        call = ray.remote(num_gpus=self.gpus, **needs)(function)
+        join = ray.remote(**needs)(_merging)
+        for_all = ray.put(shared)
+        leaves = [call.remote(for_all, *task) for task in tasks]
+        root = _levels(leaves, lambda *parts: join.remote(merge, *parts))
+        left = list(leaves)
+        told(0)
+        while left:
+            _, left = ray.wait(left, num_returns=1, fetch_local=False)
+            told(len(leaves) - len(left))
+        with _plain_errors(None, retries):
+            return ray.get(root)
 
     def connect(self) -> Any:
         """Ray's own module, connected to the cluster.
@@ -169,9 +257,42 @@ class Dask(Backend):
                 try:
                     result = future.result()
                 except KilledWorker:
-                    times = 1 + (_MANY if self.retries is None else self.retries)
-                    raise WorkerLostError(number_of[future.key], times) from None
+                    raise WorkerLostError(number_of[future.key], 1 + self._allowed) from None
                 yield result
+
+    def reduce(
+        self,
+        function: RunOne,
+        tasks: Sequence[tuple[Any, ...]],
+        merge: Callable[[Sequence[Any]], Any],
+        *,
+        shared: Any,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> Any:
+        """As `Backend.reduce`."""
+        with self.connected() as client:
+            from distributed import KilledWorker, as_completed
+
+            needs = {"resources": {"GPU": self.gpus}} if self.gpus else {}
+            # Not scattered: what a worker alone holds is gone with it, and its tasks are not.
+            leaves = [client.submit(function, shared, *one, pure=False, **needs) for one in tasks]
+            root = _levels(
+                leaves, lambda *parts: client.submit(_merging, merge, *parts, pure=False)
+            )
+            told(0)
+            try:
+                for done, future in enumerate(as_completed(leaves), start=1):
+                    if future.status == "error":
+                        future.result()
+                    told(done)
+                return root.result()
+            except KilledWorker:
+                raise WorkerLostError(None, 1 + self._allowed) from None
+
+    @property
+    def _allowed(self) -> int:
+        """How many workers may be lost at a task."""
+        return _MANY if self.retries is None else self.retries
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
@@ -188,8 +309,12 @@ class Dask(Backend):
 
         check_answers("dask", self.address)
         # A lost worker is no fault of its task.
-        allowed = _MANY if self.retries is None else self.retries
-        with dask.config.set({"distributed.scheduler.allowed-failures": allowed}):
+        settings = {
+            "distributed.scheduler.allowed-failures": self._allowed,
+            # What tasks are given is sent with them.
+            "distributed.admin.large-graph-warning-threshold": "1TiB",
+        }
+        with dask.config.set(settings):
             here = {
                 "n_workers": self.jobs,
                 "threads_per_worker": 1,
@@ -248,7 +373,7 @@ def _absent(backend: str, address: str, why: str) -> ConfigError:
 
 
 @contextmanager
-def _plain_errors(number: int, retries: int) -> Iterator[None]:
+def _plain_errors(number: int | None, retries: int) -> Iterator[None]:
     """What a task of Ray raised, as it raised it."""
     from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 

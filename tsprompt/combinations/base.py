@@ -171,6 +171,8 @@ class Combination(Part):
     """Whether cases without a label are of use to it."""
     needs_cases: ClassVar[bool] = False
     """Whether it learns from training cases by itself, whatever its head does."""
+    takes_sums: ClassVar[bool] = False
+    """Whether it can be fitted on sums over cases: see `Concatenate.keep`."""
     unjudged: ClassVar[str | None] = None
     """Why nothing that it says of train is said of cases that are new to it; None: some is."""
     keeps_channels: ClassVar[bool] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,15 @@ __all__ = ["Concatenate"]
 class Concatenate(Combination):
     """One head sees what all prompts make the model say."""
 
+    takes_sums: ClassVar[bool] = True
+
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit the head."""
         self._keep([head.fresh().fit(evidence.lesson(seed))])
+
+    def keep(self, head: Head) -> None:
+        """Take a head that was fitted elsewhere, on all features."""
+        self._keep([head])
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Those of the head."""

@@ -76,6 +76,8 @@ class Head(Part):
     """Whether it uses the words of the language model."""
     takes_soft: ClassVar[bool] = False
     """Whether it can learn from probabilities instead of labels."""
+    takes_sums: ClassVar[bool] = False
+    """Whether it can learn from sums over cases that others have added up: see `Ridge.fit_sums`."""
     without_cases: ClassVar[str | None] = None
     """The spec under which it needs no training case, where there is one."""
 

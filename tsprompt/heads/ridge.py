@@ -58,6 +58,7 @@ class Ridge(Head):
     """
 
     takes_soft: ClassVar[bool] = True
+    takes_sums: ClassVar[bool] = True
 
     low: float = -3.0
     """Smallest penalty tried, as a power of ten."""

@@ -89,6 +89,19 @@ class Ensemble:
         )
         return readings, evidence
 
+    def readings(self) -> list[Reading]:
+        """The readings alone, for a tuner that takes prompts as they are drawn and tasks that have
+        all classes: of train, only what readouts learn from is read."""
+        found = []
+        for member, tokenizer in enumerate(self._fit_tokenizers()):
+            seen = self.views.of(self.train, member)
+            labels = self.data.labels[: self.data.learn]
+            problem = self._problem(member, self.tasks[member], tokenizer, seen, labels)
+            stage = f"prompt {member + 1}: readout"
+            found.append(problem.reading(problem.draw(0), stage))
+            found[-1].member = member
+        return found
+
     def report(self) -> dict[str, float]:
         """Figures of the tuner, their means where several prompts were sought."""
         if len(self._reports) == 1:

@@ -17,6 +17,7 @@ from tsprompt.heads import Judgement
 from tsprompt.model.calibration import Calibration, check_coverage, why_none
 from tsprompt.model.design import Design
 from tsprompt.model.memory import check_predict
+from tsprompt.model.training_data import TrainingData
 from tsprompt.model.views import Views, joined_features
 from tsprompt.reading.passes import Pass
 from tsprompt.reading.reader import Reader, Reading
@@ -49,6 +50,24 @@ class Fitted:
     """By what sets of classes are made; see `tsprompt.model.calibration`."""
     judged: Judgement | None = None
     """What it said of cases that it had not learned from, right after the fit: it is not saved."""
+
+    @classmethod
+    def begun(
+        cls,
+        design: Design,
+        reader: Reader,
+        readings: list[Reading],
+        data: TrainingData,
+        *,
+        seed: int,
+        costs: dict[str, Any],
+    ) -> Fitted:
+        """One whose heads are yet to be fitted: it gives features, and no probabilities."""
+        unknown = dict.fromkeys(
+            ("train_accuracy", "validation_accuracy", "validation_loss"), float("nan")
+        )
+        known = (data.classes, data.expected, seed)
+        return cls(design, reader, readings, *known, scores=unknown, costs=costs, report={})
 
     @property
     def n_features(self) -> int:

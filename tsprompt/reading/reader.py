@@ -97,6 +97,15 @@ class Reader:
         chunks = list(self.keep_tokens(reading.tokenizer, cases))
         return fit_features(own, chunks, sample, learned)
 
+    def fit_readout(
+        self, reading: Reading, cases: Cases, rng: np.random.Generator, stage: str = "reading"
+    ) -> None:
+        """Fit the readout as `fit_features` does, and read no other cases than those it needs."""
+        some = cases.take(np.sort(rng.permutation(len(cases))[:_READOUT_CASES]))
+        whole = np.ones(len(some), dtype=bool)
+        own = Pass(self, reading, some, stage, train=True)
+        fit_features(own, list(self.tokenise(reading.tokenizer, some)), whole, whole)
+
     def tokenise(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Tokens of all cases; those of equal length come together."""
         cost = 8 if tokenizer.discrete else 4 * self.backbone.hidden_size

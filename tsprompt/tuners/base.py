@@ -124,12 +124,22 @@ class Problem:
 
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
+        reading, rng = self._reading(prompt)
+        features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)
+        return Found(reading, features)
+
+    def reading(self, prompt: Prompt, stage: str) -> Reading:
+        """The same reading as `read` gives, where nobody needs the features of train."""
+        reading, rng = self._reading(prompt)
+        self.reader.fit_readout(reading, self.train, rng, stage)
+        return reading
+
+    def _reading(self, prompt: Prompt) -> tuple[Reading, np.random.Generator]:
+        """A reading whose readout is not fitted, and what draws the cases for that."""
         readout = dataclasses.replace(self.readout)
         readout.meet(self.reader.backbone, words=self.context.word_ids)
         reading = Reading(self.tokenizer, prompt, readout, self.layers, self.member, self.context)
-        rng = generator(self.seed, "readout", self.member)
-        features = self.reader.fit_features(reading, self.cases, rng, stage, self.learn)
-        return Found(reading, features)
+        return reading, generator(self.seed, "readout", self.member)
 
     def lesson(self, found: Found) -> Lesson:
         """What a head is fitted on under the prompt that was found."""
