@@ -320,6 +320,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             evidence = fit_by_sums(data, begun, workers, derive(seed, "head"), self._choices)
         report = {**parts.strategy.report(), **members.report(), **parts.combination.report()}
         judged = judge(parts, evidence)
+        if workers is not None:
+            report["cases that the train accuracy is of"] = float(len(evidence.labels))
         if prepared.set_aside:
             report["development sample, held out of train"] = float(prepared.development)
         return Fitted(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tsprompt.benchmark.lighter import Lighter
     from tsprompt.classifier import PromptClassifier
     from tsprompt.data import Dataset
+    from tsprompt.model.spread import Spread
 
 __all__ = ["FitSession"]
 
@@ -35,7 +36,10 @@ class FitSession:
         *,
         spoken: bool,
         shots: int | None,
+        workers: Spread | None = None,
     ) -> None:
+        """`workers` read train, if this process is not to."""
+        self.workers = workers
         self.loaded, self.method, self.machine = loaded, method, machine
         self.whole, self.folds = loaded.dataset, loaded.folds()
         self.seed, self.spoken, self.shots = seed, spoken, shots
@@ -138,7 +142,7 @@ class FitSession:
                 record, said = measure_folds(cell, self.folds, self.machine.library(), told)
             else:
                 classifier = build(cell, self.machine.library())
-                record, said = measure(classifier, cell, data, told)
+                record, said = measure(classifier, cell, data, told, self.workers)
         self._said.setdefault(method.name, said)
         return classifier, record
 
@@ -182,7 +186,7 @@ class FitSession:
             classifier: Any = build(
                 Cell(data.name, method, self.seed, shots=self.shots), self.machine.library()
             )
-            contender_of(classifier).fit(data)
+            contender_of(classifier, self.workers).fit(data)
         return classifier
 
     def _laid_out(self, classifier: PromptClassifier) -> list[tuple[str, Any]]:

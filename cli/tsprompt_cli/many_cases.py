@@ -12,7 +12,7 @@ from tsprompt_cli.new_cases import NewCases, Remembered, aligned, as_known
 from tsprompt_cli.options import Machine, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
-from tsprompt_cli.places import Workers
+from tsprompt_cli.places import PANEL, Workers
 
 if TYPE_CHECKING:
     from tsprompt.base.backends import Backend
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ManyCases", "load_block", "predict_many"]
 
-_PANEL = "Many cases, on a cluster"
 _BLOCK = 4_096
 
 
@@ -38,13 +37,13 @@ class ManyCases:
             "write the predictions of each block to a file in this folder. The same command goes "
             "on where it was stopped.",
             show_default=False,
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     block_cases: Annotated[
         int,
         typer.Option(
-            min=1, help="Cases of a block: all that is in memory at once.", rich_help_panel=_PANEL
+            min=1, help="Cases of a block: all that is in memory at once.", rich_help_panel=PANEL
         ),
     ] = _BLOCK
 
@@ -101,6 +100,7 @@ def predict_many(
 
     assert many.out is not None
     place = workers.place()
+    place.check()
     folder = folder_of(model).absolute()
     header = read_header(folder, MODEL)
     if digest is not None:

@@ -12,9 +12,9 @@ import typer
 if TYPE_CHECKING:
     from tsprompt.base.backends import Backend
 
-__all__ = ["BackendName", "Workers", "backend_of", "shares"]
+__all__ = ["PANEL", "BackendName", "Workers", "backend_of", "shares"]
 
-_PANEL = "Many cases, on a cluster"
+PANEL = "Many cases, on a cluster"
 _RETRIES = 3
 """How often a block is given to another worker after one is lost: what takes down four workers
 takes down any."""
@@ -69,7 +69,7 @@ class Workers:
 
     backend: Annotated[
         BackendName,
-        typer.Option(help="Where blocks of cases are worked on.", rich_help_panel=_PANEL),
+        typer.Option(help="Where blocks of cases are worked on.", rich_help_panel=PANEL),
     ] = BackendName.LOCAL
     address: Annotated[
         str | None,
@@ -77,7 +77,7 @@ class Workers:
             metavar="HOST:PORT",
             help="A running Ray or Dask cluster; by default one is started on this machine.",
             show_default=False,
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     jobs: Annotated[
@@ -86,7 +86,7 @@ class Workers:
             min=1,
             help="Workers of a cluster that is started here; by default one for each core.",
             show_default=False,
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None
     gpus: Annotated[
@@ -95,7 +95,7 @@ class Workers:
             min=0,
             help="GPUs of each worker, on a cluster.",
             show_default=False,
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = 0.0
 

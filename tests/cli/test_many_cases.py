@@ -98,3 +98,22 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(
     given = [one.format(**places) for one in more]
     assert why in refused("predict", str(home / "model"), str(home / "new"), *given)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.extra("ray")
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--backend", "ray", "--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9"),
+        (["--backend", "ray", "--head", "mlp"], "workers send sums; use --head ridge"),
+        (["--backend", "ray", "--cv", "3"], "leave --backend out"),
+        (["--block-cases", "9"], "--block-cases is for --backend"),
+    ],
+)
+def test_a_fit_that_workers_can_not_make_is_refused(
+    more: list[str], why: str, home: Path, tmp_path: Path, tiny_bert: str
+) -> None:
+    asked = ["fit", str(home / "train.parquet"), "--label", "state", "--id", "name"]
+    made = ["--backbone", tiny_bert, "--no-ablations", "--no-twin", "-o", str(tmp_path / "model")]
+    assert why in refused(*asked, *made, *more)
+    assert not (tmp_path / "model").exists()

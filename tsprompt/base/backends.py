@@ -45,6 +45,15 @@ class WorkerLostError(TspromptError):
 class Backend(ABC):
     """Calls a function for each of many tasks."""
 
+    def check(self) -> None:  # noqa: B027  (this machine is there)
+        """See that it is there, before work is prepared for it.
+
+        Raises
+        ------
+        ConfigError
+            The cluster does not answer, or its package is not installed.
+        """
+
     @abstractmethod
     def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Number and result of each task, in the order in which they are done.
@@ -154,6 +163,11 @@ class Ray(Backend):
     retries: int | None = None
     """How often a task is given to another worker, each time that one is lost; None: always."""
 
+    def check(self) -> None:
+        """As `Backend.check`."""
+        _require("ray")
+        check_answers("ray", self.address)
+
     def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """As `Backend.map`."""
         ray = self.connect()
@@ -241,6 +255,11 @@ class Dask(Backend):
     """GPUs that a task takes: workers must offer a resource named GPU."""
     retries: int | None = None
     """How often a task is given to another worker, each time that one is lost; None: always."""
+
+    def check(self) -> None:
+        """As `Backend.check`."""
+        _require("distributed")
+        check_answers("dask", self.address)
 
     def map(self, function: RunOne, tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """As `Backend.map`."""

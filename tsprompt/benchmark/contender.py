@@ -10,10 +10,11 @@ import numpy as np
 
 from tsprompt.baselines import Baseline
 from tsprompt.data import Dataset
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, Setting
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.spread import Spread
 
 __all__ = ["BaselineContender", "Contender", "ModelContender", "contender_of"]
 
@@ -69,6 +70,8 @@ class ModelContender(Contender):
     """A model of tsprompt learns from what few shots leave, too; or from no labelled case."""
 
     classifier: PromptClassifier
+    workers: Spread | None = None
+    """Who reads the cases, if not this process."""
 
     def fit(self, dataset: Dataset) -> None:
         """Learn from train, the development sample and the unlabelled cases."""
@@ -76,8 +79,18 @@ class ModelContender(Contender):
         if len(train):
             extra = None if development is None else (development.cases, development.labels)
             free = dataset.unlabelled if self.classifier.uses_unlabelled else None
-            self.classifier.fit(train.cases, train.labels, unlabelled=free, development=extra)
+            self.classifier.fit(
+                train.cases,
+                train.labels,
+                unlabelled=free,
+                development=extra,
+                workers=self.workers,
+            )
             return
+        if self.workers is not None:
+            raise ConfigError(
+                "a fit on workers learns from labelled cases; leave out ", Setting("shots")
+            )
         if dataset.unlabelled is None:
             raise InputError(f"{dataset.name} has no case of train to learn the scales from")
         self.classifier.fit_zero_shot(dataset.unlabelled, np.array(dataset.classes))
@@ -110,11 +123,13 @@ class ModelContender(Contender):
         }
 
 
-def contender_of(classifier: PromptClassifier | Baseline) -> Contender:
-    """The part that a classifier has in a benchmark."""
+def contender_of(
+    classifier: PromptClassifier | Baseline, workers: Spread | None = None
+) -> Contender:
+    """The part that a classifier has in a benchmark; `workers` read the cases of a model."""
     if isinstance(classifier, Baseline):
         return BaselineContender(classifier)
-    return ModelContender(classifier)
+    return ModelContender(classifier, workers)
 
 
 def _known(figure: float) -> float | None:

@@ -31,6 +31,7 @@ from tsprompt.errors import TspromptError, TspromptNotice
 if TYPE_CHECKING:
     from tsprompt.baselines import Baseline
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.spread import Spread
 
 __all__ = [
     "Machine",
@@ -175,6 +176,7 @@ def measure(
     cell: Cell,
     dataset: Dataset,
     stage: Callable[[str], None] = lambda _: None,
+    workers: Spread | None = None,
 ) -> tuple[Record, Predictions]:
     """Fit on train, then read test once, and write down what came of it.
 
@@ -182,8 +184,10 @@ def measure(
     ----------
     stage
         Is told what begins: `fitting`, then `predicting`.
+    workers
+        Who reads train; None: this process.
     """
-    test, contender = dataset.test, contender_of(classifier)
+    test, contender = dataset.test, contender_of(classifier, workers)
     with noting() as notes:
         stage("fitting")
         started = time.perf_counter()

@@ -15,10 +15,12 @@ from tsprompt_cli.fit_session import FitSession
 from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, Strategy, flat
 from tsprompt_cli.output import Format, chosen, grid, say, show, show_json, table
 from tsprompt_cli.own_data import Parting
+from tsprompt_cli.places import PANEL, Workers
 
 if TYPE_CHECKING:
     from tsprompt.benchmark import Method, Record
     from tsprompt.data import Dataset
+    from tsprompt.model.spread import Spread
 
 __all__ = ["fit"]
 
@@ -32,6 +34,18 @@ def fit(
     model: Model,
     machine: Machine,
     parting: Parting,
+    workers: Workers,
+    block_cases: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Cases of a worker's task; by default 4,096, or two for each feature where these "
+            "are more.",
+            show_default=False,
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -80,7 +94,10 @@ def fit(
     data_dir: DataDir = None,
     form: Form = None,
 ) -> None:
-    """Fit a model, score it on test, save it."""
+    """Fit a model, score it on test, save it.
+
+    With --backend ray or dask, workers read train, and send sums from which the head is solved.
+    """
     from tsprompt.base.files import check_writable
     from tsprompt.base.names import for_file
     from tsprompt.base.tensor_folder import check_target
@@ -102,7 +119,8 @@ def fit(
     _tell_of_replaced(folder, loaded.dataset)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
-    session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots)
+    spread = _spread_over(workers, block_cases, machine, parting)
+    session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots, workers=spread)
     classifier, record = session.fit(folder)
     records = [record]
     try:
@@ -136,6 +154,24 @@ def fit(
         more = {**session.imbalance_told(), **lighter_told(found, light)}
         show_json({"saved": str(folder), "records": told, **more})
     _track(records, folder)
+
+
+def _spread_over(
+    workers: Workers, block_cases: int | None, machine: Machine, parting: Parting
+) -> Spread | None:
+    """Who reads train, if not this process."""
+    from tsprompt.errors import ConfigError, Setting
+    from tsprompt.model.spread import Spread
+
+    place = workers.place()
+    if workers.here:
+        if block_cases is not None:
+            raise ConfigError(Setting("block_cases"), " is for --backend ray or --backend dask")
+        return None
+    if parting.cv is not None:
+        raise ConfigError("--cv fits each part by itself, and on this machine; leave --backend out")
+    place.check()
+    return Spread(place, block_cases, workers.threads, machine.device)
 
 
 def _name(method: Method, *, laid_out: bool) -> str:
