@@ -15,10 +15,11 @@ from tsprompt.backbones import Backbone
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.tokenizers import Tokenizer, tokenizers
+from tsprompt.tokenizers import responses as blocks
 from tsprompt.tokenizers.base import pool_mean
 from tsprompt.tokenizers.bins import Bins
 from tsprompt.tokenizers.digits import Digits
-from tsprompt.tokenizers.kernels import Kernels, _bins
+from tsprompt.tokenizers.kernels import Kernels
 
 NAMES = [name for name in tokenizers if tokenizers[name].makes == "words"]
 """That of pictures has steps of another kind: see test_families."""
@@ -434,14 +435,56 @@ def test_rank_is_the_quantile_bin_of_the_largest_response(backbone: Backbone) ->
     tokenizer = fit("kernels:response=rank,quantiles=5,steps=8", series(30, 40, 1), backbone)
     assert isinstance(tokenizer, Kernels)
     count = len(tokenizer.weights_)
-    responses = torch.linspace(-9, 9, 101).expand(1, count // 2, 101)
-    ranks = _bins(responses, tokenizer.edges_[1::2])
-    assert (ranks.diff(dim=2) >= 0).all()
+    responses = torch.linspace(-9, 9, 101).expand(count // 2, 101)
+    ranks = blocks.bins(responses, tokenizer.edges_[1::2])
+    assert (ranks.diff(dim=1) >= 0).all()
     assert ranks.amin() == 0
     assert ranks.amax() == 4
     bins = tokenizer._responses(torch.from_numpy(series(30, 40, 1)), 1)[..., 1::2]
     filled = torch.stack([(bins == one).float().mean() for one in range(5)])
     torch.testing.assert_close(filled, torch.full((5,), 0.2), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("response", ["rank", "std"])
+@pytest.mark.parametrize("shape", [(41, 1), (30, 3), (3, 2)])
+@pytest.mark.parametrize("small", [False, True])
+def test_blocks_give_what_convolution_and_pooling_give(
+    backbone: Backbone,
+    monkeypatch: pytest.MonkeyPatch,
+    response: str,
+    shape: tuple[int, int],
+    *,
+    small: bool,
+) -> None:
+    """Whatever the size of the blocks, and where the last patch is shorter than the others."""
+    if small:
+        monkeypatch.setattr(blocks, "_LEAST_CASES", 3)
+        monkeypatch.setattr(blocks, "_LEAST_KERNELS", 2)
+        monkeypatch.setattr(blocks, "_TIMESTEPS", 1)
+        monkeypatch.setattr(blocks, "_HELD", 1)
+    spec = f"kernels:response={response},steps=9,differences=never"
+    tokenizer = fit(spec, series(20, *shape), backbone)
+    assert isinstance(tokenizer, Kernels)
+    values = torch.from_numpy(series(20, *shape, 4))
+    found = tokenizer._responses(values, tokenizer.patch_)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    plain = tokenizer._responses(values, tokenizer.patch_)
+    # What ties with an edge may fall to either side of it by the last bit.
+    apart = (found - plain).abs() > 1e-5
+    assert float(apart.float().mean()) < 1e-3
+    assert found.std() > 0
+
+
+@pytest.mark.parametrize("features", [1, 3])
+def test_single_responses_are_those_of_the_convolution(backbone: Backbone, features: int) -> None:
+    tokenizer = fit("kernels:differences=never", series(20, 41, features), backbone)
+    assert isinstance(tokenizer, Kernels)
+    values = torch.from_numpy(series(4, 41, features, 4))
+    cases, timesteps = torch.arange(4).repeat_interleave(41), torch.arange(41).repeat(4)
+    bank = blocks.Bank(tokenizer.weights_, tokenizer._groups(), tokenizer.thresholds_, None)
+    found = bank.at(values, cases, timesteps).unflatten(1, (4, 41))
+    whole = bank.pooled(values, 1)[..., 1::2]
+    torch.testing.assert_close(found[1::2].permute(1, 2, 0), whole)
 
 
 def test_every_second_member_sees_differences(backbone: Backbone) -> None:

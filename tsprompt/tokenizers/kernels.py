@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.sorting import sort_rows
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
+from tsprompt.tokenizers.responses import Bank, Group
 
 __all__ = ["Kernels"]
 
 _FIT_RESPONSES = 4_096
 """Responses of a kernel, drawn at random, whose quantiles are taken."""
-_CHUNK = 1_000_000
-"""Responses held at once, in numbers: few enough to stay in the processor's cache."""
+_DRAWN_AMONG = 1_000_000
+"""Responses of one dilation, in numbers, among which they are drawn at a time."""
 _HAIR = 2e-6
 """How far above its quantile an edge lies, in units of the largest value of train."""
 _DILATIONS = 12
@@ -139,19 +140,11 @@ class Kernels(Embedder):
 
     def _learn_quantiles(self, sample: Cases, count: int, rng: np.random.Generator) -> None:
         share = min(1.0, _FIT_RESPONSES / int(sample.lengths.sum()))
-        drawn = []
-        for _, values in sample.groups():
-            for chunk in self._chunks(torch.from_numpy(values)):
-                total = len(chunk) * chunk.shape[2]
-                kept = torch.from_numpy(rng.permutation(total)[: max(1, round(share * total))])
-                drawn.append(
-                    torch.cat(
-                        [
-                            each.movedim(1, 0).flatten(1)[:, kept]
-                            for _, each in self._convolve(chunk)
-                        ]
-                    )
-                )
+        drawn = [
+            responses
+            for _, values in sample.groups()
+            for responses in self._draw_responses(torch.from_numpy(values), share, rng)
+        ]
         largest = max(float(np.abs(one).max()) for one in sample)
         # Responses that tie with a quantile, as flat stretches do, must not fall to either side of
         # it by the noise of float32, which differs with the batch and the machine.
@@ -162,86 +155,48 @@ class Kernels(Embedder):
         inner = torch.linspace(0, 1, self.quantiles + 1)[1:-1] * (ordered.shape[1] - 1)
         self.edges_ = ordered[:, inner.round().long()].contiguous()
 
-    def _chunks(self, values: Tensor) -> Iterator[Tensor]:
-        """What the kernels see of values (b', T, F): (b, F, T), some cases at a time."""
-        if self.difference_:
-            values = torch.diff(values, dim=1, prepend=values[:, :1])
-        if torch.compiler.is_exporting():  # a graph has no loop over cases, nor a cache to stay in
-            yield values.transpose(1, 2)
-            return
-        widest = max(group.stop - group.start for group, *_ in self._groups())
-        yield from values.transpose(1, 2).split(max(1, _CHUNK // (widest * values.shape[1])))
+    def _draw_responses(
+        self, values: Tensor, share: float, rng: np.random.Generator
+    ) -> Iterator[Tensor]:
+        """A share of all responses (D, n) to values (b, T, F), drawn among some cases at a time."""
+        timesteps = values.shape[1]
+        bank = Bank(self.weights_, self._groups(), self.weights_.new_empty(0), None)
+        widest = max(group.stop - group.start for group in bank.groups)
+        for chunk in self._seen(values).split(max(1, _DRAWN_AMONG // (widest * timesteps))):
+            total = len(chunk) * timesteps
+            kept = torch.from_numpy(rng.permutation(total)[: max(1, round(share * total))])
+            yield bank.at(chunk, kept // timesteps, kept % timesteps)
 
-    def _groups(self) -> list[tuple[slice, int, bool]]:
-        """Kernels that are convolved together: which they are, their dilation, if smoothed."""
-        kinds = zip(self.dilations_.tolist(), self.smoothed_.tolist(), strict=True)
-        groups, start = [], 0
-        for (dilation, smoothed), alike in groupby(kinds):
-            end = start + len(list(alike))
-            groups.append((slice(start, end), dilation, smoothed))
-            start = end
-        return groups
+    def _seen(self, values: Tensor) -> Tensor:
+        """What the kernels see of values (b, T, F), the same shape."""
+        if not self.difference_:
+            return values
+        return torch.diff(values, dim=1, prepend=values[:, :1])
 
-    def _convolve(self, values: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Responses (b, D', T) of values (b, F, T), some kernels at a time."""
-        weights = self.weights_.to(values.device)
-        for group, dilation, smoothed in self._groups():
-            seen = _smooth(values, dilation) if smoothed else values
-            seen = _extend(seen, dilation * (weights.shape[2] - 1))
-            yield group, functional.conv1d(seen, weights[group], dilation=dilation)
+    def _groups(self) -> tuple[Group, ...]:
+        return _grouped(tuple(self.dilations_.tolist()), tuple(self.smoothed_.tolist()))
 
     def _responses(self, values: Tensor, patch: int) -> Tensor:
         """Robust, pooled responses (b, S, D) of values (b, T, F), not yet scaled."""
-        done = []
-        patch = min(patch, values.shape[1])
-        for chunk in self._chunks(values):
-            pooled = []
-            for group, response in self._convolve(chunk):
-                out = response.new_empty(*response.shape[:2], -(-response.shape[2] // patch))
-                # Alternating kernels, not halves: both kinds then have all dilations.
-                even, odd = (slice((group.start + kind) % 2, None, 2) for kind in (0, 1))
-                if out[:, even].numel():
-                    thresholds = self.thresholds_[group][even]
-                    out[:, even] = _share_above(response[:, even], thresholds, patch)
-                if out[:, odd].numel():
-                    out[:, odd] = functional.max_pool1d(response[:, odd], patch, ceil_mode=True)
-                pooled.append(out)
-            joined = torch.cat(pooled, dim=1)
-            if self.response == "rank":
-                # The bin of the largest response is the largest bin, and cheaper.
-                joined[:, 1::2] = _bins(joined[:, 1::2], self.edges_[1::2])
-            done.append(joined)
-        return torch.cat(done).transpose(1, 2)
+        device = values.device
+        bank = Bank(
+            self.weights_.to(device),
+            self._groups(),
+            self.thresholds_.to(device),
+            self.edges_.to(device) if self.response == "rank" else None,
+        )
+        return bank.pooled(self._seen(values), patch)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         return self._place(self._responses(values, patch)).unsqueeze(2)
 
 
-def _share_above(response: Tensor, thresholds: Tensor, patch: int) -> Tensor:
-    """The share of each patch of responses (b, D', T) that lies above thresholds (D',)."""
-    above = torch.empty_like(response, memory_format=torch.contiguous_format)
-    torch.gt(response, thresholds[:, None].to(response.device), out=above)
-    return functional.avg_pool1d(above, patch, ceil_mode=True, count_include_pad=False)
-
-
-def _bins(responses: Tensor, edges: Tensor) -> Tensor:
-    """How many of its kernel's edges (D', E) each of responses (b, D', S) lies above.
-
-    Comparing with one edge after another takes half the time of a binary search in each.
-    """
-    if torch.compiler.is_exporting():  # one node of a graph, in place of three for each edge
-        return (responses[:, :, None] > edges[:, :, None]).to(responses.dtype).sum(dim=2)
-    above = torch.zeros(responses.shape, dtype=torch.int16, device=responses.device)
-    for edge in edges.to(responses.device).unbind(1):
-        above += (responses > edge[:, None]).view(torch.uint8)
-    return above.to(responses.dtype)
-
-
-def _extend(values: Tensor, reach: int) -> Tensor:
-    """Repeat the first and last timestep of values (b, F, T), `reach` times together."""
-    return functional.pad(values, (reach // 2, reach - reach // 2), mode="replicate")
-
-
-def _smooth(values: Tensor, width: int) -> Tensor:
-    """Moving averages of values (b, F, T), the same T."""
-    return functional.avg_pool1d(_extend(values, width - 1), width, stride=1)
+@lru_cache(maxsize=64)
+def _grouped(dilations: tuple[int, ...], smoothed: tuple[bool, ...]) -> tuple[Group, ...]:
+    """Which kernels are convolved together: those with one dilation, smoothed or not."""
+    groups, start = [], 0
+    for (dilation, smooth), alike in groupby(zip(dilations, smoothed, strict=True)):
+        stop = start + len(list(alike))
+        groups.append(Group(start, stop, dilation, smooth))
+        start = stop
+    return tuple(groups)
