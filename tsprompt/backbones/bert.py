@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones.attention import heard
@@ -75,6 +76,24 @@ class Bert(nn.Module):
             states.append(layer(states[-1]))
         return _Said(states[-1], tuple(states))
 
+    def states_at(self, words: Tensor, at: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """States (B, K, D), for each of the layers, at positions (B, K) of word embeddings
+        (B, L, D). The last of these layers works out no others."""
+        states, said = self.embeddings(words), {}
+        for number, layer in enumerate(self.encoder.layer[: max(layers)]):
+            if number in layers:
+                said[number] = _at(states, at)
+            states = layer(states, at if number + 1 == max(layers) else None)
+        said[max(layers)] = states if max(layers) else _at(states, at)
+        return [said[layer] for layer in layers]
+
+
+def _at(states: Tensor, at: Tensor) -> Tensor:
+    """What stands at positions (B, K) of states (B, L, D)."""
+    rows = torch.arange(0, states.shape[0] * states.shape[1], states.shape[1], device=at.device)
+    picked = states.flatten(0, 1).index_select(0, (at + rows[:, None]).flatten())
+    return picked.unflatten(0, at.shape)
+
 
 class _Embeddings(nn.Module):
     def __init__(self, config: BertSizes) -> None:
@@ -100,7 +119,8 @@ class _Encoder(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Attention and a feed-forward block, each added to what enters it and normalised."""
+    """Attention and a feed-forward block, each added to what enters it and normalised; if at some
+    positions (B, K) alone, these still attend to all."""
 
     def __init__(self, config: BertSizes) -> None:
         super().__init__()
@@ -108,8 +128,8 @@ class _Layer(nn.Module):
         self.intermediate = _Intermediate(config)
         self.output = _Output(config.intermediate_size, config)
 
-    def forward(self, states: Tensor) -> Tensor:
-        attended = self.attention(states)
+    def forward(self, states: Tensor, at: Tensor | None = None) -> Tensor:
+        attended = self.attention(states, states if at is None else _at(states, at))
         out: Tensor = self.output(self.intermediate(attended), attended)
         return out
 
@@ -120,8 +140,8 @@ class _Attention(nn.Module):
         self.self = _SelfAttention(config)
         self.output = _Output(config.hidden_size, config)
 
-    def forward(self, states: Tensor) -> Tensor:
-        out: Tensor = self.output(self.self(states), states)
+    def forward(self, states: Tensor, asking: Tensor) -> Tensor:
+        out: Tensor = self.output(self.self(states, asking), asking)
         return out
 
 
@@ -134,12 +154,12 @@ class _SelfAttention(nn.Module):
             _Linear(config.hidden_size, config.hidden_size) for _ in range(3)
         )
 
-    def forward(self, states: Tensor) -> Tensor:
-        """What each token takes of all tokens, and of what is said to this layer besides."""
+    def forward(self, states: Tensor, asking: Tensor) -> Tensor:
+        """What each asking token takes of all tokens, and of what is said to this layer besides."""
         heads = self.num_attention_heads
         query, key, value = (
-            project(states).unflatten(-1, (heads, -1)).transpose(1, 2)
-            for project in (self.query, self.key, self.value)
+            made.unflatten(-1, (heads, -1)).transpose(1, 2)
+            for made in (self.query(asking), self.key(states), self.value(states))
         )
         key, value = heard(self, key, value)
         seen = nn.functional.scaled_dot_product_attention(query, key, value, scale=self.scale)

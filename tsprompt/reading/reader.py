@@ -219,6 +219,18 @@ class Reader:
         moved = (length or template.length) - template.length if behind else shift
         return data, _pick_positions(states, slice(answer.start + moved, answer.stop + moved))
 
+    def picked(self, states: list[Tensor], template: Template) -> Said:
+        """The same of states (r, K, D) at the positions that `wanted` names."""
+        count = template.data.size
+        return _stacked([one[:, :count] for one in states]), _stacked(
+            [one[:, count:] for one in states]
+        )
+
+    def wanted(self, template: Template) -> IntArray:
+        """(K,) the positions that are read: the data tokens, then the answer."""
+        answer = self.backbone.answer(template)
+        return np.append(template.data, np.arange(answer.start, answer.stop))
+
     def lay_out(
         self, rows: Tensor, place: IntArray, prompt: Prompt, vectors: Tensor, context: Context
     ) -> tuple[Template, Tensor]:
@@ -285,4 +297,11 @@ class Reader:
 
 def _pick_positions(states: list[Tensor], where: slice | Tensor) -> Tensor:
     """(r, N', K, D), float32, of K positions of hidden states (r, L, D), one for each layer."""
-    return torch.stack([state[:, where] for state in states], dim=1).to(torch.float32)
+    return _stacked([state[:, where] for state in states])
+
+
+def _stacked(states: list[Tensor]) -> Tensor:
+    """(r, N', K, D), float32, of (r, K, D) for each layer."""
+    if len(states) == 1:
+        return states[0].unsqueeze(1).to(torch.float32)
+    return torch.stack(states, dim=1).to(torch.float32)

@@ -9,8 +9,9 @@ deep fill batches together. What a row gives does not depend on those beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.template import Template
 from tsprompt.data import IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.passes import Pass, Said, Work
@@ -216,8 +216,8 @@ def _run(asked: list[_Asked], backbone: Backbone) -> None:
         spent = time.perf_counter() - begun
         kept = [
             one
-            for (piece, rows), (template, states) in zip(pieces, told, strict=True)
-            for one in _keep(piece, rows, template, dict(zip(layers, states, strict=True)))
+            for (piece, rows), (pick, states) in zip(pieces, told, strict=True)
+            for one in _keep(piece, rows, pick, dict(zip(layers, states, strict=True)))
         ]
         run = [(piece.first, piece.which[rows]) for piece, rows in pieces]
         return run, spent / (time.perf_counter() - begun), kept
@@ -242,16 +242,30 @@ def _pieces(asked: list[_Asked], ends: IntArray, part: slice) -> Iterator[tuple[
             yield one, slice(low - start, high - start)
 
 
+Pick = Callable[[list[Tensor]], Said]
+"""Picks what is said at the data tokens and at the mask out of hidden states, one for each layer.
+"""
+
+
 def _told(
     pieces: list[tuple[_Asked, slice]], backbone: Backbone, layers: tuple[int, ...]
-) -> list[tuple[Template, list[Tensor]]]:
-    """The template of each piece, and the hidden states (r, L, D) of its rows for each layer."""
+) -> list[tuple[Pick, list[Tensor]]]:
+    """The hidden states of the rows of each piece for each layer, and what picks out of them."""
     laid = [piece.first.laid_out(_some(piece, rows)) for piece, rows in pieces]
     filled = [one for _, one in laid]
+    readers = [piece.first.owner.reader for piece, _ in pieces]
+    places = [own.wanted(one) for own, (one, _) in zip(readers, laid, strict=True)]
+    skips = backbone.skips and len({len(one) for one in places}) == 1
+    at = np.repeat(np.stack(places), [len(rows) for rows in filled], axis=0) if skips else None
     deep = pieces[0][0].first.owner.reading.prompt.deep
-    states = backbone.run(filled[0] if len(filled) == 1 else torch.cat(filled), layers, deep)
+    given = filled[0] if len(filled) == 1 else torch.cat(filled)
+    states = backbone.run(given, layers, deep, at=None if at is None else torch.from_numpy(at))
     parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
-    return [(template, list(one)) for (template, _), one in zip(laid, parts, strict=True)]
+    picks = [
+        partial(own.picked if skips else own.pick, template=template)
+        for own, (template, _) in zip(readers, laid, strict=True)
+    ]
+    return [(pick, list(one)) for pick, one in zip(picks, parts, strict=True)]
 
 
 def _some(piece: _Asked, rows: slice) -> Any:
@@ -260,13 +274,13 @@ def _some(piece: _Asked, rows: slice) -> Any:
 
 
 def _keep(
-    piece: _Asked, rows: slice, template: Template, states: dict[int, Tensor]
+    piece: _Asked, rows: slice, pick: Pick, states: dict[int, Tensor]
 ) -> Iterator[tuple[Work, IntArray, Any]]:
-    """What each taker keeps of the states (r, L, D) of a piece, by their layer."""
+    """What each taker keeps of the states of a piece, by their layer."""
     picked: dict[tuple[int, ...], Said] = {}
     for work, which in piece.takers:
         own = work.owner
         if own.layers not in picked:
             read = [states[layer] for layer in own.layers]
-            picked[own.layers] = own.reader.pick(read, template)
+            picked[own.layers] = pick(read)
         yield work, which[rows], work.keep(picked[own.layers])
