@@ -29,7 +29,7 @@ from tsprompt.model.calibration import calibrate, judge
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
-from tsprompt.model.memory import Shape, check_fit
+from tsprompt.model.memory import Shape, place_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.open_backbone import open_backbone
 from tsprompt.model.saving import Saved, load, save
@@ -289,8 +289,9 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         layers = parts.choose_layers()
         backbone = open_backbone(parts, seed, device=self.device, dtype=self.dtype)
         reader = make_reader(parts, backbone, self.batch_tokens)
+        placed: dict[str, float] = {}
         if workers is None:
-            check_fit(parts, reader, layers, _shape(parts, data))
+            reader.scratch, placed = place_fit(parts, reader, layers, _shape(parts, data))
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
         prepared = _prepare(parts, data, seed)
@@ -319,6 +320,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             begun = Fitted.begun(parts, reader, readings, data, seed=seed, costs=costs)
             evidence = fit_by_sums(data, begun, workers, derive(seed, "head"), self._choices)
         report = {**parts.strategy.report(), **members.report(), **parts.combination.report()}
+        report |= placed
+        reader.scratch = None
         judged = judge(parts, evidence)
         if workers is not None:
             report["cases that the train accuracy is of"] = float(len(evidence.labels))

@@ -243,7 +243,7 @@ def test_features_may_be_on_a_gpu() -> None:
 def test_giving_up_on_many_cases_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels, optional = optional_problem(good=True)
     monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
-    monkeypatch.setattr("tsprompt.heads.ridge._SUMMED_FEATURES", 0)
+    monkeypatch.setattr("tsprompt.heads.ridge.SUMMED_FEATURES", 0)
     monkeypatch.setattr("tsprompt.heads.ridge._ITERATIONS", 2)
     with pytest.warns(TspromptNotice, match="unsolved"):
         head = Ridge(low=-3, high=-2, steps=2).fit(Lesson(features, labels, 3, 0, optional))

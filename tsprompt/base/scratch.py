@@ -19,12 +19,15 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from tsprompt.errors import ConfigError, Setting, TspromptError, notice
+from tsprompt.errors import ConfigError, TspromptError, notice
 
-__all__ = ["BLOCK_BYTES", "Scratch", "let_go", "row_blocks"]
+__all__ = ["BLOCK_BYTES", "SCRATCH_DIR", "Scratch", "let_go", "row_blocks"]
 
 BLOCK_BYTES = 1 << 25
 """Rows are read and written so many bytes at a time: 32 MiB."""
+SCRATCH_DIR = "TSPROMPT_SCRATCH_DIR"
+"""The environment variable that names the folder."""
+_ANOTHER = f"name another folder, on a disk, with the environment variable {SCRATCH_DIR}"
 _ON_DISK = Path("/var/tmp")
 """By the standard of Linux's folders a place on disk, where /tmp may lie in memory."""
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -38,22 +41,22 @@ class Scratch:
     after Ctrl-C too; on systems without nameless files, when the process ends in order."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        """None: the folder for temporary files (TMPDIR), or one on disk where that is in memory.
+        """None: TSPROMPT_SCRATCH_DIR, or else the folder for temporary files (TMPDIR), or one on
+        disk where that is in memory.
 
         Raises
         ------
         ConfigError
             There is no such folder, or nothing can be written there.
         """
-        self.folder = _default() if folder is None else Path(folder).expanduser()
+        folder = folder or os.environ.get(SCRATCH_DIR)
+        self.folder = Path(folder).expanduser() if folder else _default()
         try:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
             raise ConfigError(
-                f"scratch files can't be written to {self.folder} ({error.strerror}); name another "
-                "folder with ",
-                Setting("scratch_dir"),
+                f"scratch files can't be written to {self.folder} ({error.strerror}); {_ANOTHER}"
             ) from None
 
     def table(self, rows: int, columns: int) -> Tensor:
@@ -77,26 +80,30 @@ class Scratch:
         _MAPPED[table.data_ptr()] = mapped
         return table.view(rows, columns)
 
+    def check_room(self, size: int) -> None:
+        """See that the disk has room for tables of so many bytes.
+
+        Raises
+        ------
+        TspromptError
+            It has not.
+        """
+        if shutil.disk_usage(self.folder).free < size:
+            raise self._full(size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
     def _full(self, size: int, error: OSError) -> TspromptError:
         free = shutil.disk_usage(self.folder).free
         return TspromptError(
             f"features of {size / 2**30:,.1f} GiB don't fit into the scratch folder {self.folder}: "
-            f"{free / 2**30:,.1f} GiB are free ({error.strerror}); make room there, or name "
-            "another folder with ",
-            Setting("scratch_dir"),
+            f"{free / 2**30:,.1f} GiB are free ({error.strerror}); make room there, or {_ANOTHER}"
         )
 
 
-def row_blocks(table: Tensor, columns: int = 0) -> Iterator[slice]:
-    """The rows of a table a block at a time; what has been seen of it need not stay in memory.
-
-    Parameters
-    ----------
-    columns
-        Numbers of a row, if they are not the table's own.
-    """
-    rows = max(1, BLOCK_BYTES // (4 * max(1, columns or table.shape[1])))
-    for start in range(0, len(table), rows):
+def row_blocks(table: Tensor, count: int | None = None) -> Iterator[slice]:
+    """The rows of a table, or so many picked ones, a block at a time; what has been seen of them
+    need not stay in memory."""
+    rows = max(1, BLOCK_BYTES // (4 * max(1, table.shape[1])))
+    for start in range(0, len(table) if count is None else count, rows):
         yield slice(start, start + rows)
         let_go(table)
 
@@ -126,10 +133,7 @@ def _default() -> Path:
         return folder
     if _ON_DISK.is_dir() and os.access(_ON_DISK, os.W_OK) and not _in_memory(_ON_DISK):
         return _ON_DISK
-    notice(
-        f"the folder for scratch files, {folder}, lies in memory; name one on a disk with ",
-        Setting("scratch_dir"),
-    )
+    notice(f"the folder for scratch files, {folder}, lies in memory; {_ANOTHER}")
     return folder
 
 

@@ -175,6 +175,8 @@ class Combination(Part):
     """Whether it can be fitted on sums over cases: see `Concatenate.keep`."""
     unjudged: ClassVar[str | None] = None
     """Why nothing that it says of train is said of cases that are new to it; None: some is."""
+    streams: ClassVar[bool] = False
+    """Whether its heads see the features where they lie, and no copy of them all."""
     keeps_channels: ClassVar[bool] = True
     """Whether every member sees all features of the series."""
 

@@ -21,6 +21,7 @@ class Concatenate(Combination):
     """One head sees what all prompts make the model say."""
 
     takes_sums: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit the head."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ __all__ = ["Vote"]
 @dataclass
 class Vote(Combination):
     """Prompt ensembling: the heads of all prompts vote (Liu et al. 2023, section 5.1)."""
+
+    streams: ClassVar[bool] = True
 
     how: str = "mean"
     """`mean` of the probabilities; `weighted`: each head by its validation accuracy (Jiang et al.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tsprompt.backbones import Backbone
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
+from tsprompt.base.scratch import row_blocks
 from tsprompt.base.state import Figure
 from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Labels, Lesson
@@ -78,6 +79,8 @@ class Head(Part):
     """Whether it can learn from probabilities instead of labels."""
     takes_sums: ClassVar[bool] = False
     """Whether it can learn from sums over cases that others have added up: see `Ridge.fit_sums`."""
+    streams: ClassVar[bool] = False
+    """Whether it learns from features without a copy of them all, so that they may lie on disk."""
     without_cases: ClassVar[str | None] = None
     """The spec under which it needs no training case, where there is one."""
 
@@ -219,8 +222,11 @@ class HoldsOut(Part):
 
     def judge(self, whole: Lesson, validate: Labels) -> None:
         """Keep what the fitted head says of the cases that were validated on."""
-        chances = self.probabilities(whole.features[torch.from_numpy(validate)])
-        self.judged = Judgement(validate, whole.labels[validate], chances)
+        rows, features = torch.from_numpy(validate), whole.features
+        chances = [
+            self.probabilities(features[rows[part]]) for part in row_blocks(features, len(rows))
+        ]
+        self.judged = Judgement(validate, whole.labels[validate], np.concatenate(chances))
 
     def validation_kind(self) -> str:
         """What `held_out` gave to validate on, in a few words."""

@@ -94,11 +94,22 @@ class Lesson:
         count = len(self.labels)
         whole = dataclasses.replace(
             self,
-            features=torch.cat([self.features, extra.to(self.features.device)]),
+            features=_behind(self.features, extra.to(self.features.device)),
             labels=np.concatenate([self.labels, numbers]),
         )
         order = np.arange(len(whole.labels))
         return whole, order[:count], order[count:]
+
+
+def _behind(features: Tensor, extra: Tensor) -> Tensor:
+    """Features (B + V, R), and no copy where these are neighbours in one table."""
+    end = features.storage_offset() + len(features) * features.stride(0)
+    same = features.untyped_storage().data_ptr() == extra.untyped_storage().data_ptr()
+    if same and extra.storage_offset() == end and extra.stride() == features.stride():
+        return features.as_strided(
+            (len(features) + len(extra), features.shape[1]), features.stride()
+        )
+    return torch.cat([features, extra])
 
 
 def hold_out(

@@ -13,16 +13,34 @@ from torch import Tensor
 
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
+from tsprompt.base.scratch import let_go, row_blocks
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads, softmax
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.weighing import cross_entropy, relative, standardiser
+from tsprompt.heads.weighing import cross_entropy, relative, standardiser_of
 
 __all__ = ["MLP"]
 
-Weighed = tuple[Tensor, Tensor, Tensor | None]
-"""Features (b, R), class numbers (b,), and weights (b,), if there are any."""
+
+@dataclass(frozen=True)
+class _Part:
+    """Cases that are learned from or validated on; their features stay where they are."""
+
+    features: Tensor
+    """(B, R) of all cases."""
+    labels: Tensor
+    """(B,)"""
+    rows: Tensor
+    """(n,) which of them these are."""
+    weights: Tensor | None
+    """(n,)"""
+
+    def some(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Features (b, R), class numbers (b,), and weights (b,), if there are any."""
+        rows = self.rows[part]
+        own = None if self.weights is None else self.weights[part]
+        return self.features[rows], self.labels[rows], own
 
 
 @heads.register("mlp")
@@ -34,6 +52,7 @@ class MLP(HoldsOut, Head):
     kept, and training ends after `patience` epochs without improvement.
     """
 
+    streams: ClassVar[bool] = True
     quick: ClassVar[dict[str, Any]] = {"epochs": 60, "hidden": 32}
 
     hidden: int = 128
@@ -71,35 +90,47 @@ class MLP(HoldsOut, Head):
         """Train with early stopping; optional features are features like others."""
         whole, learn, validate = self.held_out(lesson)
         weights, held = (relative(whole.weights, part) for part in (learn, validate))
-        own = whole.features[torch.from_numpy(learn)].cpu()
-        self.mean_, self.unit_ = standardiser(own, weights)
-        x, y = self._scaled(whole.features.cpu()), torch.from_numpy(whole.labels)
+        features, labels = whole.features.cpu(), torch.from_numpy(whole.labels)
+        self.mean_, self.unit_ = standardiser_of(features, torch.from_numpy(learn), weights)
         with seeded_torch(lesson.seed):
-            model = self.module(x.shape[1], lesson.n_classes)
-            self._train(model, (x[learn], y[learn], weights), (x[validate], y[validate], held))
+            model = self.module(features.shape[1], lesson.n_classes)
+            train, checked = (
+                _Part(features, labels, torch.from_numpy(rows), own)
+                for rows, own in ((learn, weights), (validate, held))
+            )
+            self._train(model, train, checked)
         self.judge(whole, validate)
 
-    def _train(self, model: Perceptron, train: Weighed, held: Weighed) -> None:
-        x, y, weights = train
+    def _train(self, model: Perceptron, train: _Part, held: _Part) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
         best = Best(model.state_dict(), self.patience)
         self.epochs_run_ = 0
         while self.epochs_run_ < self.epochs and not best.exhausted:
-            for part in torch.randperm(len(x)).split(self.batch):
+            for part in torch.randperm(len(train.rows)).split(self.batch):
                 optimiser.zero_grad()
-                own = None if weights is None else weights[part]
-                cross_entropy(model(x[part]), y[part], own).backward()
+                features, labels, own = train.some(part)
+                cross_entropy(model(self._scaled(features)), labels, own).backward()
                 optimiser.step()
+            let_go(train.features)
             self.epochs_run_ += 1
             with torch.no_grad():
-                scores = model(held[0])
-                loss = float(cross_entropy(scores, *held[1:]))
+                scores = self._scores(model, held)
+                loss = float(cross_entropy(scores, held.labels[held.rows], held.weights))
             if best.offer(loss):
                 best.kept = copy.deepcopy(model.state_dict())
-                hits = scores.argmax(dim=1) == held[1]
+                hits = scores.argmax(dim=1) == held.labels[held.rows]
                 self.validation_accuracy_ = float(hits.float().mean())
         self.validation_loss_ = best.loss
         self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.kept.items()}
+
+    def _scores(self, model: Perceptron, of: _Part) -> Tensor:
+        """(n, C) of all cases of a part."""
+        return torch.cat(
+            [
+                model(self._scaled(of.features[of.rows[part]]))
+                for part in row_blocks(of.features, len(of.rows))
+            ]
+        )
 
     def _scaled(self, features: Tensor) -> Tensor:
         return (features - self.mean_.to(features.device)) / self.unit_.to(features.device)
@@ -115,7 +146,11 @@ class MLP(HoldsOut, Head):
             model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
         model.load_state_dict(self.weights_)
         with torch.no_grad():
-            return np.asarray(model(self._scaled(features.cpu())).to(torch.float64).numpy())
+            scores = [
+                model(self._scaled(features[part].cpu())).to(torch.float64)
+                for part in row_blocks(features)
+            ]
+            return np.asarray(torch.cat([torch.empty(0, len(last)), *scores]).numpy())
 
     @property
     def n_parameters(self) -> int:

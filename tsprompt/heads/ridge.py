@@ -24,7 +24,7 @@ from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 from tsprompt.heads.sums import RidgeSums
 from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
-__all__ = ["Ridge", "targets"]
+__all__ = ["SUMMED_FEATURES", "Ridge", "targets"]
 
 _COLUMNS = 2_048
 """Features that are standardised at once; all others are left as they are."""
@@ -34,7 +34,7 @@ _EXACT_CASES = 4_000
 """Train cases, drawn at random, by which the penalty and the temperature are chosen. Up to as many
 are solved by their inner products; more by sums over them, or by conjugate gradients, neither of
 which holds more than some cases at once."""
-_SUMMED_FEATURES = 8_192
+SUMMED_FEATURES = 8_192
 """The most features whose products are summed up, in 8 bytes for each two: with more, conjugate
 gradients take fewer steps and less memory."""
 _ITERATIONS = 300
@@ -59,6 +59,7 @@ class Ridge(Head):
 
     takes_soft: ClassVar[bool] = True
     takes_sums: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     low: float = -3.0
     """Smallest penalty tried, as a power of ten."""
@@ -95,7 +96,7 @@ class Ridge(Head):
         features, some = lesson.features.cpu(), self.deciding(lesson)
         if len(some) == len(features):
             self._solve(lesson, features, some)
-        elif features.shape[1] <= _SUMMED_FEATURES:
+        elif features.shape[1] <= SUMMED_FEATURES:
             self.fit_sums(lesson, _summed(lesson, features), features[some])
         else:
             self._iterate(lesson, features, some)

@@ -18,6 +18,7 @@ __all__ = [
     "relative",
     "spread_of",
     "standardiser",
+    "standardiser_of",
     "unit_of",
 ]
 
@@ -61,6 +62,17 @@ def standardiser(features: Tensor, weights: Tensor | None = None) -> tuple[Tenso
     else:
         spread = mean_of((features - mean).square(), weights).sqrt()
     return mean, unit_of(mean, spread)
+
+
+def standardiser_of(
+    features: Tensor, rows: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """That of some rows (n,) of features (B, R), which have these weights (n,)."""
+    if features.nbytes <= _WHOLE_BYTES:
+        return standardiser(features[rows], weights)
+    counted = torch.zeros(len(features), dtype=torch.float64)
+    counted[rows] = 1.0 if weights is None else weights
+    return _by_blocks(features, counted)
 
 
 def _by_blocks(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Ensemble:
     def read(self) -> tuple[list[Reading], Evidence]:
         """Find all prompts; give the readings and what they make the model say."""
         data, count = self.data, len(self.tasks) * self.parts.tuner.n_found
-        features, free = Columns(count), Columns(count)
+        features, free = Columns(count, self.reader.scratch), Columns(count)
         readings: list[Reading] = []
         for member, tokenizer in enumerate(self._fit_tokenizers()):
             for found in self._find(member, tokenizer):

@@ -22,12 +22,14 @@ from pathlib import Path
 
 import torch
 
-from tsprompt.errors import ConfigError, Piece, Setting
+from tsprompt.base.scratch import BLOCK_BYTES, Scratch
+from tsprompt.errors import ConfigError, Piece, Setting, notice
+from tsprompt.heads.ridge import SUMMED_FEATURES
 from tsprompt.model.design import Design
 from tsprompt.reading.distinct import HELD_BYTES
 from tsprompt.reading.reader import KEPT_BYTES, Reader
 
-__all__ = ["Need", "Shape", "available", "check_fit", "check_predict", "need_of"]
+__all__ = ["STORED_BYTES", "Need", "Shape", "available", "check_predict", "need_of", "place_fit"]
 
 Shape = tuple[int, int, int]
 """B, the longest T, and F."""
@@ -44,6 +46,15 @@ _COLUMNS = 2_048
 """Features that a head standardises at once."""
 _LEAST = 1 << 29
 """Where less than this is needed, nothing is asked: 512 MiB."""
+STORED_BYTES = 1 << 30
+"""Features of train that take more than this, 1 GiB, are not held in memory: they go to a scratch
+folder, and are read from there in blocks. So are those that memory has no room for."""
+_CHUNK = 3 << 28
+"""What a pass takes that lays features into files: tokens of some cases, and their features."""
+_CASE = 640
+"""What is noted of each case besides: what tells its rows apart, its label and its targets."""
+_PRODUCTS = 3
+"""Tables (R, R) of float64 that solving by sums takes at once."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,14 @@ class Need:
     """Whether tokens of all cases are held at once, and a head is fitted."""
     step_bytes: int = 0
     """What is kept of each case's steps, where the model reads them alone."""
+    stored: bool = False
+    """Whether the features of train lie in files."""
 
     @property
     def bytes(self) -> int:
         """The peak, in bytes."""
+        if self.stored:
+            return self._stored_bytes
         one = self.cases * self.width * _FLOAT
         prepared = 2 * self.cases * self.values * _FLOAT
         joined = one * self.readings
@@ -84,6 +99,29 @@ class Need:
         return prepared + joined + max(reading, self._head) + _WORK
 
     @property
+    def feature_bytes(self) -> int:
+        """All features."""
+        return self.cases * self.width * self.readings * _FLOAT
+
+    @property
+    def file_bytes(self) -> int:
+        """What files take: the features, and those of one reading apart."""
+        apart = self.feature_bytes // self.readings if self.readings > 1 else 0
+        return self.feature_bytes + apart
+
+    @property
+    def _stored_bytes(self) -> int:
+        prepared = 2 * self.cases * self.values * _FLOAT
+        columns = self.readings * self.width
+        head = 4 * BLOCK_BYTES
+        if self.ridge:
+            deciding = min(self.cases, _SOLVED_CASES)
+            head += 2 * deciding * columns * _FLOAT + _SOLVED_TABLES * deciding**2 * 8
+            if columns <= SUMMED_FEATURES:
+                head = max(head, _PRODUCTS * columns**2 * 8 + 8 * BLOCK_BYTES)
+        return prepared + self.cases * _CASE + max(head, _CHUNK) + _WORK
+
+    @property
     def _head(self) -> int:
         if not self.fits:
             return 0
@@ -96,16 +134,50 @@ class Need:
         return _SOLVED_TABLES * solved**2 * 8 + part
 
 
-def check_fit(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> None:
-    """See that a fit on cases of this shape can be held.
+def place_fit(
+    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape
+) -> tuple[Scratch | None, dict[str, float]]:
+    """Where the features of a fit on cases of this shape are to lie, None: in memory; and what to
+    tell of it.
 
     Raises
     ------
     ConfigError
-        It can't; the text says what it needs, what there is, and what would fit.
+        Memory has no room for the fit; the text says what it needs, what there is, and what would
+        fit.
+    TspromptError
+        The scratch folder has no room for the features.
     """
     need = need_of(design, reader, layers, shape, fits=True)
-    _refuse(need, "this fit", _smaller_fits(need, shape))
+    much = need.feature_bytes > STORED_BYTES
+    large = much or (need.bytes >= _LEAST and need.bytes > available())
+    held, stays = (_holds(design) if large else None), ""
+    if held:
+        stays = f"; {held} can't learn from features that lie in a file"
+    elif large:
+        stored = dataclasses.replace(need, stored=True)
+        need = stored if much or stored.bytes < need.bytes else need
+    _refuse(need, "this fit", _smaller_fits(need, shape), stays)
+    if not need.stored:
+        return None, {}
+    scratch = Scratch()
+    scratch.check_room(need.file_bytes)
+    reason = f"more than {_size(STORED_BYTES)}" if much else "for which memory has no room"
+    notice(
+        f"the features of {need.cases:,} cases take {_size(need.feature_bytes)}, {reason}: they go "
+        f"to a scratch file in {scratch.folder}, which is gone when the fit ends"
+    )
+    return scratch, {"features in a scratch file, GiB": need.feature_bytes / 2**30}
+
+
+def _holds(design: Design) -> str | None:
+    """What of a design can't learn from features that lie in a file; None: all of it can."""
+    if design.scope == "step":
+        return "a model that reads each step alone"
+    if design.context.name != "none":
+        return f"the context {design.context.name!r}"
+    parts = (("head", design.head), ("combination", design.combination), ("tuner", design.tuner))
+    return next((f"the {kind} {one.name!r}" for kind, one in parts if not one.streams), None)
 
 
 def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> None:
@@ -172,7 +244,9 @@ def _smaller_fits(need: Need, shape: Shape) -> Iterator[tuple[Need, tuple[Piece,
     yield mask, (Setting("n_prompts", 1), " with ", Setting("readout", "mask"))
 
 
-def _refuse(need: Need, what: str, smaller: Iterator[tuple[Need, tuple[Piece, ...]]]) -> None:
+def _refuse(
+    need: Need, what: str, smaller: Iterator[tuple[Need, tuple[Piece, ...]]], more: str = ""
+) -> None:
     if need.bytes < _LEAST:
         return
     there = available()
@@ -181,6 +255,7 @@ def _refuse(need: Need, what: str, smaller: Iterator[tuple[Need, tuple[Piece, ..
     text: list[Piece] = [
         f"{what} needs about {_size(need.bytes)} of memory, and {_size(there)} are free: "
         f"{need.cases:,} cases with {need.readings * need.width:,} features each"
+        f"{', which go to a file' if need.stored else ''}{more}"
     ]
     fitting = next(((one, how) for one, how in smaller if one.bytes <= there), None)
     if fitting:

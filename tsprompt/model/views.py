@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from tsprompt.base.scratch import Scratch, let_go, row_blocks
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases
 from tsprompt.reading.passes import Pass
@@ -32,8 +33,9 @@ class Views:
 class Columns:
     """The features of all readings side by side, on the processor: they exist once."""
 
-    def __init__(self, count: int) -> None:
-        self._count, self._filled = count, 0
+    def __init__(self, count: int, scratch: Scratch | None = None) -> None:
+        """Of so many readings, in memory or in a table of the scratch folder."""
+        self._count, self._filled, self._scratch = count, 0, scratch
         self.joined = torch.empty(0)
 
     def append(self, features: torch.Tensor) -> None:
@@ -43,10 +45,16 @@ class Columns:
     def put(self, number: int, features: torch.Tensor) -> None:
         """The features (B, R) of the reading of this number, from 0 on."""
         rows, width = features.shape
+        if self._count == 1:
+            self.joined = features.to("cpu", torch.float32)
+            return
         if not self._filled:
-            self.joined = torch.empty(rows, self._count * width)
+            make = torch.empty if self._scratch is None else self._scratch.table
+            self.joined = make(rows, self._count * width)
         start = number * width
-        self.joined[:, start : start + width] = features
+        for part in row_blocks(features):
+            self.joined[part, start : start + width] = features[part]
+            let_go(self.joined)
         self._filled += 1
 
 

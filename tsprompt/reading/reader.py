@@ -16,11 +16,13 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone, BatchSize, side_by_side
 from tsprompt.backbones.template import Prompt, Template, evenly
+from tsprompt.base.scratch import Scratch
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.fitting import fit_features
 from tsprompt.reading.passes import Chunk, Pass, Said, by_case, nothing_beside
+from tsprompt.reading.storing import store_features
 from tsprompt.reading.together import read_passes
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
@@ -66,6 +68,8 @@ class Reader:
     """Tokens that the language model has read so far."""
     seconds: float = 0.0
     """Time that reading them took."""
+    scratch: Scratch | None = field(default=None, repr=False)
+    """Where the features of a fit are laid; None: in memory."""
     _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
 
     def room(self, width: int, context: Context = NO_CONTEXT) -> int | None:
@@ -77,7 +81,10 @@ class Reader:
         self, reading: Reading, cases: Cases, stage: str = "reading", *, keep: bool = False
     ) -> Tensor:
         """(B, R) features of cases; `keep` keeps their tokens for the next reading."""
-        (done,) = read_passes([Pass(self, reading, cases, stage, keep=keep)])
+        own = Pass(self, reading, cases, stage, keep=keep)
+        if self.scratch is not None and own.series:
+            return store_features(own, self.scratch)
+        (done,) = read_passes([own])
         return done.features()
 
     def fit_features(
@@ -94,6 +101,8 @@ class Reader:
         sample[rng.permutation(count)[:_READOUT_CASES]] = True
         learned[:count] = True
         own = Pass(self, reading, cases, stage, train=True)
+        if self.scratch is not None and own.series:
+            return store_features(own, self.scratch, np.flatnonzero(sample))
         chunks = list(self.keep_tokens(reading.tokenizer, cases))
         return fit_features(own, chunks, sample, learned)
 

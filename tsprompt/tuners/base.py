@@ -188,6 +188,8 @@ class Tuner(Part):
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
     reads_answer: ClassVar[bool] = False
     """Whether it looks at what stands at the mask, whatever the readout does."""
+    streams: ClassVar[bool] = False
+    """Whether it holds nothing of all cases but the features that `Problem.read` gives."""
     finds: ClassVar[tuple[str, ...]] = ()
     """Prompts that it can find though their own files don't name it."""
 

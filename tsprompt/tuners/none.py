@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tsprompt.errors import Setting, notice
 from tsprompt.tuners.base import Found, Problem, Tuner, tuners
@@ -14,6 +15,8 @@ __all__ = ["NoTuner"]
 @dataclass
 class NoTuner(Tuner):
     """No search: one pass of the language model over train."""
+
+    streams: ClassVar[bool] = True
 
     @property
     def needs_cases(self) -> bool:

@@ -24,6 +24,8 @@ class Search(Tuner):
     once in every epoch.
     """
 
+    streams: ClassVar[bool] = True
+
     quick: ClassVar[dict[str, Any]] = {"draws": 3}
 
     draws: int = 10
