@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from tsprompt import progress
+from tsprompt.base.accelerator import synchronise
 from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
 from tsprompt.contexts import Context
@@ -267,6 +268,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with self._progress():
             fitted = self._fit(parts, data, seed, workers)
+        synchronise(fitted.reader.backbone.device)
         fitted.costs["fit_seconds"] = time.perf_counter() - started
         self.fitted_ = fitted
         return self

@@ -41,7 +41,13 @@ _LONGEST = 500
 _FIGURES = (
     *("accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "train_accuracy"),
     *("validation_accuracy", "fit_seconds", "predict_seconds", "lm_seconds", "fit_tokens"),
-    *("predict_tokens", "peak_memory_bytes", "trainable_parameters", "total_parameters"),
+    *(
+        "predict_tokens",
+        "peak_memory_bytes",
+        "peak_gpu_memory_bytes",
+        "trainable_parameters",
+        "total_parameters",
+    ),
     *("n_train", "n_test", "n_classes"),
 )
 _TAGS = ("dataset", "method", "kind", "backbone", "weights_hash", "device", "dtype", "commit")

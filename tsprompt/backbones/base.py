@@ -21,6 +21,7 @@ from tsprompt.backbones.gelu import fuse_gelu
 from tsprompt.backbones.picture import Picture
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import Words
+from tsprompt.base.accelerator import sent
 from tsprompt.base.files import is_folder
 from tsprompt.errors import ConfigError
 
@@ -96,9 +97,11 @@ class Backbone:
         """Standard deviation of the entries of the word embeddings."""
         return float(self.word_vectors.std())
 
-    def embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Tensor | int) -> Tensor:
         """Word embeddings (..., D) of ids (...)."""
-        return self.word_vectors[ids.to(self.device)]
+        if isinstance(ids, int):
+            return self.word_vectors[ids]
+        return self.word_vectors[sent(ids, self.device)]
 
     def nearest_words(self, vectors: Tensor) -> list[int]:
         """Ids of the words whose embeddings have the largest cosine with each of (P, D) vectors."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from tsprompt.backbones.vocabulary import Words
+from tsprompt.base.accelerator import sent
 from tsprompt.base.state import Index, numbers
 from tsprompt.data import IntArray
 
@@ -45,7 +46,7 @@ class Embeds(Protocol):
     def first_word(self) -> str:
         """What a decoder beside the encoder starts with."""
 
-    def embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Tensor | int) -> Tensor:
         """Embeddings (..., D) of ids (...)."""
 
     def answer(self, template: Template) -> slice:
@@ -226,12 +227,12 @@ class Template:
         data = tokens if tokens.is_floating_point() else backbone.embed(tokens)
         words = backbone.words
         out = data.new_empty(len(data), self.length, backbone.hidden_size)
-        fixed = torch.tensor([getattr(words, kind) for kind in self.frame])
-        out[:, list(self._framing.values())] = backbone.embed(fixed)
-        out[:, evenly(self.data.ravel())] = data.flatten(1, 2)
-        out[:, evenly(self.prompt)] = prompt
+        for kind, position in self._framing.items():
+            out[:, position] = backbone.embed(int(getattr(words, kind)))
+        out[:, evenly(self.data.ravel(), out.device)] = data.flatten(1, 2)
+        out[:, evenly(self.prompt, out.device)] = prompt
         if markers is not None:
-            out[:, evenly(self.markers)] = markers
+            out[:, evenly(self.markers, out.device)] = markers
         return out
 
     def order(self) -> npt.NDArray[np.int64]:
@@ -281,9 +282,10 @@ class Template:
                 text[position] = ("answer", text[position][1])
 
 
-def evenly(positions: IntArray) -> slice | Tensor:
-    """What picks these positions out of a tensor: a slice, if they are evenly spaced."""
+def evenly(positions: IntArray, device: torch.device) -> slice | Tensor:
+    """What picks these positions out of a tensor that lies on a device: a slice, if they are evenly
+    spaced."""
     steps = np.unique(np.diff(positions))
     if len(positions) and (len(steps) == 0 or (len(steps) == 1 and steps[0] > 0)):
         return slice(int(positions[0]), int(positions[-1]) + 1, int(steps[0]) if len(steps) else 1)
-    return torch.from_numpy(positions)
+    return sent(positions, device)

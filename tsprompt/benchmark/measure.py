@@ -187,16 +187,22 @@ def measure(
     workers
         Who reads train; None: this process.
     """
+    from tsprompt.base.accelerator import peak_bytes, reset_peak, synchronise
+
     test, contender = dataset.test, contender_of(classifier, workers)
     with noting() as notes:
         stage("fitting")
+        reset_peak()
+        synchronise()  # what a GPU still does for others is none of this run's time
         started = time.perf_counter()
         contender.fit(dataset)
+        synchronise()
         fit_seconds = time.perf_counter() - started
         figures = contender.figures()
         stage("predicting")
         started = time.perf_counter()
         chances = classifier.predict_proba(test.cases)
+        synchronise()
         predict_seconds = time.perf_counter() - started
     classes = classifier.classes_.tolist()
     predicted = classifier.classes_[chances.argmax(axis=1)]
@@ -214,6 +220,7 @@ def measure(
         notes=notes,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
+        peak_gpu_memory_bytes=peak_bytes(),
         **_environment(),
     )
     return record, Predictions(test.labels, predicted, chances, classes)

@@ -75,6 +75,9 @@ class Record:
     """And to predict test."""
     peak_memory_bytes: int | None = None
     """The most memory that the run's own process held; None where it had none of its own."""
+    peak_gpu_memory_bytes: int | None = None
+    """The most memory that tensors took on one GPU while it was fitted and predicted; None where
+    none was used."""
     trainable_parameters: int | None = None
     total_parameters: int | None = None
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
 from tsprompt.data import IntArray
 
 __all__ = ["HELD_BYTES", "Distinct", "Numbered", "hash_rows"]
@@ -140,7 +141,7 @@ class _Held(NamedTuple):
         return self.first + len(self.words)
 
     def some(self, which: IntArray) -> _Held:
-        words = self.words[torch.from_numpy(which).to(self.words.device)]
+        words = self.words[sent(which, self.words.device)]
         return _Held(self.first, words, self.place[which])
 
 
@@ -186,7 +187,7 @@ def words_of(rows: Tensor) -> Tensor:
 @lru_cache(maxsize=64)
 def _factors(count: int, device: torch.device) -> Tensor:
     drawn = np.random.default_rng(0).integers(-(1 << 63), (1 << 63) - 1, count, dtype=np.int64)
-    return torch.from_numpy(drawn | 1).to(device)
+    return sent(drawn | 1, device)
 
 
 def _equal(own: _Held, mine: IntArray, other: _Held, theirs: IntArray) -> np.ndarray:
@@ -201,7 +202,7 @@ def _equal(own: _Held, mine: IntArray, other: _Held, theirs: IntArray) -> np.nda
         here, there = own.words.numpy(), other.words.numpy()
         found = np.concatenate([(here[a] == there[b]).all(axis=1) for a, b in pieces])
     else:
-        on = [torch.from_numpy(one).to(device) for one in pieces]
+        on = [sent(one, device) for one in pieces]
         equal = [(own.words[a] == other.words[b]).all(dim=1) for a, b in on]
         found = torch.cat(equal).cpu().numpy()
     return np.asarray(found & (own.place[mine] == other.place[theirs]).all(axis=1))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import side_by_side
+from tsprompt.base.accelerator import sent
 from tsprompt.data import IntArray
 from tsprompt.reading.passes import Chunk, Pass, Said
 from tsprompt.reading.together import read_works
@@ -67,4 +68,4 @@ def _pick(chunks: list[Chunk], chosen: np.ndarray) -> Iterator[Chunk]:
         if keep.all():
             yield index, tokens
         elif keep.any():
-            yield index[keep], tokens[torch.from_numpy(keep).to(tokens.device)]
+            yield index[keep], tokens[sent(keep, tokens.device)]

@@ -15,6 +15,7 @@ from torch import Tensor
 from tsprompt import progress
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
+from tsprompt.base.accelerator import sent
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct, hash_rows
 
@@ -120,7 +121,7 @@ class Pass:
         numbers, new = self.distinct.add(rows, at, hashes)
         self.numbers.append((index, numbers))
         if len(new) < len(rows):
-            rows, place = rows[torch.from_numpy(new).to(rows.device)], place[new]
+            rows, place = rows[sent(new, rows.device)], place[new]
             beside, at, hashes = beside[new], at[new], hashes[new]
         slots = reader.slots(self.vectors, rows.shape[1], place)
         positions = reader.positions(rows, slots, self.context, beside)
@@ -136,17 +137,17 @@ class Pass:
         said = torch.cat([one for _, one in kept])
         order = np.concatenate([numbers for numbers, _ in kept])
         if (np.diff(order) < 0).any():
-            said = said[torch.from_numpy(np.argsort(order)).to(said.device)]
+            said = said[sent(np.argsort(order), said.device)]
         cases = np.concatenate([index for index, _ in self.numbers])
-        back = torch.from_numpy(np.argsort(cases)).to(said.device)
+        back = sent(np.argsort(cases), said.device)
         if self.series:
-            numbers = torch.from_numpy(np.concatenate([each for _, each in self.numbers]))
-            return said[numbers.to(said.device)[back]]
+            numbers = np.concatenate([each for _, each in self.numbers])
+            return said[sent(numbers, said.device)[back]]
         tables = [numbers.reshape(len(index), -1) for index, numbers in self.numbers]
         features = [
             self.reading.readout.pool(*by_case(said[part]))
             for table in tables
-            for part in torch.from_numpy(table).to(said.device).split(_GATHER_CASES)
+            for part in sent(table, said.device).split(_GATHER_CASES)
         ]
         return torch.cat(features)[back]
 

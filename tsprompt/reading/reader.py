@@ -17,6 +17,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone, BatchSize, side_by_side
 from tsprompt.backbones.template import Prompt, Template, evenly
 from tsprompt.base.scratch import Scratch
+from tsprompt.base.accelerator import sent
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct
@@ -123,7 +124,7 @@ class Reader:
             rows = max(1, _CHUNK_BYTES // (steps * tokenizer.width(values.shape[2]) * cost))
             for start in range(0, len(index), rows):
                 part = slice(start, start + rows)
-                chunk = torch.from_numpy(values[part]).to(self.backbone.device)
+                chunk = sent(values[part], self.backbone.device)
                 yield index[part], self._transform(tokenizer, chunk)
 
     def _transform(self, tokenizer: Tokenizer, values: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ class Reader:
         """What fills the prompt slots of rows with S' steps: (P', D), or (r, P', D) by place."""
         if self.scope == "step" and self.strategy.by_step and len(vectors):
             own = vectors.unflatten(0, (-1, self.length))
-            return own[torch.from_numpy(place).to(own.device)]
+            return own[sent(place, own.device)]
         return vectors[: self.strategy.slots(self.length, steps)]
 
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
@@ -207,7 +208,7 @@ class Reader:
             mask.append(said[1])
         if len(parts) == 1:
             return data[0], mask[0]
-        back = torch.from_numpy(np.argsort(np.concatenate(parts))).to(query.device)
+        back = sent(np.argsort(np.concatenate(parts)), query.device)
         return torch.cat(data)[back], torch.cat(mask)[back]
 
     def pick(
@@ -223,7 +224,7 @@ class Reader:
             By how much the template's positions have moved, those behind its first.
         """
         answer = self.backbone.answer(template)
-        data = _pick_positions(states, evenly(template.data.ravel() + shift))
+        data = _pick_positions(states, evenly(template.data.ravel() + shift, states[0].device))
         behind = answer.start >= template.length  # of all that is read
         moved = (length or template.length) - template.length if behind else shift
         return data, _pick_positions(states, slice(answer.start + moved, answer.stop + moved))
@@ -297,10 +298,10 @@ class Reader:
             self.count(self.positions(rows, slots, context, beside))
             return self.read(rows, place, prompt, vectors, layers, context=context, beside=beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
-        kept = rows[torch.from_numpy(new).to(rows.device)]
+        kept = rows[sent(new, rows.device)]
         _, mask = self.read(kept, place[new], prompt, vectors, layers)
         self.count(self.positions(kept, self.slots(vectors, kept.shape[1], place[new])))
-        each = mask.squeeze(2)[torch.from_numpy(numbers).to(mask.device)]
+        each = mask.squeeze(2)[sent(numbers, mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
 
 

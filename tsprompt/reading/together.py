@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.accelerator import Mark, between, mark
 from tsprompt.data import IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.passes import Pass, Said, Work
@@ -178,8 +179,9 @@ def _run_alone(work: Work) -> None:
     """Run rows whose context brings more than their template."""
     reader, own = work.owner.reader, work.owner
 
-    def step(part: slice) -> tuple[slice, float, Any]:
-        begun = time.perf_counter()
+    def step(part: slice) -> tuple[list[tuple[Work, IntArray]], _Marks, Kept]:
+        which = np.arange(part.start, part.stop)
+        begun = mark(reader.backbone.device)
         said = reader.read(
             work.rows[part],
             work.place[part],
@@ -189,19 +191,16 @@ def _run_alone(work: Work) -> None:
             context=own.context,
             beside=work.beside[part],
         )
-        spent = time.perf_counter() - begun
+        told = mark(reader.backbone.device)
         kept = work.keep(said)
-        return part, spent / (time.perf_counter() - begun), kept
+        return [(work, which)], (begun, told, mark(reader.backbone.device)), [(work, which, kept)]
 
-    start = time.perf_counter()
-    for part, share, kept in reader.batch.run(len(work.rows), work.length, step):
-        which = np.arange(part.start, part.stop)
-        work.count(which, share * (time.perf_counter() - start))
-        work.take(which, kept)
-        start = time.perf_counter()
+    _hand_out(reader.batch.run(len(work.rows), work.length, step))
 
 
 Kept = list[tuple[Work, IntArray, Any]]
+_Marks = tuple[Mark, Mark, Mark]
+"""When a batch was begun, when the model had read it, and when of that was kept what is."""
 
 
 def _run(asked: list[_Asked], backbone: Backbone) -> None:
@@ -209,28 +208,48 @@ def _run(asked: list[_Asked], backbone: Backbone) -> None:
     ends = np.cumsum([len(one.which) for one in asked])
     layers = tuple(sorted({layer for one in asked for layer in one.layers}))
 
-    def step(part: slice) -> tuple[list[tuple[Work, IntArray]], float, Kept]:
+    def step(part: slice) -> tuple[list[tuple[Work, IntArray]], _Marks, Kept]:
         pieces = list(_pieces(asked, ends, part))
-        begun = time.perf_counter()
-        told = _told(pieces, backbone, layers)
-        spent = time.perf_counter() - begun
+        begun = mark(backbone.device)
+        said = _told(pieces, backbone, layers)
+        told = mark(backbone.device)
         kept = [
             one
-            for (piece, rows), (pick, states) in zip(pieces, told, strict=True)
+            for (piece, rows), (pick, states) in zip(pieces, said, strict=True)
             for one in _keep(piece, rows, pick, dict(zip(layers, states, strict=True)))
         ]
         run = [(piece.first, piece.which[rows]) for piece, rows in pieces]
-        return run, spent / (time.perf_counter() - begun), kept
+        return run, (begun, told, mark(backbone.device)), kept
 
     first = asked[0].first
+    _hand_out(first.owner.reader.batch.run(int(ends[-1]), first.length, step))
+
+
+def _hand_out(batches: Iterable[tuple[list[tuple[Work, IntArray]], _Marks, Kept]]) -> None:
+    """Give to each work what is kept for it, and count what was run and how long that took.
+
+    Batches of a processor run side by side: each takes its part of the time that passes. A device
+    is asked for its times when all is said, so that it is never waited for before.
+    """
+    later: list[tuple[list[tuple[Work, IntArray]], _Marks]] = []
     start = time.perf_counter()
-    for run, share, kept in first.owner.reader.batch.run(int(ends[-1]), first.length, step):
-        seconds = share * (time.perf_counter() - start) / sum(len(which) for _, which in run)
-        for work, which in run:
-            work.count(which, seconds * len(which))
+    for run, marks, kept in batches:
+        if isinstance(marks[0], float):
+            share = between(*marks[:2]) / between(marks[0], marks[2])
+            _count(run, share * (time.perf_counter() - start))
+        else:
+            later.append((run, marks))
         for work, which, one in kept:
             work.take(which, one)
         start = time.perf_counter()
+    for run, (begun, told, _) in later:
+        _count(run, between(begun, told))
+
+
+def _count(run: list[tuple[Work, IntArray]], seconds: float) -> None:
+    each = seconds / sum(len(which) for _, which in run)
+    for work, which in run:
+        work.count(which, each * len(which))
 
 
 def _pieces(asked: list[_Asked], ends: IntArray, part: slice) -> Iterator[tuple[_Asked, slice]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import require, several
 from tsprompt.base.sorting import sort_rows
 from tsprompt.base.state import numbers
@@ -138,8 +139,8 @@ class Pooled(Readout):
             attained = functional.one_hot(at, count).movedim(-1, 2).to(data.dtype)
             yield every, attained * data, attained
         elif pool == "proportion":
-            sharp = self.sharpness_.to(data.device)[:, None]
-            for quantile in self.quantiles_.to(data.device):
+            sharp = sent(self.sharpness_, data.device)[:, None]
+            for quantile in sent(self.quantiles_, data.device):
                 above = ((data - quantile[:, None]) * sharp + 0.5).clamp(0, 1)
                 yield every, above / count, 1 / count
         else:
@@ -171,10 +172,10 @@ class Pooled(Readout):
         return [data.amin(dim=2)]
 
     def _proportion(self, data: Tensor, mask: Tensor) -> list[Tensor]:
-        sharp = self.sharpness_.to(data.device)[:, None]
+        sharp = sent(self.sharpness_, data.device)[:, None]
         return [
             ((data - quantile[:, None]) * sharp + 0.5).clamp_(0, 1).mean(dim=2)
-            for quantile in self.quantiles_.to(data.device)
+            for quantile in sent(self.quantiles_, data.device)
         ]
 
     def _segments(self, data: Tensor, mask: Tensor) -> list[Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import Part, require
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Count, NonNegative, Pair, numbers
@@ -206,16 +207,16 @@ class Embedder(Tokenizer):
         # What is longer than all but a few of train is cut to the radius.
         flat *= (self.radius_ / norms.clamp(min=1e-12)).clamp(max=1)
         missing = (self.radius_**2 - norms.square()).clamp(min=0).sqrt()
-        return flat.addcmul_(missing, self.direction_.to(flat.device))
+        return flat.addcmul_(missing, sent(self.direction_, flat.device))
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        return (vectors - self.center_.to(vectors.device)) * self.gain_.to(vectors.device)
+        return (vectors - sent(self.center_, vectors.device)) * sent(self.gain_, vectors.device)
 
     def _flat(self, vectors: Tensor) -> Tensor:
         """Scaled, and nothing left along the ones and along the direction of lengthening."""
         scaled = self._scaled(vectors)
         scaled -= scaled.mean(dim=-1, keepdim=True)
-        direction = self.direction_.to(scaled.device)
+        direction = sent(self.direction_, scaled.device)
         return scaled.addcmul_((scaled @ direction).unsqueeze(-1), direction, value=-1)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
@@ -109,26 +110,28 @@ class Gradient(TrainingTuner):
         optimiser = self._optimiser(module, trainer, backbone)
         accumulation, ask = Accumulation(), features.asked(module, trainer.loss)
         for epoch in range(self.epochs):
-            largest, largest_of_model = 0.0, 0.0
+            # They stay where they are until the epoch is through: a step waits for none of them.
+            norms: list[Tensor] = []
+            norms_of_model: list[Tensor] = []
+            start = time.perf_counter()
             parts = features.batches(trainer.learn, self.batch)
             for number, part in enumerate(parts, start=1):
-                start = time.perf_counter()
                 if accumulation.learn([ask(part)], optimiser.zero_grad) is None:
                     return False
-                largest = max(largest, gradient_norm(module.parameters()))
-                of_model = gradient_norm(backbone.trained.values())
-                largest_of_model = max(largest_of_model, of_model)
+                norms.append(gradient_norm(module.parameters()))
+                norms_of_model.append(gradient_norm(backbone.trained.values()))
                 optimiser.step()
                 progress.report(
                     stage,
                     epoch + number / len(parts),
                     self.epochs,
-                    f"{time.perf_counter() - start:.2f} s a step, {memory_used(backbone.device)}",
+                    f"{(time.perf_counter() - start) / number:.2f} s a step, "
+                    f"{memory_used(backbone.device)}",
                 )
             if _size(module):
-                self.gradients_.append(largest)
+                self.gradients_.append(_largest(norms))
             if backbone.trained:
-                self.model_gradients_.append(largest_of_model)
+                self.model_gradients_.append(_largest(norms_of_model))
             self.epochs_run_ = epoch + 1
             parts = features.batches(trainer.validate, self.batch)
             losses = [accumulation.measure(ask(part)) * len(part) for part in parts]
@@ -157,6 +160,10 @@ class Gradient(TrainingTuner):
         }
         largest = {name: max(measured) for name, measured in gradients.items() if measured}
         return {**largest, "epochs of training": float(self.epochs_run_)}
+
+
+def _largest(norms: list[Tensor]) -> float:
+    return max([0.0, *map(float, norms)])
 
 
 def _size(module: PromptModule) -> int:

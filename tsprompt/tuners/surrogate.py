@@ -126,7 +126,7 @@ class Surrogate(TrainingTuner):
             optimiser.zero_grad()
             moved = found.features[trainer.learn] + (memory.predict(module) - last)
             trainer.loss(moved, trainer.learn).backward()
-            largest = max(largest, gradient_norm(module.parameters()))
+            largest = max(largest, float(gradient_norm(module.parameters())))
             optimiser.step()
         return largest
 

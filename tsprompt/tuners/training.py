@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.accelerator import sent
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive
@@ -103,6 +104,7 @@ class MaskTrainer:
 
     def loss(self, features: Tensor, cases: Tensor) -> Tensor:
         """Cross-entropy of features (b, R) of these cases (b,)."""
+        cases = sent(cases, self.labels.device)
         counted = None if self.weights is None else self.weights[cases]
         return cross_entropy(self.coach(features), self.labels[cases], counted)
 
@@ -138,9 +140,9 @@ class TrainFeatures:
         reading = self.first.reading
         backbone = self.problem.reader.backbone
         if not (now.learns or backbone.learns) and now.equals(reading.prompt):
-            return self.first.features[cases.to(self.first.features.device)]
+            return self.first.features[sent(cases, self.first.features.device)]
         _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
-        rows = tokens[self.row_of[cases].to(tokens.device)]
+        rows = tokens[sent(self.row_of[cases], tokens.device)]
         own = cases.cpu().numpy()
         said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
         return reading.readout.pool(*said)
@@ -196,10 +198,10 @@ def reached(module: PromptModule) -> int:
     return sum(one.numel() for one in module.parameters() if one.grad is not None)
 
 
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Norm of the gradient of all parameters; a parameter that none has reached counts as zero."""
     norms = [p.grad.norm() for p in parameters if p.grad is not None]
-    return float(torch.stack(norms).norm()) if norms else 0.0
+    return torch.stack(norms).norm() if norms else torch.zeros(())
 
 
 def memory_used(device: torch.device) -> str:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.accelerator import sent
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, seeded_torch
@@ -154,6 +155,7 @@ class _Weighted(MaskTrainer):
     def lesson(self, features: Tensor, cases: Tensor) -> Tensor:
         """Weighted cross-entropy of features (b, R) of these cases (b,), less the entropy of the
         answers."""
+        cases = sent(cases, self.labels.device)
         scores = self.coach(features)
         each = functional.cross_entropy(scores, self.labels[cases], reduction="none")
         chances = scores.log_softmax(dim=1)
