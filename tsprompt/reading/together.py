@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tsprompt.backbones import Backbone
-from tsprompt.base.accelerator import Mark, between, mark
+from tsprompt.base.accelerator import Mark, between, mark, sent
 from tsprompt.data import IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.passes import Pass, Said, Work
@@ -278,7 +278,7 @@ def _told(
     at = np.repeat(np.stack(places), [len(rows) for rows in filled], axis=0) if skips else None
     deep = pieces[0][0].first.owner.reading.prompt.deep
     given = filled[0] if len(filled) == 1 else torch.cat(filled)
-    states = backbone.run(given, layers, deep, at=None if at is None else torch.from_numpy(at))
+    states = backbone.run(given, layers, deep, at=None if at is None else sent(at, backbone.device))
     parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
     picks = [
         partial(own.picked if skips else own.pick, template=template)
