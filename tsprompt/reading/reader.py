@@ -16,8 +16,8 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone, BatchSize, side_by_side
 from tsprompt.backbones.template import Prompt, Template, evenly
-from tsprompt.base.scratch import Scratch
 from tsprompt.base.accelerator import sent
+from tsprompt.base.scratch import Scratch
 from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct
