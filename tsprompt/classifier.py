@@ -30,7 +30,7 @@ from tsprompt.model.calibration import calibrate, judge
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
-from tsprompt.model.memory import Shape, place_fit
+from tsprompt.model.memory import Shape, check_fit, place_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.open_backbone import open_backbone
 from tsprompt.model.saving import Saved, load, save
@@ -293,7 +293,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         reader = make_reader(parts, backbone, self.batch_tokens)
         placed: dict[str, float] = {}
         if workers is None:
-            reader.scratch, placed = place_fit(parts, reader, layers, _shape(parts, data))
+            need = check_fit(parts, reader, layers, _shape(parts, data))
+            reader.scratch, placed = place_fit(need)
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
         prepared = _prepare(parts, data, seed)

@@ -35,6 +35,7 @@ __all__ = [
     "Model",
     "Output",
     "Saved",
+    "ScratchDir",
     "Seed",
     "SetName",
     "Strategy",
@@ -91,6 +92,17 @@ DataDir = Annotated[
         help="A folder laid out as the archives are: DIR/NAME/NAME_TRAIN.ts, or .tsv, or .arff. "
         "By default the environment variable TSPROMPT_DATA_DIR.",
         show_default=False,
+    ),
+]
+ScratchDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where a fit lays the features of many cases while it lasts, if they take more than "
+        "1 GiB. By default the environment variable TSPROMPT_SCRATCH_DIR, or else the folder for "
+        "temporary files.",
+        show_default=False,
+        rich_help_panel=_MACHINE,
     ),
 ]
 Form = Annotated[

@@ -56,6 +56,22 @@ def home(tiny_bert: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def test_features_of_a_fit_go_to_the_folder_that_is_named(
+    home: Path, tiny_bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsprompt.model.memory.STORED_BYTES", 0)
+    monkeypatch.setenv("TSPROMPT_SCRATCH_DIR", "elsewhere")  # put back at the end
+    cheap = ["--backbone", tiny_bert, "--tokenizer", "kernels:steps=4", "--no-ablations"]
+    asked = ["fit", str(home / "train.parquet"), "--label", "state", "--id", "name", *cheap]
+    absent = str(tmp_path / "absent")
+    assert f"can't be written to {absent}" in refused(*asked, "--scratch-dir", absent)
+    done = run(*asked, "--scratch-dir", str(tmp_path), "--no-twin", "-o", str(tmp_path / "model"))
+    assert done.exit_code == 0, done.stderr
+    assert f"they go to a scratch file in {tmp_path}" in " ".join(done.stderr.split())
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    assert "features in a scratch file, GiB" in run("show", str(tmp_path / "model")).stdout
+
+
 def test_blocks_say_what_the_whole_file_says(home: Path, tmp_path: Path) -> None:
     asked = ["predict", str(home / "model"), str(home / "new"), "--out", str(tmp_path / "out")]
     done = run(*asked, "--block-cases", "10")

@@ -29,7 +29,16 @@ from tsprompt.model.design import Design
 from tsprompt.reading.distinct import HELD_BYTES
 from tsprompt.reading.reader import KEPT_BYTES, Reader
 
-__all__ = ["STORED_BYTES", "Need", "Shape", "available", "check_predict", "need_of", "place_fit"]
+__all__ = [
+    "STORED_BYTES",
+    "Need",
+    "Shape",
+    "available",
+    "check_fit",
+    "check_predict",
+    "need_of",
+    "place_fit",
+]
 
 Shape = tuple[int, int, int]
 """B, the longest T, and F."""
@@ -134,19 +143,13 @@ class Need:
         return _SOLVED_TABLES * solved**2 * 8 + part
 
 
-def place_fit(
-    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape
-) -> tuple[Scratch | None, dict[str, float]]:
-    """Where the features of a fit on cases of this shape are to lie, None: in memory; and what to
-    tell of it.
+def check_fit(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> Need:
+    """What a fit on cases of this shape needs, its features in a file where that must be.
 
     Raises
     ------
     ConfigError
-        Memory has no room for the fit; the text says what it needs, what there is, and what would
-        fit.
-    TspromptError
-        The scratch folder has no room for the features.
+        Memory has no room for it; the text says what it needs, what there is, and what would fit.
     """
     need = need_of(design, reader, layers, shape, fits=True)
     much = need.feature_bytes > STORED_BYTES
@@ -158,10 +161,24 @@ def place_fit(
         stored = dataclasses.replace(need, stored=True)
         need = stored if much or stored.bytes < need.bytes else need
     _refuse(need, "this fit", _smaller_fits(need, shape), stays)
+    return need
+
+
+def place_fit(need: Need) -> tuple[Scratch | None, dict[str, float]]:
+    """Where the features of a fit lie, None: in memory; and what is to be told of it.
+
+    Raises
+    ------
+    ConfigError
+        The scratch folder can't be written to.
+    TspromptError
+        It has no room for the features.
+    """
     if not need.stored:
         return None, {}
     scratch = Scratch()
     scratch.check_room(need.file_bytes)
+    much = need.feature_bytes > STORED_BYTES
     reason = f"more than {_size(STORED_BYTES)}" if much else "for which memory has no room"
     notice(
         f"the features of {need.cases:,} cases take {_size(need.feature_bytes)}, {reason}: they go "

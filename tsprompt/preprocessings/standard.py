@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ class Standard(Preprocessing):
         filled = self.fill(cases, argument=argument)
         if self.standardise == "none":
             check_precision(filled, self.mean_, self.scale_, argument)
-        groups = [(index, self._scale(values)) for index, values in filled.chunks()]
+        groups = ((index, self._scale(values)) for index, values in filled.chunks())
         return self._at_length(groups, cases)
 
     def complete(self, cases: Cases, *, argument: str = "X") -> Cases:
@@ -76,13 +77,14 @@ class Standard(Preprocessing):
         InputError
             Values are missing and `missing` is `error`.
         """
-        return self._at_length(list(self.fill(cases, argument=argument).groups()), cases)
+        return self._at_length(self.fill(cases, argument=argument).groups(), cases)
 
-    def _at_length(self, groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:
+    def _at_length(self, groups: Iterable[tuple[IntArray, Any]], named: Cases) -> Cases:
         """Groups of prepared cases in the order of the cases that they were made of."""
         if self.length is not None:
-            groups = [(index, resample(values, self.length)) for index, values in groups]
-        return _join(groups, named)
+            length = self.length
+            groups = ((index, resample(values, length)) for index, values in groups)
+        return _join(groups, named, alike=named.equal_length or self.length is not None)
 
     def train_mean(self) -> npt.NDArray[np.float64]:
         """As learned in `fit`."""
@@ -143,12 +145,18 @@ class Standard(Preprocessing):
         return np.clip(scaled, -_FARTHEST, _FARTHEST).astype(np.float32)
 
 
-def _join(groups: list[tuple[IntArray, Any]], named: Cases) -> Cases:
-    """Groups of cases in their order, under the names of `named`."""
-    if len(groups) == 1:
-        return Cases(groups[0][1], ids=named.ids, features=named.features)
-    series: list[Any] = [None] * len(named)
+def _join(groups: Iterable[tuple[IntArray, Any]], named: Cases, *, alike: bool) -> Cases:
+    """Groups of cases in their order, under the names of `named`; `alike`: all have one length, and
+    no group need be held beside the whole."""
+    series: Any = [None] * len(named)
     for index, values in groups:
-        for i, one in zip(index, values, strict=True):
-            series[i] = one
+        if alike and len(index) == len(named):
+            series = values
+        elif alike:
+            if isinstance(series, list):
+                series = np.empty((len(named), *values.shape[1:]), values.dtype)
+            series[index] = values
+        else:
+            for i, one in zip(index, values, strict=True):
+                series[i] = one
     return Cases(series, ids=named.ids, features=named.features)

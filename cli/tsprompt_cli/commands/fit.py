@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,17 @@ import typer
 from tsprompt.base.spec import name_in
 from tsprompt_cli.display.lighter import lighter_lines, lighter_told
 from tsprompt_cli.fit_session import FitSession
-from tsprompt_cli.options import DataDir, Form, Machine, Model, Seed, SetName, Strategy, flat
+from tsprompt_cli.options import (
+    DataDir,
+    Form,
+    Machine,
+    Model,
+    ScratchDir,
+    Seed,
+    SetName,
+    Strategy,
+    flat,
+)
 from tsprompt_cli.output import Format, chosen, grid, say, show, show_json, table
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.places import PANEL, Workers
@@ -92,6 +103,7 @@ def fit(
         ),
     ] = 1,
     data_dir: DataDir = None,
+    scratch_dir: ScratchDir = None,
     form: Form = None,
 ) -> None:
     """Fit a model, score it on test, save it.
@@ -107,6 +119,8 @@ def fit(
 
     if seeds > 1 and shots is None:
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
+    if scratch_dir is not None:
+        _lay_features_into(scratch_dir)
     spoken = chosen(form, None) is Format.TABLE
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
     name = _name(method, laid_out=strategy is not None)
@@ -172,6 +186,13 @@ def _spread_over(
         raise ConfigError("--cv fits each part by itself, and on this machine; leave --backend out")
     place.check()
     return Spread(place, block_cases, workers.threads, machine.device)
+
+
+def _lay_features_into(folder: Path) -> None:
+    """Use this folder, here and in processes that are started, once it has shown that it can be."""
+    from tsprompt.base.scratch import SCRATCH_DIR, Scratch
+
+    os.environ[SCRATCH_DIR] = str(Scratch(folder).folder.absolute())
 
 
 def _name(method: Method, *, laid_out: bool) -> str:
