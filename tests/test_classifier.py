@@ -350,7 +350,7 @@ def test_features_must_be_those_of_the_fit(fitted: PromptClassifier, separable: 
     for features in (1, 3):
         with pytest.raises(InputError, match=f"X has {features} features, the model .* with 2"):
             fitted.predict(np.zeros((2, 20, features)))
-    with pytest.raises(InputError, match="X has 1 features"):
+    with pytest.raises(InputError, match="X has 1 feature,"):
         fitted.predict(separable.X_test[:, :, 0])
     with pytest.raises(InputError, match=r"give X\.transpose\(0, 2, 1\)"):
         fitted.predict(separable.X_test.transpose(0, 2, 1))

@@ -41,6 +41,7 @@ __all__ = [
     "Setting",
     "TspromptError",
     "TspromptNotice",
+    "counted",
     "near_names",
     "notice",
 ]
@@ -123,6 +124,12 @@ class TspromptNotice(_Told, UserWarning):
 def notice(*text: Piece) -> None:
     """Tell the user something once, through Python's warnings, as a `TspromptNotice`."""
     warnings.warn(TspromptNotice(*text), stacklevel=2)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 case`, `1,200 cases`, `2 classes`."""
+    many = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -91,6 +91,13 @@ class Remembered:
         parts = {part: held.get(part) for part in ("train", "test")}
         return {part: own for part, own in parts.items() if isinstance(own, dict) and own}
 
+    @property
+    def train_files(self) -> dict[str, str]:
+        """Names and hashes of the files that hold train."""
+        held = self.files.get("train") or self.details.get("data_sha256")
+        found = held if isinstance(held, dict) else {}
+        return {name: one for name, one in found.items() if isinstance(one, str)}
+
     def parts(self, hashes: dict[str, str]) -> set[str]:
         """What of train and test these files were, where both come from files of their own."""
         own = set(hashes.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tsprompt.data import Dataset, Split
-from tsprompt.errors import DatasetError, Setting, near_names, notice
+from tsprompt.errors import DatasetError, Setting, counted, near_names, notice
 from tsprompt_datasets.archive import archive_names, check_download, download_dataset
 from tsprompt_datasets.cache import read_entry, write_entry
 from tsprompt_datasets.locate import DatasetEntry, bundled, entry_at, find, list_datasets
@@ -158,13 +158,15 @@ def _check(dataset: Dataset) -> None:
     train, test = dataset.train.cases.n_features, dataset.test.cases.n_features
     if train != test:
         raise DatasetError(
-            f"{dataset.name}: train has {train} features, test has {test}; the files do not "
-            "belong together: fetch both again"
+            f"{dataset.name}: train has {counted(train, 'feature')}, test has {test}; the files "
+            "do not belong together: fetch both again"
         )
     known = set(dataset.train.labels.tolist())
     unseen = Counter(label for label in dataset.test.labels.tolist() if label not in known)
     if unseen:
-        counts = ", ".join(f"{label!r} ({count} cases)" for label, count in unseen.items())
+        counts = ", ".join(
+            f"{label!r} ({counted(count, 'case')})" for label, count in unseen.items()
+        )
         raise DatasetError(
             f"{dataset.name}: test has labels that train never had: {counts}; nothing can learn "
             "them: correct the labels, or move some of these cases to train"

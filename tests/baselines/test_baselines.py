@@ -199,7 +199,7 @@ def test_bad_input_is_refused(name: str, options: dict[str, Any], separable: Any
     with pytest.raises(InputError, match="one class only"):
         part.fit(separable.X, ["calm"] * 24)
     part.fit(separable.X[:6], separable.y[:6])
-    with pytest.raises(InputError, match=f"X has 1 features, {name} was fitted with 2"):
+    with pytest.raises(InputError, match=f"X has 1 feature, {name} was fitted with 2"):
         part.predict(separable.X_test[:, :, :1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -103,3 +104,27 @@ def test_what_is_done_when_the_user_stops_is_shown(
     assert len(json.loads(result.stdout)["cases"]) == 8
     assert result.exit_code == 130
     assert "8 of 22 cases are explained" in result.stderr
+
+
+def test_train_of_ones_own_is_found_while_it_is_the_same(cheap: list[str], home: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [[*rng.normal(i % 2, 1, 12).round(3), "ab"[i % 2]] for i in range(20)]
+    lines = [",".join(map(str, one)) for one in [[*map(str, range(12)), "label"], *rows]]
+    data = home / "data"
+    data.mkdir()
+    (data / "mine.csv").write_text("\n".join(lines))
+    (data / "new.csv").write_text("\n".join(lines[:3]))
+    assert run("fit", str(data / "mine.csv"), *cheap, "--no-ablations", "-o", "m").exit_code == 0
+    short = ["--method", "exact", "--case", "1"]
+    for source in ("new.csv", "mine.csv"):
+        shown = run("explain", "m", str(data / source), *short)
+        assert shown.exit_code == 0, shown.stderr
+        assert shown.stdout.count("near: train case") == 6
+        assert "nearest" not in shown.stderr
+    (data / "mine.csv").write_text("\n".join(lines[:-1]))
+    shown = run("explain", "m", str(data / "new.csv"), *short)
+    assert "near:" not in shown.stdout
+    assert "mine.csv is not the file that the model was fitted on" in shown.stderr
+    (data / "mine.csv").unlink()
+    shown = run("explain", "m", str(data / "new.csv"), *short)
+    assert "train (mine.csv) is not at hand; give it with --train" in shown.stderr

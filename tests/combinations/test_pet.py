@@ -224,7 +224,7 @@ def test_unlabelled_cases_are_refused_where_they_are_of_no_use(
     with pytest.raises(ConfigError, match="no use for unlabelled cases"):
         PromptClassifier(**tiny).fit(separable.X, separable.y, unlabelled=separable.X_test)
     classifier = PromptClassifier(**tiny, combination="distil")
-    with pytest.raises(InputError, match="unlabelled has 1 features, X has 2"):
+    with pytest.raises(InputError, match="unlabelled has 1 feature, X has 2"):
         classifier.fit(separable.X, separable.y, unlabelled=separable.X_test[:, :, :1])
 
 

@@ -51,8 +51,8 @@ def test_joined_keeps_what_all_have() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"ids": ["a"]}, "1 names for 2 cases"),
-        ({"features": ["a"]}, "1 names for 2 features"),
+        ({"ids": ["a"]}, "1 name for 2 cases"),
+        ({"features": ["a"]}, "1 name for 2 features"),
         ({"features": ["a", "a"]}, "two features are called 'a'"),
     ],
 )

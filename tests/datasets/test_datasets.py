@@ -163,7 +163,7 @@ def test_archive_names_are_those_of_both_archives() -> None:
 
 def test_labels_that_train_never_had_are_named(tmp_path: Path) -> None:
     write_set(tmp_path, "Mine", test="a\t1\t2\nc\t3\t4\nc\t3\t4\nd\t3\t4\n")
-    with pytest.raises(DatasetError, match=r"Mine: .*'c' \(2 cases\), 'd' \(1 cases\)"):
+    with pytest.raises(DatasetError, match=r"Mine: .*'c' \(2 cases\), 'd' \(1 case\)"):
         load_dataset("Mine", data_dir=tmp_path)
 
 

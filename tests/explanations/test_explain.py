@@ -211,7 +211,7 @@ def test_a_train_case_is_not_its_own_neighbour(model: PromptClassifier, separabl
         ({"orders": 0}, ConfigError, "orders=0 is too few"),
         ({"nearest": -1}, ConfigError, "nearest=-1 is too few"),
         ({"train": (np.zeros((2, 20, 2)), ["calm", "wid"])}, InputError, "did you mean wild"),
-        ({"train": (np.zeros((2, 20, 2)), ["calm"])}, InputError, "1 labels for 2 cases"),
+        ({"train": (np.zeros((2, 20, 2)), ["calm"])}, InputError, "1 label for 2 cases"),
         ({"train": (np.zeros((1, 20, 3)), ["calm"])}, InputError, "train has 3 features"),
     ],
 )
@@ -224,7 +224,7 @@ def test_what_can_not_be_used_is_refused(
 ) -> None:
     with pytest.raises(error, match=text):
         explain(model, separable.X_test, **options)
-    with pytest.raises(InputError, match="X has 1 features"):
+    with pytest.raises(InputError, match="X has 1 feature,"):
         explain(model, separable.X_test[:, :, :1])
 
 

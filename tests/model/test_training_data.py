@@ -252,7 +252,7 @@ def test_a_development_sample_that_can_not_be_used(tiny: dict[str, Any], separab
     X, y, *_ = separable
     fit = PromptClassifier(**tiny).fit
     for development, said in (
-        ((X[:, :, :1], y), "development has 1 features, X has 2"),
+        ((X[:, :, :1], y), "development has 1 feature, X has 2"),
         ((X[:3], np.array(["calm", "mild", "new"])), "the class .new., which y lacks"),
         ((X[:3], y[:2]), r"have shape \(2,\); one for each of its 3 cases"),
         (X, "must be a pair"),

@@ -124,7 +124,7 @@ def test_missing_error_names_the_argument_the_count_and_the_first_case() -> None
 
 def test_filling_is_said() -> None:
     fitted = Standard().fit(block([1, 2, 3]))
-    with pytest.warns(TspromptNotice, match="X: 1 missing values in 1 of 2 cases were filled"):
+    with pytest.warns(TspromptNotice, match="X: 1 missing value in 1 of 2 cases was filled"):
         fitted.transform(block([1, nan, 3], [1, 2, 3]))
 
 

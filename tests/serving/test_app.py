@@ -188,7 +188,7 @@ def test_what_is_remarkable_is_noted(serving: Any, folder: Path) -> None:
         (b'{"cases": [[1, [2]]]}', JSON, 422, "numbers"),
         (b'{"cases": [[[1, 2]]]}', JSON, 422, "has 2 features"),
         (b'{"cases": [[1]], "path": "/etc/passwd"}', JSON, 422, "path"),
-        (b'{"cases": [[1]], "ids": []}', JSON, 422, "0 names for 1 cases"),
+        (b'{"cases": [[1]], "ids": []}', JSON, 422, "0 names for 1 case:"),
         (b"x", {"content-type": "application/python-pickle"}, 415, "Content-Type"),
         (b"x", {}, 415, "Content-Type"),
         (b"x", {**JSON, "content-encoding": "gzip"}, 415, "packed"),

@@ -21,7 +21,7 @@ from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
 from tsprompt.backbones.families import FAMILIES, Encoder, Family
 from tsprompt.backbones.shared_weights import sharing
 from tsprompt.base.seeds import generator, seeded_torch
-from tsprompt.errors import BackboneError, ConfigError
+from tsprompt.errors import BackboneError, ConfigError, counted
 
 __all__ = [
     "input_of",
@@ -113,7 +113,9 @@ def _load(
     layers = kind.layers(config)
     depth = 0 if twin == "none" else layers if depth is None else depth
     if depth > layers:
-        raise ConfigError(f"the backbone {name} has {layers} layers; layer {depth} was asked for")
+        raise ConfigError(
+            f"the backbone {name} has {counted(layers, 'layer')}; layer {depth} was asked for"
+        )
     family = kind(config, depth, answers=answers)
     words = family.words(vocabulary, base)
     model = _build(twin, source, config, family, base, seed=seed)

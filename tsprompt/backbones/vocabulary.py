@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tsprompt.base.part import require
-from tsprompt.errors import ConfigError, Setting
+from tsprompt.errors import ConfigError, Setting, counted
 
 __all__ = ["NoWords", "Words", "encode_text", "find_word", "find_words", "named_or_drawn"]
 
@@ -175,7 +175,8 @@ def named_or_drawn(names: Sequence[str], backbone: HasWords, rng: np.random.Gene
     missing = ids.count(None)
     require(
         missing <= len(free),
-        f"the vocabulary of {backbone.name} has {len(free)} words for {missing} names",
+        f"the vocabulary of {backbone.name} has {counted(len(free), 'word')} for "
+        f"{counted(missing, 'name')}",
     )
     drawn = iter(rng.choice(free, size=missing, replace=False).tolist() if missing else [])
     return [next(drawn) if one is None else one for one in ids]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.data import Cases, as_cases, label_array
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, counted
 
 __all__ = ["Baseline", "baselines"]
 
@@ -74,7 +74,7 @@ class Baseline(Part):
         cases = as_cases(X)
         if cases.n_features != self.n_features_:
             raise InputError(
-                f"X has {cases.n_features} features, {self.name} was fitted with "
+                f"X has {counted(cases.n_features, 'feature')}, {self.name} was fitted with "
                 f"{self.n_features_}; give the same features in the same order"
             )
         return self._probabilities(cases)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.errors import InputError
+from tsprompt.errors import InputError, counted
 
 __all__ = ["Scores", "check_known", "confusion", "score"]
 
@@ -107,7 +107,9 @@ def check_known(truth: Labels, classes: Sequence[str]) -> None:
     """
     unknown = Counter(label for label in truth.tolist() if label not in set(classes))
     if unknown:
-        counts = ", ".join(f"{label!r} ({count} cases)" for label, count in unknown.items())
+        counts = ", ".join(
+            f"{label!r} ({counted(count, 'case')})" for label, count in unknown.items()
+        )
         raise InputError(
             f"labels that the model never saw: {counts}; it knows {', '.join(map(str, classes))}: "
             "evaluate it on the set that it was fitted on, or fit another"

@@ -20,7 +20,7 @@ from tsprompt.base.seeds import generator
 from tsprompt.base.state import Between, Count, Seed, numbers
 from tsprompt.contexts.base import Context, Pairs, Tokenise, Write, contexts, needs_mask
 from tsprompt.data import Cases, IntArray
-from tsprompt.errors import ConfigError, InputError, Setting
+from tsprompt.errors import ConfigError, InputError, Setting, counted
 from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 
@@ -139,8 +139,8 @@ class Demonstrations(Context):
             return drawn if spoken is None else spoken
         require(
             len(self.words) == len(classes),
-            f"demonstrations: there are {len(self.words)} words for {len(classes)} classes; "
-            f"give one for each of: {', '.join(classes)}",
+            f"demonstrations: {counted(len(self.words), 'word')} for "
+            f"{counted(len(classes), 'class')}; give one for each of: {', '.join(classes)}",
         )
         ids = find_words(self.words, "demonstrations", backbone)
         require(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tsprompt.data.cases import Cases
 from tsprompt.data.frames import from_frame, from_frames, is_frame
 from tsprompt.data.numbers import is_tensor, number_array
-from tsprompt.errors import ConfigError, InputError
+from tsprompt.errors import ConfigError, InputError, counted
 
 __all__ = ["AXES", "as_cases", "by_position"]
 
@@ -115,8 +115,8 @@ def _check(cases: Cases, argument: str) -> None:
     for i, one in enumerate(cases[:1] if cases.equal_length else cases):
         if one.shape[1] != features:
             raise InputError(
-                f"{argument}[{i}] has {one.shape[1]} features, {argument}[0] has {features}; "
-                "all cases need the same"
+                f"{argument}[{i}] has {counted(one.shape[1], 'feature')}, {argument}[0] has "
+                f"{features}; all cases need the same"
             )
         if one.shape[0] == 0:
             raise InputError(f"{argument}[{i}] has no timesteps; remove the case")

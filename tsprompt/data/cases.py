@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.errors import InputError
+from tsprompt.errors import InputError, counted
 
 __all__ = ["Cases", "FloatArray", "IntArray", "Values", "order_of"]
 
@@ -81,12 +81,18 @@ class Cases(Sequence[Values]):
 
     def _check_names(self) -> None:
         if self._ids is not None and len(self._ids) != len(self):
-            raise InputError(f"there are {len(self._ids)} names for {len(self)} cases")
+            raise InputError(
+                f"{counted(len(self._ids), 'name')} for {counted(len(self), 'case')}: each needs "
+                "one"
+            )
         names = self._features
         if names is None or not len(self):
             return
         if len(names) != self.n_features:
-            raise InputError(f"there are {len(names)} names for {self.n_features} features")
+            raise InputError(
+                f"{counted(len(names), 'name')} for {counted(self.n_features, 'feature')}: each "
+                "needs one"
+            )
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"two features are called {twice!r}; each needs a name of its own")

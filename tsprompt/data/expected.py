@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsprompt.data.cases import Cases, IntArray, order_of
-from tsprompt.errors import InputError, Setting, notice
+from tsprompt.errors import InputError, Setting, counted, notice
 
 __all__ = ["Expected", "tell_of_train"]
 
@@ -59,8 +59,8 @@ class Expected:
             cases = cases.select(self.features, argument)
         if cases.n_features != self.n_features:
             raise InputError(
-                f"{argument} has {cases.n_features} features, {train} {self.n_features}; "
-                f"{self._remedy(cases, argument)}"
+                f"{argument} has {counted(cases.n_features, 'feature')}, {train} "
+                f"{self.n_features}; {self._remedy(cases, argument)}"
             )
         if self.times and cases.times and not _one_begins(self.times, cases.times):
             order = order_of(cases.times, self.times, f"{argument}: column", "columns")
@@ -85,8 +85,8 @@ class Expected:
         train = f"{long}" if short == long else f"{short} to {long}"
         if short == long and (np.abs(lengths - long) == 1).all() and len(set(lengths)) == 1:
             notice(
-                f"{argument}: all series have {lengths[0]} timesteps and those of train {train}: "
-                "is a label or an id read as a value, or a value as one of these?"
+                f"{argument}: all series have {counted(lengths[0], 'timestep')} and those of "
+                f"train {train}: is a label or an id read as a value, or a value as one of these?"
             )
         far = np.flatnonzero((lengths * _FAR < short) | (lengths > _FAR * long))
         if len(far):
@@ -105,9 +105,9 @@ def tell_of_train(cases: Cases, *, by_position: bool, axes: str = "BTF") -> None
         if axes == "BFT":
             order, other = ("cases, features, timesteps", "BTF")
         notice(
-            f"X was read as ({order}): {cases.n_features} features of {longest} timesteps. If its "
-            "axes stand in the other order, as channels do before timesteps in sktime and aeon, "
-            "use ",
+            f"X was read as ({order}): {counted(cases.n_features, 'feature')} of "
+            f"{counted(longest, 'timestep')}. If its axes stand in the other order, as channels "
+            "do before timesteps in sktime and aeon, use ",
             Setting("axes", other),
         )
     _tell_of_empty(cases, "X")

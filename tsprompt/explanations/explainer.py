@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from tsprompt.data import Cases, IntArray
-from tsprompt.errors import ConfigError, InputError, Setting, TspromptNotice, near_names
+from tsprompt.errors import ConfigError, InputError, Setting, TspromptNotice, counted, near_names
 from tsprompt.explanations.ablation import Asked
 from tsprompt.explanations.exact import divides
 from tsprompt.explanations.explanation import Explanation, Neighbour
@@ -194,7 +194,7 @@ def _known(fitted: Fitted, cases: Cases, labels: npt.NDArray[np.generic]) -> Tra
     """Train, with its labels as the model numbers them."""
     spelt = [str(one) for one in labels.tolist()]
     if len(spelt) != len(cases):
-        raise InputError(f"train: there are {len(spelt)} labels for {len(cases)} cases")
+        raise InputError(f"train: {counted(len(spelt), 'label')} for {counted(len(cases), 'case')}")
     numbers = {str(one): number for number, one in enumerate(fitted.classes.tolist())}
     for one in spelt:
         if one not in numbers:

@@ -13,7 +13,7 @@ from tsprompt.base.seeds import generator
 from tsprompt.combinations import Evidence, Task
 from tsprompt.contexts import Context
 from tsprompt.data import Cases, IntArray
-from tsprompt.errors import notice
+from tsprompt.errors import counted, notice
 from tsprompt.heads.lesson import Labels
 from tsprompt.model.design import Design
 from tsprompt.model.training_data import TrainingData
@@ -178,7 +178,7 @@ class Ensemble:
         if parts.tokenizer.crowded(longest, self._room(seen[0])):
             notice(
                 f"{longest} timesteps don't fit into the {reader.backbone.positions} positions of "
-                f"{parts.backbone}: steps are patches of {first.patch_} timesteps"
+                f"{parts.backbone}: steps are patches of {counted(first.patch_, 'timestep')}"
             )
         return [made[key] for key in keys]
 

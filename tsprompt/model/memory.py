@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from tsprompt.base.scratch import BLOCK_BYTES, Scratch
-from tsprompt.errors import ConfigError, Piece, Setting, notice
+from tsprompt.errors import ConfigError, Piece, Setting, counted, notice
 from tsprompt.heads.ridge import SUMMED_FEATURES
 from tsprompt.model.design import Design
 from tsprompt.reading.distinct import HELD_BYTES
@@ -271,7 +271,7 @@ def _refuse(
         return
     text: list[Piece] = [
         f"{what} needs about {_size(need.bytes)} of memory, and {_size(there)} are free: "
-        f"{need.cases:,} cases with {need.readings * need.width:,} features each"
+        f"{counted(need.cases, 'case')} with {counted(need.readings * need.width, 'feature')} each"
         f"{', which go to a file' if need.stored else ''}{more}"
     ]
     fitting = next(((one, how) for one, how in smaller if one.bytes <= there), None)
@@ -281,7 +281,7 @@ def _refuse(
     if count and need.fits:
         text.append(f"; of the cases, about {count:,} would fit")
     elif count:
-        text.append(f"; predict about {count:,} cases at a time")
+        text.append(f"; predict about {counted(count, 'case')} at a time")
     elif not fitting:
         text.append("; free some memory")
     raise ConfigError(*text)

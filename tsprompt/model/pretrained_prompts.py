@@ -21,7 +21,7 @@ from tsprompt.base.seeds import derive, generator
 from tsprompt.base.tensor_folder import check_target, write_folder
 from tsprompt.base.version import __version__
 from tsprompt.data import Cases, as_cases, label_array
-from tsprompt.errors import ConfigError, InputError, Setting
+from tsprompt.errors import ConfigError, InputError, Setting, counted
 from tsprompt.heads.mlp import MLP
 from tsprompt.model.design import Design, make_reader
 from tsprompt.model.open_backbone import open_backbone
@@ -215,8 +215,9 @@ def _labels(name: str, y: Any, count: int, *, needed: bool) -> npt.NDArray[np.in
     classes, numbers = np.unique(label_array(y, argument=f"{name}: y"), return_inverse=True)
     if numbers.shape != (count,) or len(classes) < 2:
         raise InputError(
-            f"{name}: one label for each of {count} cases, of two classes or more, is needed; "
-            f"there are {numbers.size} labels of {len(classes)} classes"
+            f"{name}: one label for each of {counted(count, 'case')}, of two classes or more, is "
+            f"needed; there are {counted(numbers.size, 'label')} of "
+            f"{counted(len(classes), 'class')}"
         )
     if np.bincount(numbers).max() < 2:
         raise InputError(

@@ -2,7 +2,7 @@
 
 The template of a page extends `shell.html` and fills its blocks `title`, `header`, `main` and, if
 it likes, `footer`; `{% import "tables.html" as tables %}` gives it the parts of tables. It has the
-filters of `tsprompt.base.numbers`.
+filters of `tsprompt.base.numbers`, and `counted`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from markupsafe import Markup
 from tsprompt.base import numbers
 from tsprompt.base.names import visible
 from tsprompt.base.version import __version__
+from tsprompt.errors import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -80,6 +81,7 @@ def _environment(folder: Traversable) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update({name: getattr(numbers, name) for name in numbers.__all__})
+    environment.filters["counted"] = counted
     return environment
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases, FloatArray, IntArray, Values
-from tsprompt.errors import InputError, notice
+from tsprompt.errors import InputError, counted, notice
 from tsprompt.preprocessings.base import Preprocessing, preprocessings
 from tsprompt.preprocessings.moments import check_precision, moments, moments_of_each
 from tsprompt.preprocessings.resample import resample
@@ -109,7 +109,8 @@ class Standard(Preprocessing):
             )
         with_gaps = sum(not np.isfinite(one).all() for one in cases)
         notice(
-            f"{argument}: {count} missing values in {with_gaps} of {len(cases)} cases were "
+            f"{argument}: {counted(count, 'missing value')} in {with_gaps} of "
+            f"{counted(len(cases), 'case')} {'was' if count == 1 else 'were'} "
             f"filled ({self.missing})"
         )
         filled = [self._fill(one) for one in cases]

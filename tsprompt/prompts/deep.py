@@ -14,7 +14,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.errors import ConfigError, Setting
+from tsprompt.errors import ConfigError, Setting, counted
 from tsprompt.prompts.base import PromptModel, PromptModule, prompts
 
 __all__ = ["DeepPrompt", "PTuningV2", "Prefix"]
@@ -136,14 +136,14 @@ class PTuningV2(DeepPrompt):
             )
         require(
             deep.shape[2] == self.length,
-            f"the saved prompt has {deep.shape[2]} tokens for each layer, and this one has "
-            f"{self.length}; use ",
+            f"the saved prompt has {counted(deep.shape[2], 'token')} for each layer, and this "
+            f"one has {self.length}; use ",
             Setting("prompt", f"p-tuning-v2:length={deep.shape[2]}"),
         )
         require(
             len(deep) == backbone.depth,
-            f"the saved prompt is for {len(deep)} layers, and {backbone.depth} are read here; "
-            "use the readout that it was trained with",
+            f"the saved prompt is for {counted(len(deep), 'layer')}, and {backbone.depth} are "
+            "read here; use the readout that it was trained with",
         )
         with seeded_torch(0):  # what it draws is overwritten
             encoder: Any = self._encoder(backbone)

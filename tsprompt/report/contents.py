@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsprompt.benchmark.record import Record
-from tsprompt.errors import ConfigError, Setting, near_names
+from tsprompt.errors import ConfigError, Setting, counted, near_names
 from tsprompt.report.ablations import Ablations, ablation_effects
 from tsprompt.report.equivalence import OUTCOMES, ROPE, practical_chances
 from tsprompt.report.load import LeftOut, Results
@@ -38,7 +38,7 @@ class Failure:
     sets: list[str]
 
     def __str__(self) -> str:
-        return f"{self.method}, {_count(self.runs, 'run')} on {', '.join(self.sets)}: {self.error}"
+        return f"{self.method}, {counted(self.runs, 'run')} on {', '.join(self.sets)}: {self.error}"
 
 
 @dataclass(frozen=True)
@@ -226,8 +226,8 @@ def _common_resamples(records: list[Record]) -> tuple[list[Record], list[str]]:
     notes = []
     if fewer:
         notes.append(
-            f"On {_count(len(fewer), 'set')} only those resamples count that all methods have: "
-            f"{len(records) - len(kept)} runs are not used."
+            f"On {counted(len(fewer), 'set')} only those resamples count that all methods have, "
+            f"which leaves out {counted(len(records) - len(kept), 'run')}."
         )
     if none:
         notes.append(f"Left out, since no resample was run with all methods: {', '.join(none)}.")
@@ -241,28 +241,28 @@ def _what(records: Iterable[Record]) -> str:
     resamples = sorted({record.resample for record in records})
     seeds = len({record.seed for record in records})
     if resamples == [0]:
-        split = f"the archive's own split, {_count(seeds, 'seed')}"
+        split = f"the archive's own split, {counted(seeds, 'seed')}"
     elif resamples == list(range(len(resamples))):
         split = f"resamples 0 to {resamples[-1]}"
     else:
         split = f"resamples {', '.join(map(str, resamples))}"
     return (
-        f"{_count(len(records), 'run')} of {_count(methods, 'method')} on "
-        f"{_count(sets, 'set')}; {split}. All figures are of test, means over runs."
+        f"{counted(len(records), 'run')} of {counted(methods, 'method')} on "
+        f"{counted(sets, 'set')}; {split}. All figures are of test, means over runs."
     )
 
 
 def _beside(published: Published, records: Iterable[Record]) -> str:
     ours = {record.dataset for record in records}
     there, all_ = len(published.sets), len(ours)
-    which = f"the {there} of {all_} sets" if there < all_ else f"the {_count(there, 'set')}"
+    which = f"the {there} of {all_} sets" if there < all_ else f"the {counted(there, 'set')}"
     kinds = []
     if published.default_split:
-        kinds.append(f"the archive's own split ({_count(len(published.default_split), 'set')})")
+        kinds.append(f"the archive's own split ({counted(len(published.default_split), 'set')})")
     if published.resampled:
         kinds.append(
-            f"means over 30 resamples ({_count(len(published.resampled), 'set')}; our own are over "
-            "the resamples that were run)"
+            f"means over 30 resamples ({counted(len(published.resampled), 'set')}; our own are "
+            "over the resamples that were run)"
         )
     return (
         f"Beside published results (tsml-eval) on {which} that both have: {' and '.join(kinds)}."
@@ -307,7 +307,3 @@ def _reference(summary: pd.DataFrame, methods: list[str], asked: str | None) -> 
     models = rows[rows["kind"] == "model"]
     ranked = [str(name) for name in (models if len(models) else rows)["method"]]
     return next(iter([*ranked, *methods]), None)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -19,7 +19,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.base.state import Count, NonNegative, Pair, numbers
 from tsprompt.base.true_float32 import true_float32
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, Piece, Setting
+from tsprompt.errors import ConfigError, Piece, Setting, counted
 
 __all__ = ["FIT_CASES", "Embedder", "Tokenizer", "Vocabulary", "pool_mean", "tokenizers"]
 
@@ -109,8 +109,9 @@ class Tokenizer(Part):
     def _no_room(self, n_features: int) -> ConfigError:
         width = self.width(n_features)
         text: list[Piece] = [
-            f"a step of {n_features} features takes {width} tokens with the tokenizer "
-            f"{self.name!r}: not even one fits beside the prompt; use a shorter one (its option "
+            f"a step of {counted(n_features, 'feature')} takes {counted(width, 'token')} with "
+            f"the tokenizer {self.name!r}: not even one fits beside the prompt; use a shorter one "
+            "(its option "
             "length)"
         ]
         if width > 1:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.commands.curve import Html, Records
-from tsprompt_cli.options import DataDir, Form, Machine, Output, Seed, SetName, flat, part_option
-from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
+from tsprompt_cli.options import DataDir, Machine, Seed, SetName, flat, part_option
+from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Parting
+from tsprompt_cli.run_options import KeptAndDrawn
 
 if TYPE_CHECKING:
     from tsprompt.advice import Advice, AdvicePlan
@@ -89,30 +89,16 @@ def advise(
         ),
     ] = None,
     seed: Seed = 0,
-    html: Html = None,
-    records: Records = None,
-    output: Output = None,
+    kept: KeptAndDrawn,
     data_dir: DataDir = None,
-    form: Form = None,
 ) -> None:
     """Say which training strategy suits this much data, by train alone: test is not read."""
     from tsprompt.advice import AdvicePlan, training_strategies
-    from tsprompt.base.files import check_file, check_folder, check_not_input
     from tsprompt.benchmark import check
     from tsprompt.errors import ConfigError, Setting
     from tsprompt_cli.runs import Runs
 
-    if output is not None:
-        check_file(output, Setting("output"))
-    form = chosen(form, output)
-    for option, file in (("output", output), ("html", html)):
-        if file is not None:
-            read: list[str | Path] = [dataset, *([parting.test] if parting.test else [])]
-            check_not_input(file, *read, setting=Setting(option))
-    if html is not None:
-        check_target(html, "html")
-    if records is not None:
-        check_folder(records, Setting("records"))
+    form = kept.check(dataset, parting.test)
     if parting.cv is not None:
         raise ConfigError(
             Setting("cv"),
@@ -142,7 +128,7 @@ def advise(
         plan.cells(),
         plan.load,
         machine,
-        records,
+        kept.records,
         probe=len(strategies),
         budget=seconds,
     )
@@ -150,11 +136,11 @@ def advise(
     try:
         runs.run()
     except KeyboardInterrupt:
-        if runs.done and form is Format.TABLE and output is None:
+        if runs.done and form is Format.TABLE and kept.output is None:
             _print(_read(plan, runs), command)
         raise
     made = _read(plan, runs)
-    _write(made, form, output, html, command)
+    _write(made, form, kept, command)
     if runs.say_failures():
         raise typer.Exit(1)
 
@@ -202,22 +188,20 @@ def _levels(text: str) -> list[int | None]:
     return [None if one == "all" else int(one) for one in items]
 
 
-def _write(
-    made: Advice, form: Format, output: Path | None, html: Path | None, command: str
-) -> None:
+def _write(made: Advice, form: Format, kept: KeptAndDrawn, command: str) -> None:
     from tsprompt.report import render
 
-    if html is not None:
+    if kept.html is not None:
         from tsprompt.advice.page import advice_page
 
-        emit(advice_page(made, command), html)
+        emit(advice_page(made, command), kept.html)
     if form is Format.TABLE:
         _print(made, command)
         return
     import pandas as pd
 
     told = made.as_dict()
-    emit(render(pd.DataFrame(made.rows()), form, **told), output)
+    emit(render(pd.DataFrame(made.rows()), form, **told), kept.output)
 
 
 def _print(made: Advice, command: str) -> None:

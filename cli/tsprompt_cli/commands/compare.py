@@ -9,9 +9,10 @@ import typer
 
 from tsprompt.base.spec import split_specs
 from tsprompt_cli import completion
-from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, flat
-from tsprompt_cli.output import Format, chosen, emit, say, show
+from tsprompt_cli.options import DataDir, Machine, Model, flat
+from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Loaded, Parting
+from tsprompt_cli.run_options import Kept, NewSplits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +42,6 @@ Strategies = Annotated[
         help="What to compare. Options of a strategy follow a colon: autoencoder:latent=32.",
     ),
 ]
-Records = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Keep one JSON for each run there; a second start makes only those that are missing.",
-        show_default=False,
-    ),
-]
 
 
 @flat
@@ -60,12 +53,7 @@ def compare(
     parting: Parting,
     strategies: Strategies = "shared,per-step,autoencoder",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 1,
-    new_splits: Annotated[
-        bool,
-        typer.Option(
-            "--new-splits", help="Seed k also draws the k-th split of train and test; 0 is given."
-        ),
-    ] = False,
+    new_splits: NewSplits = False,
     ablations: Annotated[
         bool,
         typer.Option(
@@ -79,23 +67,13 @@ def compare(
             metavar="SPEC", help="Whose ablations; by default the first's.", show_default=False
         ),
     ] = None,
-    records: Records = None,
-    output: Output = None,
+    kept: Kept,
     data_dir: DataDir = None,
-    form: Form = None,
 ) -> None:
     """Compare the strategies on data sets, over seeds."""
-    from tsprompt.base.files import check_file, check_folder, check_not_input
     from tsprompt.benchmark import check, plan_cells, plan_methods
-    from tsprompt.errors import Setting
 
-    if output is not None:
-        check_file(output)
-    form = chosen(form, output)
-    if output is not None:
-        check_not_input(output, *datasets, *([parting.test] if parting.test else []))
-    if records is not None:
-        check_folder(records, Setting("records"))
+    form = kept.check(*datasets, parting.test)
     loaded = _loaded(datasets, parting, data_dir)
     methods = plan_methods(
         split_specs(strategies),
@@ -111,8 +89,8 @@ def compare(
         cells = plan_cells(list(loaded), methods, resamples=range(seeds))
     else:
         cells = plan_cells(list(loaded), methods, seeds)
-    runs = _run(cells, loaded, machine, records)
-    _print(runs.done, form, output, "seed" if parting.cv is None else "part")
+    runs = _run(cells, loaded, machine, kept.records)
+    _print(runs.done, form, kept.output, "seed" if parting.cv is None else "part")
     if runs.say_failures():
         raise typer.Exit(1)
 
@@ -149,9 +127,9 @@ def _run(
 
 
 def _legend(done: list[Record], what: str) -> str:
-    from tsprompt_cli.display.summaries import plural
+    from tsprompt.errors import counted
 
-    seeds = plural(len({record.seed for record in done}), what)
+    seeds = counted(len({record.seed for record in done}), what)
     means = "" if seeds == f"1 {what}" else f", means over {seeds} (± their standard deviation)"
     return (
         f"[dim]All figures are of test{means}; the interval (Wilson) tells what other test cases "

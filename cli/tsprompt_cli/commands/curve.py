@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsprompt_cli.options import DataDir, Form, Machine, Model, Output, SetName, Strategy, flat
-from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
+from tsprompt_cli.options import DataDir, Machine, Model, SetName, Strategy, flat
+from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Parting
+from tsprompt_cli.run_options import KeptAndDrawn, NewSplits
 
 if TYPE_CHECKING:
     from tsprompt.advice import Curve
     from tsprompt.benchmark import Method
 
-__all__ = ["Html", "Records", "curve"]
-
-Html = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write a page for a browser, all in one file.", show_default=False
-    ),
-]
-Records = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Keep one JSON for each run there; a second start makes only those that are missing.",
-        show_default=False,
-    ),
-]
+__all__ = ["curve"]
 
 
 @flat
@@ -54,12 +39,7 @@ def curve(
     seeds: Annotated[
         int, typer.Option(min=1, help="How often parts of train are drawn, and models fitted.")
     ] = 5,
-    new_splits: Annotated[
-        bool,
-        typer.Option(
-            "--new-splits", help="Seed k also draws the k-th split of train and test; 0 is given."
-        ),
-    ] = False,
+    new_splits: NewSplits = False,
     twin: Annotated[
         bool,
         typer.Option(
@@ -74,30 +54,15 @@ def curve(
             help="Other classifiers beside it; see `tsprompt list baselines`.",
         ),
     ] = "ridge",
-    html: Html = None,
-    records: Records = None,
-    output: Output = None,
+    kept: KeptAndDrawn,
     data_dir: DataDir = None,
-    form: Form = None,
 ) -> None:
     """Show what more data would bring: accuracy on test by the number of train cases."""
     from tsprompt.advice import CurvePlan
-    from tsprompt.base.files import check_file, check_folder, check_not_input
     from tsprompt.benchmark import check
-    from tsprompt.errors import Setting
     from tsprompt_cli.runs import Runs
 
-    if output is not None:
-        check_file(output, Setting("output"))
-    form = chosen(form, output)
-    for option, file in (("output", output), ("html", html)):
-        if file is not None:
-            read: list[str | Path] = [dataset, *([parting.test] if parting.test else [])]
-            check_not_input(file, *read, setting=Setting(option))
-    if html is not None:
-        check_target(html, "html")
-    if records is not None:
-        check_folder(records, Setting("records"))
+    form = kept.check(dataset, parting.test)
     wanted = _sizes(sizes)
     loaded = parting.load(dataset, data_dir)
     if loaded.own is not None:
@@ -112,15 +77,15 @@ def curve(
         seeds=folds or seeds,
         splits=new_splits or folds is not None,
     )
-    runs = Runs("curve", plan.cells(), plan.load, machine, records, probe=len(methods))
+    runs = Runs("curve", plan.cells(), plan.load, machine, kept.records, probe=len(methods))
     try:
         runs.run()
     except KeyboardInterrupt:
-        if runs.done and form is Format.TABLE and output is None:
+        if runs.done and form is Format.TABLE and kept.output is None:
             _print(plan.read(runs.done))
         raise
     made = plan.read(runs.done)
-    _write(made, form, output, html)
+    _write(made, form, kept)
     if runs.say_failures():
         raise typer.Exit(1)
 
@@ -162,20 +127,20 @@ def _sizes(text: str | None) -> list[int] | None:
     return [int(one) for one in numbers]
 
 
-def _write(made: Curve, form: Format, output: Path | None, html: Path | None) -> None:
+def _write(made: Curve, form: Format, kept: KeptAndDrawn) -> None:
     from tsprompt.report import render
 
-    if html is not None:
+    if kept.html is not None:
         from tsprompt.advice.page import curve_page
 
-        emit(curve_page(made), html)
+        emit(curve_page(made), kept.html)
     if form is Format.TABLE:
         _print(made)
         return
     import pandas as pd
 
     told = made.as_dict()
-    emit(render(pd.DataFrame(told.pop("points")), form, **told), output)
+    emit(render(pd.DataFrame(told.pop("points")), form, **told), kept.output)
 
 
 def _print(made: Curve) -> None:

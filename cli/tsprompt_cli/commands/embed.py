@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsprompt.errors import counted
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
 from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
@@ -69,7 +70,11 @@ def embed(
     cases = new_cases(source, reading, data_dir, details, fitted.classes)
     write = _write_parquet if output.suffix.lower() == ".parquet" else _write_npz
     width = write(output, cases, fitted)
-    say("Wrote", f"{output}: {len(cases.cases)} cases of {width} features", "green")
+    say(
+        "Wrote",
+        f"{output}: {counted(len(cases.cases), 'case')} of {counted(width, 'feature')}",
+        "green",
+    )
 
 
 def _parts(cases: NewCases, fitted: Fitted) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt.errors import Setting
+from tsprompt.errors import Setting, counted
 from tsprompt_cli.display.evaluation import evaluation_shown
 from tsprompt_cli.new_cases import Scored, as_known, scored_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat, folder_of
@@ -90,7 +90,7 @@ def evaluate(
     sets_by = classifier.fitted_.calibration
     made = compared(truth, chances, classes, scored.cases.ids, sets_by)
     if form is Format.TABLE:
-        title = f"{scored.name}, {scored.said}, {len(scored.cases)} cases"
+        title = f"{scored.name}, {scored.said}, {counted(len(scored.cases), 'case')}"
         show(*evaluation_shown(title, made))
     else:
         named = {"dataset": dataset, "part": scored.part, "cases": len(scored.cases)}
@@ -125,9 +125,12 @@ def _for_machines(named: dict[str, Any], made: Evaluation, form: Format) -> str:
 
 def _page(shown: _Shown, model: str, header: dict[str, Any]) -> str:
     from tsprompt.evaluation.page import page
+    from tsprompt_cli.display.about import about_page
     from tsprompt_cli.display.progress_bars import working
 
     scored = shown.scored
+    size = counted(len(scored.cases), "case"), counted(scored.cases.n_features, "feature")
+    cases = f"{scored.name}, {scored.said}: {size[0]} of {size[1]}"
     with working("drawing") as work:
         work.start("drawing")
         return page(
@@ -136,22 +139,6 @@ def _page(shown: _Shown, model: str, header: dict[str, Any]) -> str:
             shown.truth,
             shown.predicted,
             name=scored.name,
-            about=_about(scored, model, header),
+            about=about_page(cases, model, header),
             warnings=[f"{_TRAIN[0].upper()}{_TRAIN[1:]}."] if scored.part == "train" else [],
         )
-
-
-def _about(scored: Scored, model: str, header: dict[str, Any]) -> list[tuple[str, str]]:
-    """Which model, and which cases."""
-    from tsprompt.base.tensor_folder import digest_of
-    from tsprompt_cli.display.summaries import plural
-
-    details = header.get("details", {})
-    said = {key: str(details.get(key, "not known")) for key in ("dataset", "n_train", "seed")}
-    cases = plural(len(scored.cases), "case"), plural(scored.cases.n_features, "feature")
-    return [
-        ("cases", f"{scored.name}, {scored.said}: {cases[0]} of {cases[1]}"),
-        ("model", model),
-        ("fitted on", f"{said['dataset']}, {said['n_train']} train cases, seed {said['seed']}"),
-        ("digest", digest_of(header)),
-    ]

@@ -12,6 +12,7 @@ from tsprompt_cli.new_cases import NewCases, new_cases
 from tsprompt_cli.options import DataDir, Digest, Form, Machine, Output, Saved, flat, folder_of
 from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Reading
+from tsprompt_cli.train_cases import TrainCases
 
 if TYPE_CHECKING:
     from tsprompt.data import Cases
@@ -51,7 +52,11 @@ def explain(
     stretches: Annotated[int | None, _option("Stretches of time; by default 16.", "N")] = None,
     train: Annotated[
         str | None,
-        _option("The file or set that the model was fitted on, for nearest cases.", "FILE"),
+        _option(
+            "The file or set that the model was fitted on, for nearest cases; by default it is "
+            "looked for under its name, here and beside DATA.",
+            "FILE",
+        ),
     ] = None,
     overall: Annotated[
         bool,
@@ -89,9 +94,15 @@ def explain(
     found = new_cases(source, reading, data_dir, details, classifier.classes_)
     few = form is Format.TABLE and html is None and not overall
     numbers = _asked(found.cases, case, _SHOWN if few else None)
+    classes = classifier.classes_
+    held = (
+        TrainCases.known(found, source, data_dir, details, classes)
+        if train is None
+        else TrainCases.of_file(train, reading, data_dir, details, classes)
+    )
     explainer = Explainer(
         classifier.fitted_,
-        _train(train, reading, data_dir, details, classifier.classes_),
+        held.held,
         method=method,
         reference=reference,
         stretches=stretches,
@@ -99,11 +110,13 @@ def explain(
     told, stopped = _explained(explainer, found.cases.take(numbers))
     told = told.numbered(numbers[: len(told)])
     if form is Format.TABLE:
-        _show(told, overall, found, named=case is not None, train=explainer.train is not None)
+        _show(told, overall, found, named=case is not None)
+        if held.missing and not overall:
+            say("Note", f"no nearest cases are shown: {held.missing}")
     else:
         emit(_for_machines(told, overall, form), output)
     if html is not None:
-        emit(_page(told, overall, found, folder.name, header), html)
+        emit(_page(told, overall, found, model, header), html)
     if stopped:
         raise KeyboardInterrupt(f"{len(told)} of {len(numbers)} cases are explained")
 
@@ -158,37 +171,7 @@ def _asked(cases: Cases, names: list[str] | None, most: int | None) -> list[int]
     return [known[name] for name in names]
 
 
-def _train(
-    source: str | None, reading: Reading, data_dir: Path | None, details: Any, classes: Any
-) -> tuple[Cases, Any] | None:
-    """Train, from where the user says or from the archive's set; None where it is not at hand."""
-    from tsprompt.errors import DatasetError, Setting
-    from tsprompt_datasets import is_path, load_dataset
-
-    if source is not None and is_path(source):
-        own = new_cases(source, reading, data_dir, details, classes)
-        if own.labels is None:
-            raise DatasetError(f"{source}: has no labels; give the column with ", Setting("label"))
-        return own.cases, own.labels
-    name, origin = details.get("dataset"), details.get("source")
-    if source is None and (
-        details.get("shots") is not None
-        or not isinstance(name, str)
-        or origin not in ("bundled", "data-dir", "download")
-    ):
-        return None
-    try:
-        dataset = load_dataset(source or str(name), data_dir=data_dir, download=False)
-    except DatasetError:
-        if source is not None:
-            raise
-        return None
-    if source is None and dict(dataset.sha256) != details.get("data_sha256"):
-        return None
-    return dataset.train.cases, dataset.train.labels
-
-
-def _show(told: Explanations, overall: bool, found: NewCases, *, named: bool, train: bool) -> None:
+def _show(told: Explanations, overall: bool, found: NewCases, *, named: bool) -> None:
     from tsprompt.explanations import overall as over_all
     from tsprompt_cli.display.explanations import drawn, drawn_overall
 
@@ -201,8 +184,6 @@ def _show(told: Explanations, overall: bool, found: NewCases, *, named: bool, tr
     count = len(found.cases)
     if not named and count > _SHOWN:
         say("Note", f"{min(_SHOWN, len(told))} of {count} cases are shown; --case names others")
-    if not train:
-        say("Note", "train is not at hand, so no nearest cases are shown; give it with --train")
 
 
 def _for_machines(told: Explanations, overall: bool, form: Format) -> str:
@@ -226,19 +207,13 @@ def _for_machines(told: Explanations, overall: bool, form: Format) -> str:
 def _page(
     told: Explanations, overall: bool, found: NewCases, model: str, header: dict[str, Any]
 ) -> str:
-    from tsprompt.base.tensor_folder import digest_of
     from tsprompt.explanations import overall as over_all
     from tsprompt.explanations.page import page
+    from tsprompt_cli.display.about import about_page
     from tsprompt_cli.display.progress_bars import working
 
-    details = header.get("details", {})
-    about = [
-        ("model", model),
-        ("recipe", str(header["recipe"])),
-        ("fitted on", str(details.get("dataset", "not known"))),
-        ("digest", digest_of(header)),
-        ("cases", f"{len(told):,} of {len(found.cases):,} of {found.name}"),
-    ]
+    cases = f"{len(told):,} of {len(found.cases):,} of {found.name}"
+    about = about_page(cases, model, header)
     with working("drawing") as work:
         work.start("drawing")
         return page(told, over_all(told) if overall else (), name=found.name, about=about)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt.base.spec import name_in
+from tsprompt.errors import counted
 from tsprompt_cli.display.lighter import lighter_lines, lighter_told
 from tsprompt_cli.fit_session import FitSession
 from tsprompt_cli.options import (
@@ -217,7 +218,9 @@ def _interval(record: Record, tested: str) -> str:
     from tsprompt.benchmark.intervals import accuracy_interval
 
     ends = accuracy_interval(record) or (None, None)
-    return f"{tested}: {record.n_test} cases, 95 % interval {between(*ends)} (Wilson)"
+    return (
+        f"{tested}: {counted(record.n_test or 0, 'case')}, 95 % interval {between(*ends)} (Wilson)"
+    )
 
 
 def _results(records: list[Record]) -> Any:

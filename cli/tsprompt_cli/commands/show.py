@@ -109,10 +109,10 @@ def _sizes(about: Description, details: dict[str, Any], size: int) -> list[Any]:
 
 def _input(about: Description, details: dict[str, Any]) -> str:
     """How many features, and what they are called if that is known."""
-    from tsprompt_cli.display.summaries import plural
+    from tsprompt.errors import counted
     from tsprompt_cli.new_cases import Remembered
 
-    said, names = plural(about.n_features, "feature"), Remembered(details).features
+    said, names = counted(about.n_features, "feature"), Remembered(details).features
     return f"{said}: {', '.join(names)}" if len(names) == about.n_features else said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tsprompt.base.names import for_terminal
-from tsprompt_cli.display.summaries import plural
+from tsprompt.errors import counted
 from tsprompt_cli.output import grid, table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def curve_shown(curve: Curve) -> Iterator[Any]:
     made = table("train cases", *methods, right=("train cases", *methods), title=title)
     points = {(one.method, one.size): one.accuracy for one in curve.points}
     for size in sorted({one.size for one in curve.points}):
-        cells = [_with_interval(points.get((method, size))) for method in methods]
+        cells = [_point(points.get((method, size))) for method in methods]
         made.add_row(f"{size:,}", *cells, style="bold" if size == curve.n_train else "")
     yield made
     yield ""
@@ -35,23 +35,35 @@ def curve_shown(curve: Curve) -> Iterator[Any]:
 
 
 def _legend(curve: Curve) -> str:
-    draws = plural(curve.seeds, "draw")
+    draws = counted(curve.seeds, "draw")
     text = f"Means over {draws} of nested parts of train"
     if curve.seeds > 1:
         text += ", with 95 % intervals over the draws (Student)"
     return (
-        f"{text}. All are scored on {plural(curve.n_test, 'case')} of test: another "
+        f"{text}. All are scored on {counted(curve.n_test, 'case')} of test: another "
         f"test set of that size would move the best figure by up to about ±{curve.test_error:.3f}. "
         "Flat is where no mean is below that at all cases by more than one standard error of the "
         "difference, or one case of test."
     )
 
 
+def _point(mean: Any) -> str:
+    """Such as `0.933 0.910–0.956`: three methods fit into 80 columns, and where they don't, the
+    line breaks before the interval."""
+    from tsprompt.base.numbers import share
+
+    if mean is None:
+        return "–"
+    if mean.low is None or mean.high is None:
+        return share(mean.value)
+    return f"{share(mean.value)} {share(mean.low)}–{share(mean.high)}"
+
+
 def _with_interval(mean: Any) -> str:
     from tsprompt.advice.words import between
     from tsprompt.base.numbers import share
 
-    return "–" if mean is None else f"{share(mean.value)} {between(mean)}".rstrip()
+    return f"{share(mean.value)} {between(mean)}".rstrip()
 
 
 def advice_shown(advice: Advice, command: str) -> Iterator[Any]:
@@ -84,7 +96,7 @@ def advice_shown(advice: Advice, command: str) -> Iterator[Any]:
 def _level(advice: Advice, level: Level) -> Any:
     title = (
         f"{advice.dataset}, {level.called}: {level.n_learn:.0f} cases to learn from, "
-        f"{level.n_held:.0f} to judge by, {plural(advice.splits, 'split')} of train"
+        f"{level.n_held:.0f} to judge by, {counted(advice.splits, 'split')} of train"
     )
     heads = ("accuracy", "minus the default", "seconds", "splits")
     made = table("", "strategy", "fitted", *heads, right=heads, title=title)

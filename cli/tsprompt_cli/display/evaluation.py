@@ -39,7 +39,7 @@ def evaluation_shown(title: str, made: Evaluation) -> Iterator[Any]:
 
 def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
     from tsprompt.base.numbers import between
-    from tsprompt_cli.display.summaries import plural
+    from tsprompt.errors import counted
 
     scores, calibration = made.scores, made.calibration
     bins = len(calibration.bins)
@@ -58,7 +58,7 @@ def _figures(made: Evaluation) -> list[tuple[str, str, str]]:
         (
             "calibration error",
             _four(calibration.error),
-            f"in {plural(bins, 'bin')}; by chance alone up to {calibration.error_by_chance:.4f}",
+            f"in {counted(bins, 'bin')}; by chance alone up to {calibration.error_by_chance:.4f}",
         ),
         *_promise(made),
         ("commonest class", _four(made.commonest_share), f"accuracy of always {made.commonest}"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tsprompt.errors import counted
+
 if TYPE_CHECKING:
     from tsprompt.data import Dataset
     from tsprompt.model.description import Layout
@@ -13,7 +15,6 @@ __all__ = [
     "data_lines",
     "figures",
     "layout_line",
-    "plural",
     "reading_line",
     "shot_lines",
     "span",
@@ -22,17 +23,10 @@ __all__ = [
 _CLASSES_SHOWN = 8
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`, `2 classes`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
-
-
 def span(info: DatasetInfo) -> str:
     """The lengths of the series."""
     if info.equal_length:
-        return plural(info.length_max, "timestep")
+        return counted(info.length_max, "timestep")
     return f"{info.length_min} to {info.length_max} timesteps"
 
 
@@ -43,11 +37,11 @@ def data_lines(info: DatasetInfo) -> list[tuple[str, str]]:
     shown = ", ".join(counts[:_CLASSES_SHOWN]) + (f" and {more} more" if more > 0 else "")
     lines = [
         ("data", f"{info.name}, {info.source}: {info.n_train} train and {info.n_test} test cases"),
-        ("", f"{span(info)} x {plural(info.n_features, 'feature')}"),
-        ("", f"{plural(len(info.classes), 'class')}, with train cases: {shown}"),
+        ("", f"{span(info)} x {counted(info.n_features, 'feature')}"),
+        ("", f"{counted(len(info.classes), 'class')}, with train cases: {shown}"),
     ]
     if info.missing:
-        lines.append(("", plural(info.missing, "missing value")))
+        lines.append(("", counted(info.missing, "missing value")))
     return lines
 
 
@@ -57,7 +51,7 @@ def shot_lines(data: Dataset) -> list[tuple[str, str]]:
         return []
     develop = len(data.development) if data.development else 0
     free = len(data.unlabelled) if data.unlabelled else 0
-    learn = plural(len(data.train), "case")
+    learn = counted(len(data.train), "case")
     return [
         ("shots", f"{learn} to learn from, a development sample of {develop}, {free} unlabelled")
     ]
@@ -65,17 +59,17 @@ def shot_lines(data: Dataset) -> list[tuple[str, str]]:
 
 def layout_line(layout: Layout, timesteps: int | None = None) -> str:
     """How a series is laid out before the language model."""
-    of = f" of {plural(layout.patch, 'number' if layout.latent else 'timestep')}"
-    start = f"{plural(timesteps, 'timestep')} → " if timesteps else ""
+    of = f" of {counted(layout.patch, 'number' if layout.latent else 'timestep')}"
+    start = f"{counted(timesteps, 'timestep')} → " if timesteps else ""
     start += f"{layout.latent} latent numbers → " if layout.latent else ""
-    steps = f"{start}{plural(layout.steps, 'step')}{of if layout.patch > 1 else ''}"
+    steps = f"{start}{counted(layout.steps, 'step')}{of if layout.patch > 1 else ''}"
     if layout.width > 1:
         steps += f", {layout.width} tokens each"
-    prompt = plural(layout.prompt_tokens, "prompt token") if layout.prompt_tokens else "no prompt"
+    prompt = counted(layout.prompt_tokens, "prompt token") if layout.prompt_tokens else "no prompt"
     if layout.layer_tokens:
-        prompt = f"{plural(layout.layer_tokens, 'prompt token')} at every layer"
+        prompt = f"{counted(layout.layer_tokens, 'prompt token')} at every layer"
     alone = ", each step read alone" if layout.scope == "step" else ""
-    return f"{steps}, {prompt} → {plural(layout.positions, 'position')}{alone}"
+    return f"{steps}, {prompt} → {counted(layout.positions, 'position')}{alone}"
 
 
 def reading_line(layout: Layout) -> str:
@@ -89,7 +83,7 @@ def reading_line(layout: Layout) -> str:
         layers = (
             f"layer{'s' if len(read) > 1 else ''} {', '.join(map(str, read))} of {layout.layers}"
         )
-    prompts = plural(layout.readings, "prompt")
+    prompts = counted(layout.readings, "prompt")
     return f"{layers}, hidden size {layout.hidden_size}; {prompts} → {layout.features:,} features"
 
 

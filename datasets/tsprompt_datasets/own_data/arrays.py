@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import DatasetError, notice
+from tsprompt.errors import DatasetError, counted, notice
 from tsprompt_datasets.own_data.columns import listed
-from tsprompt_datasets.own_data.content import Content, counted, named_columns
+from tsprompt_datasets.own_data.content import Content, named_columns
 from tsprompt_datasets.own_data.data_file import DataFile
 from tsprompt_datasets.own_data.padding import without_padding
 
@@ -84,8 +84,8 @@ def _content(name: str, arrays: dict[str, npt.NDArray[Any]], part: str) -> Conte
         if own is not None and own.shape != (len(X),):
             hint = "; one-hot labels become one with y.argmax(axis=1)" if own.ndim == 2 else ""
             raise DatasetError(
-                f"{name}: {what} has shape {own.shape}, but X has {len(X)} cases; give one for "
-                f"each{hint}"
+                f"{name}: {what} has shape {own.shape}, but X has {counted(len(X), 'case')}; "
+                f"give one for each{hint}"
             )
     ids, features, groups = (
         None if found[what] is None else found[what].astype(str)  # type: ignore[union-attr]
@@ -93,7 +93,8 @@ def _content(name: str, arrays: dict[str, npt.NDArray[Any]], part: str) -> Conte
     )
     if features is not None and features.shape != (series.shape[2],):
         raise DatasetError(
-            f"{name}: {features.size} names of features for {series.shape[2]} features of X, whose "
+            f"{name}: {counted(features.size, 'name')} of features for "
+            f"{counted(series.shape[2], 'feature')} of X, whose "
             f"shape is {X.shape}; it must be (cases, timesteps, features)"
         )
     cases = Cases(
@@ -103,7 +104,7 @@ def _content(name: str, arrays: dict[str, npt.NDArray[Any]], part: str) -> Conte
     named = "" if features is None else f" {named_columns(features.tolist())}"
     said = (
         f"arrays: {counted(len(cases), 'case')}, {counted(series.shape[2], 'feature')}{named} of "
-        f"{series.shape[1]} timesteps, {'no labels' if labels is None else 'labels `y`'}"
+        f"{counted(series.shape[1], 'timestep')}, {'no labels' if labels is None else 'labels `y`'}"
     )
     return Content(cases, labels, groups, (said,))
 
@@ -113,9 +114,9 @@ def _tell_of_axes(name: str, X: npt.NDArray[Any]) -> None:
     _, steps, features = X.shape
     if features > steps:
         notice(
-            f"{name}: X was read as (cases, timesteps, features): {features} features of {steps} "
-            "timesteps. If channels stand before timesteps, as in sktime and aeon, save "
-            "X.transpose(0, 2, 1) in its place"
+            f"{name}: X was read as (cases, timesteps, features): {counted(features, 'feature')} "
+            f"of {counted(steps, 'timestep')}. If channels stand before timesteps, as in sktime "
+            "and aeon, save X.transpose(0, 2, 1) in its place"
         )
 
 

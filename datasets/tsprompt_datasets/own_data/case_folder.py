@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import DatasetError, Setting
+from tsprompt.errors import DatasetError, Setting, counted
 from tsprompt_datasets.own_data.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own_data.column_roles import Table, is_label_name, is_time_name
 from tsprompt_datasets.own_data.columnar_table import COLUMNAR, ColumnarTable
 from tsprompt_datasets.own_data.columns import Place, either, find_column, listed, quoted, shown
-from tsprompt_datasets.own_data.content import Content, counted, named_columns
+from tsprompt_datasets.own_data.content import Content, named_columns
 from tsprompt_datasets.own_data.data_file import DataFile
 from tsprompt_datasets.own_data.options import NO_LABEL, ReadOptions, read_resampling
 from tsprompt_datasets.own_data.text_table import TextTable

@@ -12,7 +12,7 @@ from tsprompt.data import Cases
 from tsprompt.errors import DatasetError, Setting
 from tsprompt_datasets.own_data.columns import quoted
 
-__all__ = ["Content", "counted", "named_columns"]
+__all__ = ["Content", "named_columns"]
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,6 @@ class Content:
                 f".{said}",
             )
         return self.labels
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 case`, `2 cases`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def named_columns(names: list[str] | tuple[str, ...]) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import Setting
+from tsprompt.errors import Setting, counted
 from tsprompt_datasets.own_data.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own_data.column_roles import Roles, Table
 from tsprompt_datasets.own_data.columns import Place, either, listed, quoted, shown
-from tsprompt_datasets.own_data.content import Content, counted, named_columns
+from tsprompt_datasets.own_data.content import Content, named_columns
 from tsprompt_datasets.own_data.options import NO_LABEL, ReadOptions, Resampling, read_resampling
 from tsprompt_datasets.own_data.time_axis import check_even, resampled, step_text, times_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -13,16 +12,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.base.files import exists, is_file, is_folder
+from tsprompt.base.files import is_file, is_folder
 from tsprompt.data import Dataset, Split
-from tsprompt.errors import DatasetError, Setting
+from tsprompt.errors import DatasetError, Setting, counted
 from tsprompt_datasets.load import load_dataset
-from tsprompt_datasets.locate import DatasetEntry, entry_at
 from tsprompt_datasets.own_data.cache import entry_name, kept_or_made
 from tsprompt_datasets.own_data.case_folder import folder_hash
 from tsprompt_datasets.own_data.columns import shown
-from tsprompt_datasets.own_data.content import Content, counted
-from tsprompt_datasets.own_data.data_file import STDIN, DataFile, standard_input
+from tsprompt_datasets.own_data.content import Content
+from tsprompt_datasets.own_data.data_file import STDIN, DataFile
+from tsprompt_datasets.own_data.location import Location, located
 from tsprompt_datasets.own_data.options import ReadOptions, SplitOptions
 from tsprompt_datasets.own_data.sources import (
     ENDINGS,
@@ -194,7 +193,7 @@ def read_cases(
     DatasetError
         As `read`, but labels need not be there.
     """
-    where = _located(path)
+    where = located(path)
     if where.archive is not None:
         dataset = load_dataset(where.path)
         held = dataset.test
@@ -213,7 +212,7 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
     DatasetError
         The file can't be read, can be understood in several ways, or is unfit to learn from.
     """
-    where = _located(path)
+    where = located(path)
     if where.archive is not None:
         _refuse_apart(where, options, parting)
         dataset = load_dataset(where.path)
@@ -224,7 +223,7 @@ def read_own(path: PathLike, options: ReadOptions, parting: SplitOptions) -> Own
     parts, hashes = _parts(where, options, None)
     if parting.test is not None:
         train = _only(where, parts)
-        there = _located(parting.test)
+        there = located(parting.test)
         tests, more = _parts(there, dataclasses.replace(options, groups=None), train.columns)
         check_apart(where.name, there.name, hashes, more)
         own = _pair(where, train, _only(there, tests), hashes | more, f"test: {there.name}")
@@ -249,7 +248,7 @@ def _drawn(
     return Dataset(name, learn, score, "file", hashes), said
 
 
-def _refuse_apart(where: _Where, options: ReadOptions, parting: SplitOptions) -> None:
+def _refuse_apart(where: Location, options: ReadOptions, parting: SplitOptions) -> None:
     drawn = (parting.test, parting.test_size, parting.cv, options.groups)
     if any(one is not None for one in drawn):
         raise DatasetError(
@@ -263,7 +262,7 @@ def _refuse_apart(where: _Where, options: ReadOptions, parting: SplitOptions) ->
         )
 
 
-def _with_sibling(where: _Where, options: ReadOptions, parting: SplitOptions) -> SplitOptions:
+def _with_sibling(where: Location, options: ReadOptions, parting: SplitOptions) -> SplitOptions:
     """Beside a file called `NAME_TRAIN` lies its test, unless another way was asked for."""
     drawn = (parting.test, parting.test_size, parting.cv, options.groups)
     if where.file is None or any(one is not None for one in drawn):
@@ -277,47 +276,8 @@ def _summed(content: Content) -> tuple[str, ...]:
     return ("; ".join(content.understood),) if content.understood else ()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Where:
-    """A path that was looked at: a file, or a folder."""
-
-    path: Path
-    file: DataFile | None
-    archive: DatasetEntry | None = None
-    """The set of an archive's layout that the folder or .zip holds."""
-
-    @property
-    def name(self) -> str:
-        """What the data set is called."""
-        return self.file.name if self.file else self.path.name
-
-
-def _located(path: PathLike) -> _Where:
-    if str(path) == STDIN:
-        file = standard_input()
-        return _Where(file.path, file)
-    whole = Path(path).expanduser().absolute()
-    if (entry := entry_at(whole)) is not None:
-        return _Where(whole, None, entry)
-    if is_folder(whole):
-        return _Where(whole, None)
-    if not exists(whole):
-        raise DatasetError(f"{path}: no such file or folder{_near_files(whole)}")
-    return _Where(whole, DataFile(whole))
-
-
-def _near_files(path: Path) -> str:
-    """The files there that are called nearly so."""
-    try:
-        names = [one.name for one in path.parent.iterdir() if not one.name.startswith(".")]
-    except OSError:
-        return f"; there is no folder {path.parent} either"
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else "; check the path"
-
-
 def _parts(
-    where: _Where, options: ReadOptions, like: dict[str, Any] | None
+    where: Location, options: ReadOptions, like: dict[str, Any] | None
 ) -> tuple[dict[str, Content], dict[str, str]]:
     """What a path holds, `all` or `train` and `test`, and the hashes of its files."""
     if where.file is not None:
@@ -326,10 +286,10 @@ def _parts(
         return _read_file(file, options, like), {file.name: file.sha256}
     pair = find_pair(where.path)
     if pair is not None:
-        found = {part: _parts(_located(path), options, like) for part, path in pair.items()}
+        found = {part: _parts(located(path), options, like) for part, path in pair.items()}
         check_apart(pair["train"].name, pair["test"].name, found["train"][1], found["test"][1])
         hashes = {name: own for _, more in found.values() for name, own in more.items()}
-        return {part: _only(_located(pair[part]), own) for part, (own, _) in found.items()}, hashes
+        return {part: _only(located(pair[part]), own) for part, (own, _) in found.items()}, hashes
     sha256 = folder_hash(where.path)
     name = entry_name(sha256, "folder", options.as_dict())
     content = kept_or_made(name, lambda: content_of_folder(where.path, options))
@@ -345,14 +305,14 @@ def _read_file(
     return {"all": kept_or_made(name, lambda: content_of_file(file, options, like)["all"])}
 
 
-def _only(where: _Where, parts: dict[str, Content]) -> Content:
+def _only(where: Location, parts: dict[str, Content]) -> Content:
     if "all" not in parts:
         raise DatasetError(f"{where.name}: holds train and test apart; give one file for each")
     return parts["all"]
 
 
 def _pair(
-    where: _Where, train: Content, test: Content, hashes: dict[str, str], said: str
+    where: Location, train: Content, test: Content, hashes: dict[str, str], said: str
 ) -> OwnData:
     """Train and test from files of their own."""
     learn, score = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tsprompt.errors import Setting
+from tsprompt.errors import Setting, counted
 from tsprompt_datasets.own_data.column_roles import Table, index_column
 from tsprompt_datasets.own_data.columns import find_column, listed
 from tsprompt_datasets.own_data.options import NO_LABEL, ReadOptions
@@ -77,6 +77,6 @@ def _without_names(
             options, layout="wide", values=tuple(names), label=options.label or NO_LABEL
         )
     raise table.place.error(
-        f"has {len(names)} columns where train has {len(values)} of values and {len(roles)} other; "
-        "the columns must be the same, or those of values alone"
+        f"has {counted(len(names), 'column')} where train has {len(values)} of values and "
+        f"{len(roles)} other; the columns must be the same, or those of values alone"
     )

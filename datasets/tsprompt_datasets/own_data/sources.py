@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.files import is_file, is_folder
-from tsprompt.errors import DatasetError, Setting
+from tsprompt.errors import DatasetError, Setting, counted
 from tsprompt_datasets.load import load_file
 from tsprompt_datasets.own_data.arrays import read_npz
 from tsprompt_datasets.own_data.case_folder import CASE_ENDINGS, case_files, read_folder
 from tsprompt_datasets.own_data.column_roles import Table, find_roles
 from tsprompt_datasets.own_data.columnar_table import COLUMNAR, ColumnarTable
 from tsprompt_datasets.own_data.columns import listed
-from tsprompt_datasets.own_data.content import Content, counted
+from tsprompt_datasets.own_data.content import Content
 from tsprompt_datasets.own_data.data_file import DataFile
 from tsprompt_datasets.own_data.long import read_long
 from tsprompt_datasets.own_data.options import ReadOptions

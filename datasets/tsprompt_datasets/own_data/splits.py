@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.errors import DatasetError, Setting
+from tsprompt.errors import DatasetError, Setting, counted
 from tsprompt_datasets.own_data.columns import shown
-from tsprompt_datasets.own_data.content import Content, counted
+from tsprompt_datasets.own_data.content import Content
 from tsprompt_datasets.own_data.options import SplitOptions
 
 __all__ = ["TEST_SIZE", "split"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tsprompt.errors import DatasetError, Setting
+from tsprompt.errors import DatasetError, Setting, counted
 from tsprompt_datasets.own_data.columns import Place, quoted, shown
 from tsprompt_datasets.own_data.date_order import year_first_texts
 from tsprompt_datasets.own_data.options import Resampling
@@ -126,8 +126,8 @@ def resampled(times: FloatArray, values: FloatArray, wanted: Resampling) -> Floa
         steps = np.floor(span / wanted.seconds * (1 + 1e-9)) + 1
         if not steps <= max(_ROOM, _GROWTH * len(times)):
             raise DatasetError(
-                f"a case of {len(times)} timesteps would be {steps:,.0f} when resampled: check its "
-                "times, or give a larger step as ",
+                f"a case of {counted(len(times), 'timestep')} would be {steps:,.0f} when "
+                "resampled: check its times, or give a larger step as ",
                 Setting("resample"),
             )
         even = np.arange(int(steps)) * wanted.seconds

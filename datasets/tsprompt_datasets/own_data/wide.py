@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, Setting
+from tsprompt.errors import ConfigError, Setting, counted
 from tsprompt_datasets.own_data.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own_data.column_roles import Roles, Table
 from tsprompt_datasets.own_data.columns import Kind, Place, features_of, quoted, shown
-from tsprompt_datasets.own_data.content import Content, counted, named_columns
+from tsprompt_datasets.own_data.content import Content, named_columns
 from tsprompt_datasets.own_data.options import ReadOptions, read_resampling
 from tsprompt_datasets.own_data.padding import without_padding
 from tsprompt_datasets.own_data.text_table import TextTable

@@ -161,7 +161,7 @@ def test_arrays_with_train_and_test(tmp_path: Path) -> None:
         ({"X": X[0, 0], "y": np.arange(2)}, "it must be .cases, timesteps"),
         ({"X": X.astype(str), "y": np.arange(10)}, "not numbers"),
         ({"X": X, "y": np.array([None] * 10)}, "Python objects"),
-        ({"X": X, "y": np.arange(10), "features": np.array(["u"])}, "1 names of features for 2"),
+        ({"X": X, "y": np.arange(10), "features": np.array(["u"])}, "1 name of features for 2"),
         ({"X": X, "y": np.zeros(10)}, "two classes or more"),
     ],
 )

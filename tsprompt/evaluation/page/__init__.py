@@ -11,6 +11,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from tsprompt.data import Cases
+from tsprompt.errors import counted
 from tsprompt.evaluation.figures import Evaluation
 from tsprompt.evaluation.mistakes import Mistake
 from tsprompt.evaluation.page.diagram import reliability_diagram
@@ -78,8 +79,8 @@ def _drawn(
             series_svg(
                 cases[one.case - 1],
                 f"case{one.case}",
-                f"Case {one.case}: {len(cases[one.case - 1])} timesteps, class {one.truth}, taken "
-                f"for {one.predicted}",
+                f"Case {one.case}: {counted(len(cases[one.case - 1]), 'timestep')}, class "
+                f"{one.truth}, taken for {one.predicted}",
                 beside=[
                     _mean_of_right(cases, truth, predicted, label)
                     for label in (one.truth, one.predicted)

@@ -9,6 +9,7 @@ from importlib.resources import files
 import numpy as np
 from markupsafe import Markup
 
+from tsprompt.errors import counted
 from tsprompt.explanations.explanation import Explanation
 from tsprompt.explanations.grid import even_edges
 from tsprompt.explanations.overall import Overall
@@ -95,7 +96,7 @@ def _shown(one: Explanation) -> _Shown:
 def _pictures(one: Explanation, names: list[str]) -> list[tuple[str, Markup]]:
     """What each shows, and the picture: shares stand under the line that they belong to."""
     number = one.number + 1
-    said = f"Case {number}: {len(one.values)} timesteps, taken for {one.predicted}"
+    said = f"Case {number}: {counted(len(one.values), 'timestep')}, taken for {one.predicted}"
     under = f"under it the shares: up for {one.predicted}, down against it"
     if len(one.grid.names) > 1 or len(names) == 1:
         picture = series_svg(
@@ -153,6 +154,6 @@ def _class_picture(one: Overall, number: int) -> Markup | None:
     return series_svg(
         one.mean_series[:, :1] if features > 1 else one.mean_series,
         f"class{number}",
-        f"Mean of {one.cases} cases taken for {one.predicted}, and their mean shares",
+        f"Mean of {counted(one.cases, 'case')} taken for {one.predicted}, and their mean shares",
         shares=shares,
     )

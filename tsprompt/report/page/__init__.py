@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
+from tsprompt.errors import counted
 from tsprompt.page import render
 from tsprompt.report.ablations import ABOUT
 from tsprompt.report.contents import Report
@@ -123,8 +124,8 @@ def _about(records: Iterable[Record]) -> str:
     for record in records:
         if record.n_train is not None:
             return (
-                f"{record.n_train:,} train and {record.n_test:,} test cases, "
-                f"{record.n_classes} classes"
+                f"{record.n_train:,} train and {counted(record.n_test or 0, 'test case')}, "
+                f"{counted(record.n_classes or 0, 'class')}"
             )
     return ""
 

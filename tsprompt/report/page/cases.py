@@ -15,7 +15,7 @@ from markupsafe import Markup
 from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.tsml import read_predictions
 from tsprompt.data import Dataset
-from tsprompt.errors import ModelFileError, TspromptError
+from tsprompt.errors import ModelFileError, TspromptError, counted
 from tsprompt.page.confusion import ConfusionTable, confusion_table
 from tsprompt.page.series import DRAWN, series_svg
 
@@ -170,7 +170,7 @@ def _draw(
 
 def _figure(dataset: Dataset, case: HardCase, name: str) -> Markup:
     series = dataset.test.cases[case.number]
-    title = f"Case {case.number} of test: {len(series)} timesteps, class {case.truth}"
+    title = f"Case {case.number} of test: {counted(len(series), 'timestep')}, class {case.truth}"
     mean = _class_mean(dataset, case.truth)
     return series_svg(series, name, title, beside=[] if mean is None else [mean])
 
