@@ -70,9 +70,8 @@ def _described(folder: Path, header: dict[str, Any], check: bool) -> tuple[Descr
     from tsprompt.model.layout import describe
 
     fitted = Machine().read(folder)
-    return describe(
-        fitted, header["recipe"]
-    ), "both files are whole, the language model is that of the fit, and it predicts"
+    checked = "both files are whole, the language model is that of the fit, and it predicts"
+    return describe(fitted, header["recipe"]), checked
 
 
 def _settings(about: Description) -> Any:
