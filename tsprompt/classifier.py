@@ -167,7 +167,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         unlabelled: Any = None,
@@ -181,9 +181,11 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         X
             (B, T, F) numbers, or (B, T) of one feature; a list of B arrays (T_i, F); a tensor; or
             data frames: `pd-multiindex`, `df-list` or `nested_univ` of sktime, or a row for each
-            case. NaN, inf and what is masked count as missing.
+            case; or a `DataLoader` or `Dataset` of PyTorch, which is gone through once. NaN, inf
+            and what is masked count as missing.
         y
-            (B,) labels: whole numbers, texts, booleans or dates. They come back as they came.
+            (B,) labels: whole numbers, texts, booleans or dates. They come back as they came. None
+            where X is a loader that gives pairs of cases and labels.
         sample_weight
             (B,) how much each case counts where heads and prompts are trained, beside
             `class_weight`: 2 is as if it were written twice, 0 as if it were left out. Weights that

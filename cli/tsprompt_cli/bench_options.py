@@ -159,6 +159,15 @@ class Running:
             min=0, help="GPUs of each run, on a cluster.", rich_help_panel=_HOW, show_default=False
         ),
     ] = 0.0
+    gpu_runs: Annotated[
+        int,
+        typer.Option(
+            "--gpu-runs",
+            min=1,
+            help="Runs that share one GPU; the others wait, whatever --jobs says.",
+            rich_help_panel=_HOW,
+        ),
+    ] = 1
 
     def shares(self) -> tuple[int, int]:
         """Runs at a time, and the threads of each."""

@@ -38,6 +38,8 @@ class Baseline(Part):
     """The extra of tsprompt that installs them."""
     seeded: ClassVar[bool] = True
     """Whether another seed gives another result."""
+    uses_device: ClassVar[bool] = False
+    """Whether it runs a network where `device` says."""
     random_state = 0
     """The seed of a fit: set it before."""
     device = "auto"

@@ -36,6 +36,8 @@ class Foundation(Baseline):
     or from Hugging Face (its cache first); without them nothing is fitted.
     """
 
+    uses_device = True
+
     weights: str = RANDOM
     """A model of Hugging Face, a folder with `model.safetensors` and `config.json`, or `random`."""
     batch: int = 64

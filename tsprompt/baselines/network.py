@@ -38,6 +38,7 @@ class Network(Baseline):
 
     packages = ("tsai",)
     extra = "tsai"
+    uses_device = True
     members = 1
     """Networks whose probabilities are averaged."""
 

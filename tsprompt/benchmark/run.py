@@ -15,6 +15,7 @@ from typing import Any
 
 from tsprompt.base.backends import Backend, Local
 from tsprompt.benchmark.fork_client import Ended, stop, worker
+from tsprompt.benchmark.gpu_turns import gpu_of, taking_turns
 from tsprompt.benchmark.in_child import task_of
 from tsprompt.benchmark.measure import Machine, cell_name, failed
 from tsprompt.benchmark.plan import Cell
@@ -42,6 +43,8 @@ class Job:
     machine: Machine = field(default_factory=Machine)
     threads: int = 1
     """Threads of each cell."""
+    gpu_runs: int = 1
+    """Runs that share a GPU; the others wait."""
     timeout: float | None = None
     """Seconds for each cell."""
     retry_failed: bool = False
@@ -140,19 +143,29 @@ def _attempt(cell: Cell, job: Job) -> Record | None:
             "predictions": folder.predictions_name(cell),
             "log": str(folder.log_file(name)),
         }
-        for _ in range(_TRIES):
-            ended = worker().run(task, job.timeout)
-            record = folder.read(name)
-            if record is not None:
-                return record
-            if ended.status != "killed":
-                break
+        ended = _in_turn(task, job, gpu_of(cell, job.machine))
+        record = folder.read(name)
+        if record is not None:
+            return record
         if ended.status == "stopped":
             return None
         record = _lost(cell, ended, job.timeout)
         if ended.status != "killed":
             record.write(file)  # a run that was killed has not failed: the next start makes it
         return record
+
+
+def _in_turn(task: dict[str, Any], job: Job, gpu: str | None) -> Ended:
+    """Run a task when there is room on the GPU that it uses; again, if somebody kills it."""
+    client = worker()
+    with taking_turns(gpu, job.gpu_runs, lambda: not client.alive) as there:
+        if not there:
+            return Ended("stopped")
+        for _ in range(_TRIES):
+            ended = worker().run(task, job.timeout)
+            if ended.status != "killed" or Path(task["record"]).exists():
+                break
+        return ended
 
 
 def _finished(folder: ResultsFolder, name: str, job: Job) -> Record | None:

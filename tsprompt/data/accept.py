@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tsprompt.data.cases import Cases
 from tsprompt.data.frames import from_frame, from_frames, is_frame
+from tsprompt.data.loaders import is_loader, load_all
 from tsprompt.data.numbers import is_tensor, number_array
 from tsprompt.errors import ConfigError, InputError, counted
 
@@ -27,7 +28,8 @@ def as_cases(X: object, *, argument: str = "X", axes: str = "BTF") -> Cases:
     X
         Numbers (B, T, F), or (B, T) of one feature, as an array, nested lists or a tensor; a
         sequence of B arrays (T_i, F) or (T_i,) of different lengths; or a panel of sktime
-        (`pd-multiindex`, `df-list`, `nested_univ`).
+        (`pd-multiindex`, `df-list`, `nested_univ`); or a `DataLoader` or `Dataset` of PyTorch,
+        whose labels are left aside.
     argument
         The name to use in messages.
     axes
@@ -55,6 +57,8 @@ def by_position(X: object) -> bool:
 def _cases(X: Any, argument: str, *, channels_first: bool) -> Cases:
     if isinstance(X, Cases):
         return X
+    if is_loader(X):
+        X = load_all(X, argument).cases
     if is_frame(X):
         return from_frame(X, argument)
     if _all_frames(X):

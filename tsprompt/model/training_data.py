@@ -16,6 +16,7 @@ from tsprompt.data import (
     as_cases,
     label_array,
 )
+from tsprompt.data.loaders import is_loader, load_all
 from tsprompt.errors import InputError
 from tsprompt.heads.weighing import Weights
 from tsprompt.model.weights import ClassWeight, case_weights, check_sample_weight
@@ -62,6 +63,8 @@ class TrainingData:
             Something has a wrong shape or other features, the development sample has a class that
             train lacks, or a weight is negative or no number.
         """
+        if is_loader(X):
+            X, y = _loaded(X, y)
         cases = as_cases(X, axes=axes)
         classes, labels = np.unique(label_array(y, len(cases)), return_inverse=True)
         labels, own = labels.astype(np.intp), None
@@ -146,6 +149,16 @@ class TrainingData:
     def zero_shot(self) -> bool:
         """Whether no case has a label."""
         return len(self.labels) == 0
+
+
+def _loaded(X: Any, y: Any) -> tuple[list[Any], Any]:
+    """The cases of a loader, and its labels or those that were given beside it."""
+    cases, own = load_all(X)
+    if own is not None and y is not None:
+        raise InputError("X brings its own labels; leave y out")
+    if own is None and y is None:
+        raise InputError("X brings no labels; give them as y, or let the loader give pairs")
+    return cases, y if own is None else own
 
 
 def _pair(development: Any, axes: str) -> tuple[Cases, Any]:

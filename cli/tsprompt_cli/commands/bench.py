@@ -72,6 +72,7 @@ def run(
         options={"data_dir": str(data_dir.absolute()) if data_dir else None},
         machine=machine.library(),
         threads=running.shares()[1],
+        gpu_runs=running.gpu_runs,
         timeout=running.timeout,
         retry_failed=running.retry_failed,
     )
