@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
     from tsprompt.data import Dataset
     from tsprompt.model.spread import Spread
+    from tsprompt_cli.estimating import Row
 
 __all__ = ["FitSession"]
 
@@ -64,14 +65,55 @@ class FitSession:
             for record in records
         ]
 
-    def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
-        """Fit, score, save."""
+    def show_data(self) -> None:
+        """What was read, where a reader looks on."""
         from tsprompt_cli.display.summaries import data_lines, shot_lines
         from tsprompt_datasets import describe_dataset
 
         if self.spoken:
             about = data_lines(describe_dataset(self.whole))
             show(grid([*about, *self.loaded.understood(), *shot_lines(self.data)]))
+
+    def estimates(self, seeds: int, *, ablations: bool, wanted: bool | None) -> list[Row]:
+        """What `fit`, `twins`, `lighter` and `repeat` would take; nothing is fitted."""
+        from tsprompt.benchmark import Cell, twins
+        from tsprompt.benchmark.plan import without_language_model
+        from tsprompt.model.design import Design
+        from tsprompt_cli.estimating import Planned, estimated
+
+        parts = Design.build(self.method.resolved())
+        parts.choose_layers()
+        machine, folds, whole = self.machine.library(), self.folds, self._all_cases()
+
+        def rows(methods: list[Method], **how: Any) -> list[Row]:
+            cells = [Cell(self.data.name, one, self.seed, shots=self.shots) for one in methods]
+            planned = [Planned(cell, **how) for cell in cells]
+            return list(estimated(planned, lambda _: self.data, machine))
+
+        def alone(method: Method) -> list[Row]:
+            called = f"{method.name}, all cases" if folds else f"{method.name}, to validate"
+            return rows([method], data=whole, predicts=False, called=called)
+
+        parted = folds[0] if folds else self.data
+        methods = [self.method, *(twins(self.method, parts.backbone) if ablations else [])]
+        found = rows(methods, runs=len(folds) or seeds, data=parted)
+        if folds:
+            found += alone(self.method)
+        light = without_language_model(self.method, parts.backbone)
+        again = light is not None and (folds or not ablations) and wanted is not False
+        long = wanted is None and not ablations and (found[0].seconds or 0.0) > _LONG
+        return found + (alone(light) if again and light and not long else [])
+
+    def _all_cases(self) -> Dataset:
+        """The set, with all cases as train where each part was test once."""
+        if not self.folds:
+            return self.data
+        assert self.loaded.whole is not None
+        return dataclasses.replace(self.data, train=self.loaded.whole)
+
+    def fit(self, folder: Path) -> tuple[PromptClassifier, Record]:
+        """Fit, score, save."""
+        self.show_data()
         classifier, record = self._measure(self.method)
         if self.folds:
             classifier = self._fitted_alone(self.method)
@@ -177,10 +219,7 @@ class FitSession:
         from tsprompt.benchmark.contender import contender_of
         from tsprompt_cli.display.progress_bars import working
 
-        whole, data = self.loaded.whole, self.data
-        if self.folds:
-            assert whole is not None
-            data = dataclasses.replace(data, train=whole)
+        data = self._all_cases()
         with working(f"{method.name}: train") as work:
             work.start(f"{method.name}: fitting{' all cases' if self.folds else ''}")
             classifier: Any = build(

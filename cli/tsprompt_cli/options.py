@@ -30,6 +30,7 @@ __all__ = [
     "Choices",
     "DataDir",
     "Digest",
+    "DryRun",
     "Form",
     "Machine",
     "Model",
@@ -108,6 +109,14 @@ ScratchDir = Annotated[
 Form = Annotated[
     Format | None,
     typer.Option("--format", help="What to print; by default a table.", show_default=False),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say what it would take on this machine (cases, tokens, memory, time), and run "
+        "nothing.",
+    ),
 ]
 Output = Annotated[
     Path | None,

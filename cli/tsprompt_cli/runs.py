@@ -111,19 +111,15 @@ class Runs:
 
     def _say_how_long(self, left: Sequence[Cell]) -> None:
         """The time of the runs that are to come, by those that are there."""
+        from tsprompt.base.numbers import duration
+
         new = [(cell, data) for cell in left if not self._is_there(cell, data := self.load(cell))]
         seconds = sum(self._expected(cell, data) for cell, data in new)
         if not new or seconds < 2:
             return
         most = self.budget is not None and seconds > self.budget
-        end = f"; the budget ends them after {_spelled(self.budget or 0)}" if most else ""
-        say("Time", f"about {_spelled(seconds)} for the {len(new)} runs to come{end}", "cyan")
-
-
-def _spelled(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5_400 else f"{seconds / 3_600:.1f} hours"
+        end = f"; the budget ends them after {duration(self.budget or 0)}" if most else ""
+        say("Time", f"about {duration(seconds)} for the {len(new)} runs to come{end}", "cyan")
 
 
 def _called(cell: Cell) -> str:

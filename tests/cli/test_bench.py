@@ -17,7 +17,7 @@ from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.recipes import RECIPES
 from tsprompt_datasets import expand_names, few_shot, load_cell, load_dataset
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_fork_server")]
 
 PLAN = """
 sets = ["UnitTest", "ItalyPowerDemand"]

@@ -242,7 +242,7 @@ def test_features_may_be_on_a_gpu() -> None:
 
 def test_giving_up_on_many_cases_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels, optional = optional_problem(good=True)
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge.SUMMED_FEATURES", 0)
     monkeypatch.setattr("tsprompt.heads.ridge._ITERATIONS", 2)
     with pytest.warns(TspromptNotice, match="unsolved"):
@@ -256,7 +256,7 @@ def test_many_cases_are_solved_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
     direct = Ridge(low=1, high=2, steps=2, weights=(0.3,)).fit(
         Lesson(features, labels, 3, 0, optional)
     )
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge._TOLERANCE", 1e-6)
     monkeypatch.setattr("tsprompt.heads.ridge._COLUMNS", 64)
     iterated = Ridge(low=1, high=2, steps=2, weights=(0.3,))

@@ -83,7 +83,7 @@ def test_many_cases_are_solved_as_few_are(
     )
     head = {"low": 0.0, "high": 1e-6, "steps": 2, "weights": (0.3,)}
     few = Ridge(**head).fit(lesson)  # type: ignore[arg-type]
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 60)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 60)
     monkeypatch.setattr("tsprompt.heads.ridge.SUMMED_FEATURES", 999 if way == "sums" else 0)
     monkeypatch.setattr("tsprompt.base.scratch.BLOCK_BYTES", 1 << 11)
     many = Ridge(**head).fit(lesson)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def test_the_shortcut_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = rng.normal(size=(400, 60)) * np.geomspace(300, 0.1, 60)
     features = torch.from_numpy(mixed @ rng.normal(size=(60, 60))).float()
     lesson = Lesson(features, labels, 3, 0)
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 200)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 200)
     monkeypatch.setattr("tsprompt.heads.ridge.SUMMED_FEATURES", 0)
     steps: dict[bool, int] = {}
     real = iterating.Rows.image

@@ -100,7 +100,7 @@ def test_ridge_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     lesson = Lesson(features, labels, 3, 0, weights=rng.uniform(0.2, 4, size=60))
     direct = Ridge(low=1, high=1.001, steps=2).fit(lesson)
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 40)
     monkeypatch.setattr("tsprompt.heads.ridge._TOLERANCE", 1e-6)
     iterated = Ridge(low=1, high=1.001, steps=2).fit(lesson)
     torch.testing.assert_close(iterated.weights_, direct.weights_, rtol=5e-3, atol=1e-4)

@@ -50,7 +50,7 @@ def blocks_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables and tokens are gone through a few cases at a time."""
     monkeypatch.setattr(scratch, "BLOCK_BYTES", 1 << 13)
     monkeypatch.setattr("tsprompt.reading.reader._CHUNK_BYTES", 1 << 13)
-    monkeypatch.setattr("tsprompt.reading.reader._READOUT_CASES", 20)
+    monkeypatch.setattr("tsprompt.reading.reader.READOUT_CASES", 20)
 
 
 @pytest.mark.usefixtures("blocks_of_few")
@@ -61,7 +61,7 @@ def test_a_file_gives_the_answers_of_memory(
     name: str, ragged: bool, tiny_bert: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name.startswith("by"):
-        monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", 40)
+        monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", 40)
         monkeypatch.setattr("tsprompt.heads.weighing._WHOLE_BYTES", 0)
     if name == "by gradients":
         monkeypatch.setattr("tsprompt.heads.ridge.SUMMED_FEATURES", 0)

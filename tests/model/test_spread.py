@@ -53,7 +53,7 @@ def check_same(one: PromptClassifier, other: PromptClassifier) -> None:
 def test_the_answer_is_that_of_one_process(
     deciding: int, weights: str | None, classifier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tsprompt.heads.ridge._EXACT_CASES", deciding)
+    monkeypatch.setattr("tsprompt.heads.ridge.EXACT_CASES", deciding)
     X, y = problem(60)
     whole = classifier(class_weight=weights).fit(X, y)
     check_same(whole, classifier(class_weight=weights).fit(X, y, workers=HERE))

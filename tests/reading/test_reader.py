@@ -255,7 +255,7 @@ def test_there_is_no_padding(backbone: Backbone, spy: Spy) -> None:
 def test_the_readout_learns_from_a_sample_and_every_case_is_read_once(
     backbone: Backbone, spy: Spy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tsprompt.reading.reader._READOUT_CASES", 3)
+    monkeypatch.setattr("tsprompt.reading.reader.READOUT_CASES", 3)
     cases = Cases([series(1, 6 + i % 3, i)[0] for i in range(9)])
     reader, reading = make(backbone, cases, tokenizer="patches:steps=8")
     found = learn(reader, reading, cases)

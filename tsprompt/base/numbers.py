@@ -6,8 +6,10 @@ import math
 
 __all__ = [
     "between",
+    "bytes_of",
     "chances",
     "count",
+    "duration",
     "p_value",
     "percent",
     "rank",
@@ -58,6 +60,18 @@ def rank(value: float | None) -> str:
 def seconds(value: float | None) -> str:
     """1.2, or a dash."""
     return f"{value:.1f}" if _there(value) else "–"
+
+
+def duration(value: float) -> str:
+    """40 seconds, 12 minutes, 3.5 hours."""
+    if value < 90:
+        return f"{value:.0f} seconds"
+    return f"{value / 60:.0f} minutes" if value < 5_400 else f"{value / 3_600:.1f} hours"
+
+
+def bytes_of(value: int) -> str:
+    """512 MiB, 1.5 GiB."""
+    return f"{value / 2**30:,.1f} GiB" if value >= 2**30 else f"{value / 2**20:,.0f} MiB"
 
 
 def p_value(value: float | None) -> str:

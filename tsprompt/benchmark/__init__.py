@@ -3,6 +3,7 @@
 One record for each run; tables are made of stored records by `tsprompt.report`.
 """
 
+from tsprompt.benchmark.estimate import estimate_run
 from tsprompt.benchmark.folds import measure_folds
 from tsprompt.benchmark.measure import (
     Machine,
@@ -37,6 +38,7 @@ __all__ = [
     "build",
     "cell_name",
     "check",
+    "estimate_run",
     "failed",
     "finished",
     "measure",

@@ -84,10 +84,11 @@ class ForkClient:
 
     def _listen(self) -> None:
         assert self._process.stdout
-        for line in self._process.stdout:
-            said = json.loads(line)
-            error = tuple(said["error"]) if said["error"] else None
-            self._waiting.pop(said["id"]).set_result(Ended(said["status"], error))
+        with self._process.stdout as lines:
+            for line in lines:
+                said = json.loads(line)
+                error = tuple(said["error"]) if said["error"] else None
+                self._waiting.pop(said["id"]).set_result(Ended(said["status"], error))
         self._process.wait()  # its end may be seen here a moment before it can be seen elsewhere
         self._give_up()
 

@@ -24,13 +24,13 @@ from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
 from tsprompt.heads.sums import RidgeSums
 from tsprompt.heads.weighing import Weights, as_tensor, mean_of, standardiser
 
-__all__ = ["SUMMED_FEATURES", "Ridge", "targets"]
+__all__ = ["CHOICE_CASES", "EXACT_CASES", "SUMMED_FEATURES", "Ridge", "targets"]
 
 _COLUMNS = 2_048
 """Features that are standardised at once; all others are left as they are."""
-_CHOICE_CASES = 1_000
+CHOICE_CASES = 1_000
 """Train cases, drawn at random, by which the weight of optional features is chosen."""
-_EXACT_CASES = 4_000
+EXACT_CASES = 4_000
 """Train cases, drawn at random, by which the penalty and the temperature are chosen. Up to as many
 are solved by their inner products; more by sums over them, or by conjugate gradients, neither of
 which holds more than some cases at once."""
@@ -158,14 +158,14 @@ class Ridge(Head):
     def deciding(self, lesson: Lesson) -> Tensor:
         """(n,) the cases by which penalty, temperature and weight are chosen, in order: all, or
         some that are drawn at random."""
-        return self._order(lesson)[:_EXACT_CASES].sort().values
+        return self._order(lesson)[:EXACT_CASES].sort().values
 
     def _decide(self, lesson: Lesson, sample: Tensor, some: Tensor) -> Solved:
         """Choose weight and penalty by some cases (n,) with features (n, R)."""
         asked = Asked.of(lesson, targets(lesson), some)
         gram, extra = self._products(sample, lesson.optional)
         if extra is not None:
-            few = torch.isin(some, self._order(lesson)[:_CHOICE_CASES])
+            few = torch.isin(some, self._order(lesson)[:CHOICE_CASES])
             own = Asked.of(lesson, targets(lesson), some[few])
             weighed = gram[few][:, few], extra[few][:, few]
             self.optional_weight_ = self._weigh(*weighed, own)

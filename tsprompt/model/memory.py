@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from tsprompt.base.numbers import bytes_of
 from tsprompt.base.scratch import BLOCK_BYTES, Scratch
 from tsprompt.errors import ConfigError, Piece, Setting, counted, notice
 from tsprompt.heads.ridge import SUMMED_FEATURES
@@ -179,10 +180,10 @@ def place_fit(need: Need) -> tuple[Scratch | None, dict[str, float]]:
     scratch = Scratch()
     scratch.check_room(need.file_bytes)
     much = need.feature_bytes > STORED_BYTES
-    reason = f"more than {_size(STORED_BYTES)}" if much else "for which memory has no room"
+    reason = f"more than {bytes_of(STORED_BYTES)}" if much else "for which memory has no room"
     notice(
-        f"the features of {need.cases:,} cases take {_size(need.feature_bytes)}, {reason}: they go "
-        f"to a scratch file in {scratch.folder}, which is gone when the fit ends"
+        f"the features of {need.cases:,} cases take {bytes_of(need.feature_bytes)}, {reason}: they "
+        f"go to a scratch file in {scratch.folder}, which is gone when the fit ends"
     )
     return scratch, {"features in a scratch file, GiB": need.feature_bytes / 2**30}
 
@@ -270,13 +271,13 @@ def _refuse(
     if need.bytes <= there:
         return
     text: list[Piece] = [
-        f"{what} needs about {_size(need.bytes)} of memory, and {_size(there)} are free: "
+        f"{what} needs about {bytes_of(need.bytes)} of memory, and {bytes_of(there)} are free: "
         f"{counted(need.cases, 'case')} with {counted(need.readings * need.width, 'feature')} each"
         f"{', which go to a file' if need.stored else ''}{more}"
     ]
     fitting = next(((one, how) for one, how in smaller if one.bytes <= there), None)
     if fitting:
-        text += ["; it would fit with ", *fitting[1], f" (about {_size(fitting[0].bytes)})"]
+        text += ["; it would fit with ", *fitting[1], f" (about {bytes_of(fitting[0].bytes)})"]
     count = _most_cases(need, there)
     if count and need.fits:
         text.append(f"; of the cases, about {count:,} would fit")
@@ -296,10 +297,6 @@ def _most_cases(need: Need, there: int) -> int:
         low, high = (middle, high) if fits else (low, middle)
     digits = 10 ** max(0, len(str(low)) - 2)
     return low // digits * digits
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
 
 
 def available(root: Path = Path("/")) -> int:

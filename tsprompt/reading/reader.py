@@ -29,9 +29,9 @@ from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
 
-__all__ = ["KEPT_BYTES", "Reader", "Reading", "Said"]
+__all__ = ["KEPT_BYTES", "READOUT_CASES", "Reader", "Reading", "Said"]
 
-_READOUT_CASES = 128
+READOUT_CASES = 128
 """Train cases, drawn at random, on which a readout learns its quantiles."""
 KEPT_BYTES = 1 << 30
 """Tokens are kept for the next prompt while they take less than this."""
@@ -99,7 +99,7 @@ class Reader:
         """Fit the readout on the first `learn` cases, or on all; give features (B, R) of all."""
         count = len(cases) if learn is None else learn
         sample, learned = np.zeros((2, len(cases)), dtype=bool)
-        sample[rng.permutation(count)[:_READOUT_CASES]] = True
+        sample[rng.permutation(count)[:READOUT_CASES]] = True
         learned[:count] = True
         own = Pass(self, reading, cases, stage, train=True)
         if self.scratch is not None and own.series:
@@ -111,7 +111,7 @@ class Reader:
         self, reading: Reading, cases: Cases, rng: np.random.Generator, stage: str = "reading"
     ) -> None:
         """Fit the readout as `fit_features` does, and read no other cases than those it needs."""
-        some = cases.take(np.sort(rng.permutation(len(cases))[:_READOUT_CASES]))
+        some = cases.take(np.sort(rng.permutation(len(cases))[:READOUT_CASES]))
         whole = np.ones(len(some), dtype=bool)
         own = Pass(self, reading, some, stage, train=True)
         fit_features(own, list(self.tokenise(reading.tokenizer, some)), whole, whole)

@@ -9,7 +9,8 @@ import typer
 
 from tsprompt_cli import completion
 from tsprompt_cli.bench_options import Running, Wanted, read_plans
-from tsprompt_cli.options import Choices, DataDir, Form, Machine, flat
+from tsprompt_cli.estimating import Planned, estimated, tell
+from tsprompt_cli.options import Choices, DataDir, DryRun, Form, Machine, flat
 from tsprompt_cli.output import Format, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.tracking import Tracker, tracker
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from tsprompt.base.backends import Backend
     from tsprompt.benchmark import Cell, Job, Record
+    from tsprompt.data import Dataset
+    from tsprompt_cli.estimating import Row
 
 __all__ = ["app"]
 
@@ -50,6 +53,15 @@ def run(
     machine: Machine,
     parting: Parting,
     data_dir: DataDir = None,
+    dry_run: DryRun = False,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="What --dry-run prints; by default a table.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run each method on each split of each set; what has a record is not run again.
 
@@ -57,15 +69,17 @@ def run(
     """
     from tsprompt.base.files import check_folder
     from tsprompt.benchmark import Job, ResultsFolder, check
+    from tsprompt.errors import ConfigError
     from tsprompt_datasets import fetch_dataset
 
-    check_folder(results)
+    if form is not None and not dry_run:
+        raise ConfigError("--format is for --dry-run; `tsprompt report` prints what runs have said")
+    if not dry_run:
+        check_folder(results)
     plans = read_plans(asked or [], wanted, choices.settings(), results, data_dir, parting=parting)
     check(method for plan in plans for method in plan.methods)
     place = running.place()
-    names = [name for plan in plans for name in plan.sets if isinstance(name, str)]
-    for name in dict.fromkeys(names):
-        fetch_dataset(name, data_dir=data_dir)
+    cells = [cell for plan in plans for cell in plan.cells()]
     job = Job(
         results=results.absolute(),
         loader="tsprompt_datasets:load_cell",
@@ -76,16 +90,56 @@ def run(
         timeout=running.timeout,
         retry_failed=running.retry_failed,
     )
+    if dry_run:
+        tell(_estimates(cells, job), chosen(form, None), running.shares()[0])
+        return
+    names = [name for plan in plans for name in plan.sets if isinstance(name, str)]
+    for name in dict.fromkeys(names):
+        fetch_dataset(name, data_dir=data_dir)
     for plan in plans:
         ResultsFolder(results).add_plan(plan, job.machine)
     track = tracker(f"tsprompt/{results.absolute().name}")
-    done = _run([cell for plan in plans for cell in plan.cells()], job, place, track)
+    done = _run(cells, job, place, track)
     failed = [record for record in done if not record.ok]
     for record in failed:
         say("Failed", f"{_name(record)}: {_first_line(record.error)}", "red")
     say("Done", f"{len(done) - len(failed)} of {len(done)} runs; see `tsprompt report {results}`")
     if failed:
         raise typer.Exit(1)
+
+
+def _estimates(cells: Sequence[Cell], job: Job) -> list[Row]:
+    """What the runs would take that have no record yet: a row for each method on each set. A set
+    that is not on this machine is not fetched."""
+    from functools import lru_cache
+
+    from tsprompt.benchmark import finished
+    from tsprompt_cli.display.progress_bars import working
+    from tsprompt_datasets import load_cell
+
+    done, left = finished(cells, job)
+    alike: dict[Any, list[Cell]] = {}
+    for cell in left:
+        alike.setdefault((cell.dataset, cell.method.name, cell.shots), []).append(cell)
+    planned = [Planned(of[0], len(of)) for of in alike.values()]
+    rows = []
+
+    @lru_cache(maxsize=1)
+    def kept(name: str, shots: int | None) -> Dataset:
+        cell = next(one for one in left if (one.dataset, one.shots) == (name, shots))
+        return load_cell(cell, **job.options, download=False)
+
+    with working("estimating", len(planned)) as work:
+        for row in estimated(
+            planned,
+            lambda cell: kept(cell.dataset, cell.shots),
+            job.machine,
+            threads=job.threads,
+            records=done,
+        ):
+            rows.append(row)
+            work.finish(f"{row.dataset}, {row.method}")
+    return rows
 
 
 def _run(cells: Sequence[Cell], job: Job, place: Backend, track: Tracker) -> list[Record]:

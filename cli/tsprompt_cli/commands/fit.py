@@ -13,9 +13,11 @@ import typer
 from tsprompt.base.spec import name_in
 from tsprompt.errors import counted
 from tsprompt_cli.display.lighter import lighter_lines, lighter_told
+from tsprompt_cli.estimating import tell
 from tsprompt_cli.fit_session import FitSession
 from tsprompt_cli.options import (
     DataDir,
+    DryRun,
     Form,
     Machine,
     Model,
@@ -106,20 +108,20 @@ def fit(
     data_dir: DataDir = None,
     scratch_dir: ScratchDir = None,
     form: Form = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Fit a model, score it on test, save it.
 
     With --backend ray or dask, workers read train, and send sums from which the head is solved.
     """
-    from tsprompt.base.files import check_writable
     from tsprompt.base.names import for_file
-    from tsprompt.base.tensor_folder import check_target
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
-    from tsprompt.model.saving import MODEL
 
     if seeds > 1 and shots is None:
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
+    if dry_run and not workers.here:
+        raise ConfigError("--dry-run is about this machine; leave --backend out")
     if scratch_dir is not None:
         _lay_features_into(scratch_dir)
     spoken = chosen(form, None) is Format.TABLE
@@ -128,14 +130,17 @@ def fit(
     if parting.cv is not None and shots is not None:
         raise ConfigError("--cv and --shots each part the cases in a way of their own; give one")
     loaded = parting.load(dataset, data_dir, seed)
-    folder = output or Path("models") / for_file(f"{loaded.stem}-{name}")
-    check_target(folder, MODEL)
-    check_writable(folder / MODEL.header)
-    _tell_of_replaced(folder, loaded.dataset)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     spread = _spread_over(workers, block_cases, machine, parting)
     session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots, workers=spread)
+    if dry_run:
+        session.show_data()
+        tell(session.estimates(seeds, ablations=ablations, wanted=twin), chosen(form, None))
+        return
+    folder = output or Path("models") / for_file(f"{loaded.stem}-{name}")
+    _check_folder(folder)
+    _tell_of_replaced(folder, loaded.dataset)
     classifier, record = session.fit(folder)
     records = [record]
     try:
@@ -187,6 +192,16 @@ def _spread_over(
         raise ConfigError("--cv fits each part by itself, and on this machine; leave --backend out")
     place.check()
     return Spread(place, block_cases, workers.threads, machine.device)
+
+
+def _check_folder(folder: Path) -> None:
+    """See that a model can be saved there, before it is fitted."""
+    from tsprompt.base.files import check_writable
+    from tsprompt.base.tensor_folder import check_target
+    from tsprompt.model.saving import MODEL
+
+    check_target(folder, MODEL)
+    check_writable(folder / MODEL.header)
 
 
 def _lay_features_into(folder: Path) -> None:
