@@ -299,6 +299,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             reader.scratch, placed = place_fit(need)
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
+        parts.strategy.device = backbone.device
         prepared = _prepare(parts, data, seed)
         train = prepared.train, prepared.labels[: prepared.learn]
         parts.context.fit(

@@ -12,9 +12,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Mark", "between", "mark", "peak_bytes", "reset_peak", "sent", "synchronise"]
+__all__ = [
+    "Mark",
+    "between",
+    "mark",
+    "n_numbers",
+    "peak_bytes",
+    "reset_peak",
+    "sent",
+    "synchronise",
+    "training_device",
+]
+
+_WORTH = 20e6
+"""Multiplications in a step of training from which on it is left to an accelerator: what a
+processor's core does in about the time that it takes to tell a GPU the some fifty things of which a
+step consists."""
 
 _WAITS = ("cpu", "mps")
 """Devices that are waited for: mps would go on to read memory that has been freed by then."""
@@ -31,6 +46,26 @@ def sent(values: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":  # only from memory that stays where it is can it copy by itself
         here = here.pin_memory()
     return here.to(device, non_blocking=True)
+
+
+def training_device(chosen: torch.device, parameters: int, rows: int) -> torch.device:
+    """Where a small network is trained: on the device that was chosen, if a step is worth it; else
+    on the processor.
+
+    Parameters
+    ----------
+    parameters
+        Of the network.
+    rows
+        How many vectors go through it in a step.
+    """
+    # Once forth, twice back: for what enters, and for the weights.
+    return chosen if 3 * parameters * rows >= _WORTH else torch.device("cpu")
+
+
+def n_numbers(module: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(one.numel() for one in module.parameters())
 
 
 def synchronise(device: torch.device | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from tsprompt.base.accelerator import n_numbers, sent, training_device
 from tsprompt.base.best_so_far import Best
 from tsprompt.heads.base import HoldsOut
 from tsprompt.heads.weighing import cross_entropy
@@ -36,26 +37,34 @@ class EarlyStopping(HoldsOut):
         keep: Callable[[], K],
         train: Weighed,
         held: Weighed,
+        *,
+        device: torch.device,
     ) -> K:
-        """Train the model; what `keep` gave in the epoch with the least held-out cross-entropy.
+        """Train the model where it is worth it; what `keep` gave in the epoch with the least
+        held-out cross-entropy.
 
         Parameters
         ----------
         teach
             The loss of some cases, their class numbers and weights.
+        device
+            The one that was chosen.
         """
-        x, y, weights = train
+        place = training_device(device, n_numbers(model), self.batch)
+        model.to(place)
+        (x, y, weights), (asked, truth, counted) = _moved(train, place), _moved(held, place)
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
         best, self.epochs_run_ = Best(keep(), self.patience), 0
         while self.epochs_run_ <= self.epochs and not best.exhausted:
             with torch.no_grad():
-                scores = model(held[0])
-                loss = float(cross_entropy(scores, *held[1:]))
+                scores = model(asked)
+                loss = float(cross_entropy(scores, truth, counted))
             if best.offer(loss):
                 best.kept = keep()
-                hits = scores.argmax(dim=1) == held[1]
-                self.validation_accuracy_ = float(hits.double().mean())
-            for part in torch.randperm(len(x)).split(self.batch):
+                hits = scores.argmax(dim=1) == truth
+                self.validation_accuracy_ = float(hits.cpu().double().mean())
+            for drawn in torch.randperm(len(x)).split(self.batch):
+                part = sent(drawn, place)
                 optimiser.zero_grad()
                 own = None if weights is None else weights[part]
                 teach(x[part], y[part], own).backward()
@@ -63,3 +72,8 @@ class EarlyStopping(HoldsOut):
             self.epochs_run_ += 1
         self.validation_loss_ = best.loss
         return best.kept
+
+
+def _moved(part: Weighed, place: torch.device) -> Weighed:
+    x, y, weights = part
+    return x.to(place), y.to(place), None if weights is None else weights.to(place)

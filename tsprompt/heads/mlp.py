@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import n_numbers, sent, training_device
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
 from tsprompt.base.scratch import let_go, row_blocks
@@ -38,6 +39,7 @@ class _Part:
 
     def some(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Features (b, R), class numbers (b,), and weights (b,), if there are any."""
+        part = sent(part, self.rows.device)
         rows = self.rows[part]
         own = None if self.weights is None else self.weights[part]
         return self.features[rows], self.labels[rows], own
@@ -94,11 +96,13 @@ class MLP(HoldsOut, Head):
         self.mean_, self.unit_ = standardiser_of(features, torch.from_numpy(learn), weights)
         with seeded_torch(lesson.seed):
             model = self.module(features.shape[1], lesson.n_classes)
+            place = training_device(whole.features.device, n_numbers(model), self.batch)
+            everything = whole.features.to(place), labels.to(place)
             train, checked = (
-                _Part(features, labels, torch.from_numpy(rows), own)
+                _Part(*everything, sent(rows, place), None if own is None else own.to(place))
                 for rows, own in ((learn, weights), (validate, held))
             )
-            self._train(model, train, checked)
+            self._train(model.to(place), train, checked)
         self.judge(whole, validate)
 
     def _train(self, model: Perceptron, train: _Part, held: _Part) -> None:
@@ -121,7 +125,9 @@ class MLP(HoldsOut, Head):
                 hits = scores.argmax(dim=1) == held.labels[held.rows]
                 self.validation_accuracy_ = float(hits.float().mean())
         self.validation_loss_ = best.loss
-        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.kept.items()}
+        self.weights_: dict[str, Any] = {
+            key: value.detach().cpu() for key, value in best.kept.items()
+        }
 
     def _scores(self, model: Perceptron, of: _Part) -> Tensor:
         """(n, C) of all cases of a part."""
@@ -133,7 +139,7 @@ class MLP(HoldsOut, Head):
         )
 
     def _scaled(self, features: Tensor) -> Tensor:
-        return (features - self.mean_.to(features.device)) / self.unit_.to(features.device)
+        return (features - sent(self.mean_, features.device)) / sent(self.unit_, features.device)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the network's scores."""

@@ -105,8 +105,9 @@ class Prototype(EarlyStopping, Head):
                 lambda: copy.deepcopy(model.state_dict()),
                 (x[learn], truth[learn], weights),
                 (x[validate], truth[validate], held),
+                device=whole.features.device,
             )
-        self.weights_: dict[str, Any] = {key: value.detach() for key, value in best.items()}
+        self.weights_: dict[str, Any] = {key: value.detach().cpu() for key, value in best.items()}
         self.judge(whole, validate)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:

@@ -107,8 +107,10 @@ class SoftWords(EarlyStopping, WordHead):
                 model.learned,
                 (said[learn], truth[learn], weights),
                 (said[validate], truth[validate], held),
+                device=whole.features.device,
             )
-        self.label_vectors_, self.centre_, self.scale_ = best
+        vectors, centre, self.scale_ = best
+        self.label_vectors_, self.centre_ = vectors.cpu(), centre.cpu()
         self.voice_hash_ = self.met_scorer.weights_hash
         self.words_ = self._near(self.label_vectors_)
         self.judge(whole, validate)

@@ -240,6 +240,7 @@ def _prepare(
     if parts.scope == "step" and parts.preprocessing.length is None:
         parts.preprocessing.length = int(cases.lengths.max())
     prepared = parts.preprocessing.fit(cases).transform(cases)
+    parts.strategy.device = backbone.device
     prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))
     reader = make_reader(parts, backbone, batch_tokens)
     layers = parts.choose_layers()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt import progress
+from tsprompt.base.accelerator import n_numbers, sent, training_device
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require, require_one_of
 from tsprompt.base.seeds import generator, seeded_torch
@@ -24,6 +25,8 @@ from tsprompt.strategies.shared import Shared
 
 __all__ = ["AutoEncoder"]
 
+_BATCH = 32
+"""Cases in a step of training."""
 _LONGEST = 512
 """Timesteps that the networks see; longer series are resampled to this many."""
 
@@ -85,8 +88,12 @@ class AutoEncoder(Shared):
         held = max(1, round(self.validation * len(values))) if len(values) > 1 else 0
         with seeded_torch(seed):
             model = self._module()
-            self._train(model, values[order[held:]], values[order[:held] if held else order])
-        self.weights_ = {key: value.detach() for key, value in model.state_dict().items()}
+            # Most of a step is the widest of its layers, once for each timestep.
+            rows = _BATCH * (1 if self.network == "mlp" else self.timesteps_)
+            place = training_device(self.device, n_numbers(model), rows)
+            learned, checked = values[order[held:]], values[order[:held] if held else order]
+            self._train(model.to(place), learned.to(place), checked.to(place))
+        self.weights_ = {key: value.detach().cpu() for key, value in model.state_dict().items()}
         latent = self._encode(values)
         self.mean_, spread = latent.mean(dim=0), latent.std(dim=0, correction=0)
         self.spread_ = torch.where(spread > 1e-6, spread, torch.ones_like(spread))
@@ -113,9 +120,10 @@ class AutoEncoder(Shared):
         best = Best(copy.deepcopy(model.state_dict()), self.patience)
         for epoch in range(self.epochs):
             model.train()
-            for part in torch.randperm(len(train)).split(32):
+            for part in torch.randperm(len(train)).split(_BATCH):
                 optimiser.zero_grad()
-                functional.mse_loss(model(train[part]), train[part]).backward()
+                own = train[sent(part, train.device)]
+                functional.mse_loss(model(own), own).backward()
                 optimiser.step()
             if best.offer(_error(model, held)):
                 best.kept = copy.deepcopy(model.state_dict())

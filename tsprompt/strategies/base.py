@@ -6,6 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
+
 from tsprompt.backbones.template import FRAME, Prompt, Template
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
@@ -24,6 +26,8 @@ class Strategy(Part):
     """Whether each step has a prompt of its own."""
     keeps_channels: ClassVar[bool] = True
     """Whether the tokenizer gets the features as they are."""
+    device = torch.device("cpu")
+    """Where networks of its own are trained, if that is worth it: set it before a fit."""
     default_length: ClassVar[int]
     """Prompt tokens (for each step, if `by_step`) where the prompt does not say."""
 

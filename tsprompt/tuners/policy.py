@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
+from tsprompt.base.accelerator import n_numbers, training_device
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, generator, seeded_torch
@@ -86,6 +87,7 @@ class Policy(Tuner):
         ids = torch.from_numpy(rng.permutation(plain)[: self.vocabulary])
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             writer = Writer(backbone.embed(ids).cpu(), self.hidden)
+            writer.to(training_device(backbone.device, n_numbers(writer), self.batch))
             self.learn(writer, ids, len(first), reward)
         assert best.kept is not None  # every loss is a number
         return [best.kept]
@@ -97,7 +99,8 @@ class Policy(Tuner):
         optimiser = torch.optim.Adam(writer.parameters(), lr=self.learning_rate)
         for number in range(self.rounds):
             chosen, log_chances, entropies = writer.write(self.batch, slots)
-            rewards = torch.tensor([self._rewarded(ids[one], reward) for one in chosen])
+            found = [self._rewarded(ids[one], reward) for one in chosen.cpu()]
+            rewards = torch.tensor(found, device=log_chances.device)
             self.means_.append(float(rewards.mean()))
             spread = rewards.std(correction=0)
             scores = (rewards - rewards.mean()) / spread.clamp(min=1e-8)
@@ -157,7 +160,8 @@ class Writer(nn.Module):
         for _ in range(slots):
             state = self.cell(last, state)
             logs = self.score(state).log_softmax(dim=1)
-            word = torch.multinomial(logs.detach().exp(), 1)
+            # Drawn where random numbers are the same whatever the device.
+            word = torch.multinomial(logs.detach().exp().cpu(), 1).to(logs.device)
             words.append(word)
             chances.append(logs.gather(1, word)[:, 0])
             entropies.append(-(logs.exp() * logs).sum(dim=1))
