@@ -54,7 +54,10 @@ class Waits(TorchDispatchMode):
         if name in ("index", "index_put", "index_put_", "_index_put_impl_") and own == META:
             on_cpu = [one for one in args[1] if one is not None and one.device != META]
             self.found += [f"{name} by what lies on the processor"] * len(on_cpu)
-        return func(*args, **kwargs)
+        out = func(*args, **kwargs)
+        if isinstance(out, Tensor) and (out.device, out.dtype) == (META, torch.float64):
+            self.found.append(f"{name} in float64, which mps does not have")
+        return out
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +211,36 @@ def test_a_gpu_tells_its_seconds_and_its_memory() -> None:
     torch.randn(4096, 4096, device=device) @ torch.randn(4096, 4096, device=device)
     assert between(begun, mark(device)) > 0
     assert (peak_bytes() or 0) > 3 * 4096 * 4096 * 4
+
+
+@pytest.fixture(params=["cuda", "mps"])
+def device(request: pytest.FixtureRequest) -> str:
+    """Every kind of accelerator that this machine has."""
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if not there[request.param]():
+        pytest.skip(f"there is no {request.param} device")
+    return str(request.param)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"recipe": "fast"},
+        {"tokenizer": "bins", "readout": "mask", "head": "mlp", "n_prompts": 1},
+        {"recipe": "prompt-tuning", "tuner": "gradient:epochs=2"},
+        {"recipe": "fast", "scope": "step", "strategy": "per-step"},
+        {"recipe": "fast", "class_weight": "balanced", "head": "prototype", "readout": "mask"},
+    ],
+)
+def test_an_accelerator_says_what_a_processor_says(
+    device: str, choices: dict[str, Any], tiny: dict[str, Any], separable: Any
+) -> None:
+    chances = [
+        PromptClassifier(**{**tiny, **choices, "device": place})
+        .fit(separable.X, separable.y)
+        .predict_proba(separable.X_test)
+        for place in ("cpu", device)
+    ]
+    assert (chances[0].argmax(axis=1) == chances[1].argmax(axis=1)).all()
+    trained = "tuner" in choices or choices.get("head") in ("mlp", "prototype")
+    np.testing.assert_allclose(chances[1], chances[0], atol=2e-2 if trained else 2e-3)

@@ -76,4 +76,6 @@ class EarlyStopping(HoldsOut):
 
 def _moved(part: Weighed, place: torch.device) -> Weighed:
     x, y, weights = part
-    return x.to(place), y.to(place), None if weights is None else weights.to(place)
+    if weights is not None and place.type != "cpu":  # mps has no float64
+        weights = weights.to(place, torch.float32)
+    return x.to(place), y.to(place), weights

@@ -99,7 +99,11 @@ class MLP(HoldsOut, Head):
             place = training_device(whole.features.device, n_numbers(model), self.batch)
             everything = whole.features.to(place), labels.to(place)
             train, checked = (
-                _Part(*everything, sent(rows, place), None if own is None else own.to(place))
+                _Part(
+                    *everything,
+                    sent(rows, place),
+                    None if own is None else own.to(place, torch.float32),
+                )
                 for rows, own in ((learn, weights), (validate, held))
             )
             self._train(model.to(place), train, checked)
