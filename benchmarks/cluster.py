@@ -1,9 +1,10 @@
 """How predicting and fitting spread over workers, and how far that goes.
 
-    OMP_NUM_THREADS=1 python benchmarks/cluster.py [--only workers,parts,tasks,limits]
+    OMP_NUM_THREADS=1 python benchmarks/cluster.py [--only workers,parts,alone,tasks,limits]
 
 `workers`: cases a second of one worker and of two, taken in turns. `parts`: what a fit spends
-where, in processor seconds of one core, and what it sends. `tasks`: tasks a second that a cluster
+where, in processor seconds of one core, and what it sends. `alone`: what of it the driver does by
+itself, with `fast`, also in processor seconds. `tasks`: tasks a second that a cluster
 of two workers hands out. `limits`: by the figures of `parts`, how long a fit of a million cases
 takes with so many workers, and what bounds it.
 """
@@ -26,9 +27,7 @@ STEPS = 100
 """Timesteps of a case."""
 NETWORK = 1e9
 """Bytes a second from one machine to another, in both directions: 10 Gbit/s."""
-MERGED = 8
-"""Sums that are merged at once: `tsprompt.base.backends`."""
-TASKS = ("workers", "parts", "tasks", "limits")
+TASKS = ("workers", "parts", "alone", "tasks", "limits")
 
 
 def main() -> None:
@@ -41,12 +40,15 @@ def main() -> None:
     parser.add_argument(
         "--kept", type=Path, default=Path("cluster.json"), help="default: %(default)s"
     )
+    parser.add_argument("--backends", default="ray,dask", help="default: %(default)s")
     options = parser.parse_args()
+    places = {name: make for name, make in backends().items() if name in options.backends}
     kept = json.loads(options.kept.read_text()) if options.kept.exists() else {}
     makes: dict[str, Callable[[], Any]] = {
-        "workers": lambda: workers(options.cases),
+        "workers": lambda: workers(options.cases, places),
         "parts": parts,
-        "tasks": tasks,
+        "alone": alone,
+        "tasks": lambda: tasks(places),
         "limits": lambda: limits(kept["parts"]),
     }
     for name in options.only.split(","):
@@ -77,7 +79,7 @@ def backends() -> dict[str, Callable[[int], Any]]:
     return {"ray": lambda jobs: Ray(None, jobs), "dask": lambda jobs: Dask(None, jobs)}
 
 
-def workers(cases: int) -> dict[str, Any]:
+def workers(cases: int, places: dict[str, Callable[[int], Any]]) -> dict[str, Any]:
     """Cases a second of one worker and of two: start, and the first block of each, apart."""
     import pandas as pd
 
@@ -96,7 +98,7 @@ def workers(cases: int) -> dict[str, Any]:
         digest = digest_of(read_header(folder, MODEL))
         loader, options = "tsprompt_cli.many_cases:load_block", {"options": blocks.options}
         reads = Reads(folder, digest, loader, {**options, "features": ()}, device="cpu", threads=1)
-        for name, make in backends().items():
+        for name, make in places.items():
             for turn in range(2):
                 for jobs in (1, 2):
                     out = Path(home) / f"{name}{turn}{jobs}"
@@ -164,6 +166,41 @@ def parts_of(recipe: str) -> dict[str, Any]:
     }
 
 
+class Given:
+    """Stands in for workers: sums of random features, at once."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def reduce(self, _: Any, tasks: Any, *__: Any, **___: Any) -> Any:
+        from tsprompt.model.adding import Added
+
+        deciding = np.concatenate([share.deciding + share.first for (share,) in tasks])
+        features = np.random.default_rng(0).normal(size=(len(deciding), self.width))
+        cases, products = sum(len(share.targets) for (share,) in tasks), features.T @ features
+        zero = {"mean": np.zeros(self.width), "target_mean": np.zeros(3)}
+        cross = np.random.default_rng(1).normal(size=(self.width, 3))
+        moments = {**zero, "products": products, "cross": cross}
+        return Added(float(cases), moments, deciding, features.astype(np.float32), 0, 0.0)
+
+
+def alone(width: int = 4_608) -> dict[str, float]:
+    """Processor seconds of the driver, for train of two sizes."""
+    import torch
+
+    from tsprompt import PromptClassifier
+    from tsprompt.model.spread import Spread
+
+    torch.set_num_threads(1)
+    found = {}
+    for cases in (5_000, 50_000):
+        data = waves(cases, 3)
+        model = PromptClassifier("fast", device="cpu", random_state=0)
+        spread = Spread(Given(width), 4_096)
+        _, found[f"{cases:,} cases"] = spent(lambda: model.fit(*data, workers=spread))  # noqa: B023
+    return found
+
+
 def spent(what: Callable[[], Any]) -> tuple[Any, float]:
     """What it gives, and the processor seconds that it took."""
     before = time.process_time()
@@ -175,10 +212,10 @@ def nothing(number: int) -> int:
     return number
 
 
-def tasks(count: int = 1_000) -> dict[str, float]:
+def tasks(places: dict[str, Callable[[int], Any]], count: int = 1_000) -> dict[str, float]:
     """Tasks a second that do nothing."""
     found = {}
-    for name, make in backends().items():
+    for name, make in places.items():
         place = make(2)
         results = place.map(nothing, [(i,) for i in range(count)])
         next(results)
@@ -196,20 +233,20 @@ def tasks(count: int = 1_000) -> dict[str, float]:
 def limits(measured: dict[str, Any], cases: int = 1_000_000) -> list[dict[str, Any]]:
     """Seconds of a fit with so many workers of one core, by what they do and wait for.
 
-    Shares are of 4,096 cases, or of two for each feature, or of fewer where workers would else have
-    none. A floor of the tree takes seven sums to the machine of the eighth, and adds them.
+    Shares are of about 4,096 cases, or of two for each feature where these are more, so that all
+    workers have as many; of fewer, where some would have none. A floor of the tree takes one sum to
+    the machine of another, and adds it. Nothing is said of what the driver does alone.
     """
     rows = []
     for recipe, of in measured.items():
         case = (of["reading a case, ms"] + of["adding a case, ms"]) / 1e3
         for count in (1, 2, 10, 30, 100, 300, 1_000):
             usual = max(4_096, 2 * of["features"])
-            share = min(usual, math.ceil(cases / count))
+            rounds = max(1, round(cases / (count * usual)))
+            share = math.ceil(cases / (count * rounds))
             leaves = math.ceil(cases / share)
-            rounds = math.ceil(leaves / count)
-            floors = math.ceil(math.log(leaves, MERGED)) if leaves > 1 else 0
-            sending = (MERGED - 1) * of["bytes of sums"] / NETWORK
-            floor = sending + (MERGED - 1) * of["merging two sums, s"]
+            floors = math.ceil(math.log2(leaves))
+            floor = of["bytes of sums"] / NETWORK + of["merging two sums, s"]
             giving = (cases * of["bytes of a case"] + count * of["bytes of the model"]) / NETWORK
             row = {
                 "recipe": recipe,

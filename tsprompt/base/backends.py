@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -94,15 +94,12 @@ class Backend(ABC):
         """
 
 
-_MERGED = 8
-"""Results that are merged at once: a tree of few floors, and few results in a worker's memory."""
-
-
-def _levels(leaves: list[Any], merge: Callable[..., Any]) -> Any:
-    """The root of a tree of merges."""
+def _pairs(leaves: list[Any], merge: Callable[[Any, Any], Any]) -> Any:
+    """The root of a tree of merges of two: of n results, a worker waits for log2 n to be sent, one
+    after the other, and holds two. With more at once it would wait longer, and hold more."""
     while len(leaves) > 1:
-        parts = [leaves[at : at + _MERGED] for at in range(0, len(leaves), _MERGED)]
-        leaves = [part[0] if len(part) == 1 else merge(*part) for part in parts]
+        odd = leaves[len(leaves) // 2 * 2 :]
+        leaves = [merge(*leaves[at : at + 2]) for at in range(0, len(leaves) - 1, 2)] + odd
     return leaves[0]
 
 
@@ -184,8 +181,7 @@ class Ray(Backend):
                     result = ray.get(done)
                 yield result
         finally:
-            for one in left:  # whoever asks for no more leaves nothing running behind
-                ray.cancel(one, force=True)
+            _cancel(ray, left)
 
     def reduce(
         self,
@@ -204,14 +200,17 @@ class Ray(Backend):
         join = ray.remote(**needs)(_merging)
         for_all = ray.put(shared)
         leaves = [call.remote(for_all, *task) for task in tasks]
-        root = _levels(leaves, lambda *parts: join.remote(merge, *parts))
+        root = _pairs(leaves, lambda *pair: join.remote(merge, *pair))
         left = list(leaves)
         told(0)
-        while left:
-            _, left = ray.wait(left, num_returns=1, fetch_local=False)
-            told(len(leaves) - len(left))
-        with _plain_errors(None, retries):
-            return ray.get(root)
+        try:
+            while left:
+                _, left = ray.wait(left, num_returns=1, fetch_local=False)
+                told(len(leaves) - len(left))
+            with _plain_errors(None, retries):
+                return ray.get(root)
+        finally:
+            _cancel(ray, left)
 
     def connect(self) -> Any:
         """Ray's own module, connected to the cluster.
@@ -295,9 +294,7 @@ class Dask(Backend):
             needs = {"resources": {"GPU": self.gpus}} if self.gpus else {}
             # Not scattered: what a worker alone holds is gone with it, and its tasks are not.
             leaves = [client.submit(function, shared, *one, pure=False, **needs) for one in tasks]
-            root = _levels(
-                leaves, lambda *parts: client.submit(_merging, merge, *parts, pure=False)
-            )
+            root = _pairs(leaves, lambda *pair: client.submit(_merging, merge, *pair, pure=False))
             told(0)
             try:
                 for done, future in enumerate(as_completed(leaves), start=1):
@@ -402,6 +399,13 @@ def _plain_errors(number: int | None, retries: int) -> Iterator[None]:
         raise error.cause from None
     except (WorkerCrashedError, OutOfMemoryError, NodeDiedError):
         raise WorkerLostError(number, 1 + retries) from None
+
+
+def _cancel(ray: Any, left: Iterable[Any]) -> None:
+    """Whoever asks for no more leaves nothing running behind."""
+    if ray.is_initialized():
+        for one in left:
+            ray.cancel(one, force=True)
 
 
 def _numbered(function: RunOne, number: int, task: tuple[Any, ...]) -> tuple[int, Any]:

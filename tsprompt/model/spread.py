@@ -2,7 +2,7 @@
 
 The driver learns what needs few cases or only their values: scales, tokenizers, readouts. A model
 of that goes to the workers; each gets some cases, reads them, and adds up what the ridge needs (see
-`adding`). Sums of several workers are added on workers too, eight at a time, until one is left.
+`adding`). Sums of two workers are added on one of them, and so on, until one is left.
 
 | letter | counts |
 |---|---|
@@ -42,8 +42,8 @@ __all__ = ["Spread", "check_spread", "fit_by_sums"]
 _LEAST = 4_096
 """Cases of a task at least, unless it is said otherwise; and as many as two times R, so that sums
 take no more than the features would that they stand for."""
-_TABLES = 3
-"""Tables (R, R) of float64 that adding up and solving take at once."""
+_TABLES = 4
+"""Tables (R, R) of float64 that adding two sums, and solving, take at once."""
 _TRIED = 64
 """Cases by which a model is fitted that workers read with; its head is not used."""
 
