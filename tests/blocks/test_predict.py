@@ -219,13 +219,3 @@ def test_a_cluster_whose_workers_die_predicts_each_case_once(
     with pytest.raises(WorkerLostError, match="given to 2 workers"):
         run(lost, change(reads, always=4), place)
     assert not lost.part(4).exists()
-
-
-@pytest.mark.parametrize("name", ["ray", "dask"])
-def test_a_cluster_that_is_not_there_is_told_at_once(name: str) -> None:
-    from tsprompt.base.backends import check_answers
-
-    with pytest.raises(ConfigError, match=f"no {name.capitalize()} cluster answers at"):
-        check_answers(name, "127.0.0.1:9")
-    with pytest.raises(ConfigError, match="give HOST:PORT"):
-        check_answers(name, "nowhere")

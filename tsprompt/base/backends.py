@@ -391,7 +391,14 @@ def _absent(backend: str, address: str, why: str) -> ConfigError:
 @contextmanager
 def _plain_errors(number: int | None, retries: int) -> Iterator[None]:
     """What a task of Ray raised, as it raised it."""
-    from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
+    from ray.exceptions import (
+        NodeDiedError,
+        ObjectStoreFullError,
+        OutOfDiskError,
+        OutOfMemoryError,
+        RayTaskError,
+        WorkerCrashedError,
+    )
 
     try:
         yield
@@ -399,6 +406,12 @@ def _plain_errors(number: int | None, retries: int) -> Iterator[None]:
         raise error.cause from None
     except (WorkerCrashedError, OutOfMemoryError, NodeDiedError):
         raise WorkerLostError(number, 1 + retries) from None
+    except (ObjectStoreFullError, OutOfDiskError):
+        raise TspromptError(
+            "Ray has no room left for what tasks are given and give: free some space where the "
+            "cluster keeps it, or use fewer cases in a task, by ",
+            Setting("block_cases"),
+        ) from None
 
 
 def _cancel(ray: Any, left: Iterable[Any]) -> None:
