@@ -219,12 +219,14 @@ class Ray(Backend):
         ------
         ConfigError
             No cluster answers at the address, or Ray is not installed.
+        TspromptError
+            Ray can't start a cluster on this machine.
         """
         _require("ray")
         import ray
 
         if not ray.is_initialized():
-            check_answers("ray", self.address)
+            self.check()
             logging.getLogger("ray").setLevel(logging.ERROR)
             try:
                 ray.init(
@@ -234,10 +236,10 @@ class Ray(Backend):
                     logging_level=logging.ERROR,
                     include_dashboard=None if self.address else False,
                 )
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except Exception as error:  # Ray's own, of many kinds
                 if self.address is None:
-                    raise
-                raise _absent("ray", self.address, str(error)) from None
+                    raise _not_started("Ray", error) from error
+                raise _absent("ray", self.address, str(error)) from error
         return ray
 
 
@@ -342,8 +344,8 @@ class Dask(Backend):
                     client = Client(cluster, timeout=_SECONDS)
                 except (OSError, ValueError) as error:
                     if self.address is None:
-                        raise
-                    raise _absent("dask", self.address, str(error)) from None
+                        raise _not_started("Dask", error) from error
+                    raise _absent("dask", self.address, str(error)) from error
                 with client:
                     yield client
 
@@ -376,6 +378,15 @@ def check_answers(backend: str, address: str | None) -> None:
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
         raise _absent(backend, address, error.strerror or "no answer") from None
+
+
+def _not_started(name: str, error: Exception) -> TspromptError:
+    why = str(error).strip().partition("\n")[0]
+    return TspromptError(
+        f"{name} can't start a cluster on this machine ({why}); where it is only busy, try again "
+        "later, or with fewer ",
+        Setting("jobs"),
+    )
 
 
 def _absent(backend: str, address: str, why: str) -> ConfigError:
