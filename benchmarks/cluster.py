@@ -49,7 +49,7 @@ def main() -> None:
         "parts": parts,
         "alone": alone,
         "tasks": lambda: tasks(places),
-        "limits": lambda: limits(kept["parts"]),
+        "limits": lambda: limits(kept["parts"], max(kept["alone"].values())),
     }
     for name in options.only.split(","):
         kept[name] = makes[name]()
@@ -230,12 +230,13 @@ def tasks(places: dict[str, Callable[[int], Any]], count: int = 1_000) -> dict[s
     return found
 
 
-def limits(measured: dict[str, Any], cases: int = 1_000_000) -> list[dict[str, Any]]:
+def limits(measured: dict[str, Any], lonely: float, cases: int = 1_000_000) -> list[dict[str, Any]]:
     """Seconds of a fit with so many workers of one core, by what they do and wait for.
 
     Shares are of about 4,096 cases, or of two for each feature where these are more, so that all
     workers have as many; of fewer, where some would have none. A floor of the tree takes one sum to
-    the machine of another, and adds it. Nothing is said of what the driver does alone.
+    the machine of another, and adds it. What the driver does alone (`lonely`, with `fast`) grows
+    with the third power of the features as far as it is the solving.
     """
     rows = []
     for recipe, of in measured.items():
@@ -248,6 +249,7 @@ def limits(measured: dict[str, Any], cases: int = 1_000_000) -> list[dict[str, A
             floors = math.ceil(math.log2(leaves))
             floor = of["bytes of sums"] / NETWORK + of["merging two sums, s"]
             giving = (cases * of["bytes of a case"] + count * of["bytes of the model"]) / NETWORK
+            more = (of["features"] / measured["fast"]["features"]) ** 3 - 1
             row = {
                 "recipe": recipe,
                 "workers": count,
@@ -255,6 +257,7 @@ def limits(measured: dict[str, Any], cases: int = 1_000_000) -> list[dict[str, A
                 "reading and adding, s": rounds * share * case,
                 "giving out, s": giving,
                 "merging, s": floors * floor,
+                "alone, s": lonely + more * measured["fast"]["solving, s"],
                 "bytes of all sums": leaves * of["bytes of sums"],
             }
             row["all, s"] = sum(row[name] for name in row if name.endswith(", s"))

