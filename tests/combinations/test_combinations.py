@@ -114,7 +114,7 @@ def test_leaving_out_groups_of_one_is_leaving_one_out() -> None:
 
 def test_left_out_groups_are_those_of_a_fit_without_them() -> None:
     """The closed form against a second fit, on centred features without an intercept's share."""
-    from tsprompt.heads.ridge import _centred, _leave_group_out
+    from tsprompt.heads.dual import _centred, _leave_group_out
 
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.normal(size=(12, 5)))
