@@ -52,6 +52,14 @@ def test_a_setting_is_spelled_as_its_reader_writes_it(
     assert error.spelled(in_a_plan) == f"use {plan}, or not"
 
 
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [(1, "feature", "1 feature"), (0, "case", "0 cases"), (1200, "class", "1,200 classes")],
+)
+def test_what_is_counted_is_one_or_many(number: int, noun: str, said: str) -> None:
+    assert errors.counted(number, noun) == said
+
+
 def test_prose_that_looks_like_a_setting_is_left_alone() -> None:
     error = ConfigError("'manual:template=x,head=\"ridge\"' of prompt_from: no")
     assert error.spelled(as_flag) == str(error)

@@ -82,17 +82,23 @@ def client(folder: Path) -> Iterator[Any]:
         yield client
 
 
-def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
-    """`tsprompt serve` in a process of its own, at a port that is free."""
+@contextmanager
+def start(folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`tsprompt serve` in a process of its own, at a port that is free; it ends with the block,
+    also where a test fails in it."""
     roots = os.pathsep.join(str(ROOT / part) for part in ("", "cli", "datasets"))
     code = "from tsprompt_cli.main import main; main()"
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code, "serve", str(folder), "--port", "0", *options],
         env={**os.environ, "PYTHONPATH": roots, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
@@ -112,7 +118,4 @@ def address_of(process: subprocess.Popen[str]) -> str:
 def address(folder: Path) -> Iterator[str]:
     """Where a server in a process of its own is, which many tests share."""
     with start(folder, "--device", "cpu") as process:
-        try:
-            yield address_of(process)
-        finally:
-            process.kill()
+        yield address_of(process)

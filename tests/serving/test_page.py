@@ -199,18 +199,15 @@ def test_names_are_shown_and_not_run(
     name = "<img src=x onerror=alert(1)>\n\x1b[31m'\"&%2F"
     shutil.copytree(folder / "one", tmp_path / name)
     with starting(tmp_path, "--device", "cpu") as process:
-        try:
-            browser.complaints.clear()
-            browser.open(f"{where(process)}/")
-            browser.wait("document.querySelectorAll('#model option').length === 1")
-            shown = browser.run("document.getElementById('model').value")
-            assert shown == "<img src=x onerror=alert(1)>\\n\\x1b[31m'\"&%2F"
-            browser.run("document.getElementById('paste').value = '1 2 3'")
-            predict(browser)
-            assert not browser.run("document.getElementById('answer').hidden")
-            assert browser.complaints == []
-        finally:
-            process.kill()
+        browser.complaints.clear()
+        browser.open(f"{where(process)}/")
+        browser.wait("document.querySelectorAll('#model option').length === 1")
+        shown = browser.run("document.getElementById('model').value")
+        assert shown == "<img src=x onerror=alert(1)>\\n\\x1b[31m'\"&%2F"
+        browser.run("document.getElementById('paste').value = '1 2 3'")
+        predict(browser)
+        assert not browser.run("document.getElementById('answer').hidden")
+        assert browser.complaints == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
