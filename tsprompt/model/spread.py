@@ -84,12 +84,9 @@ def check_spread(parts: Design, data: TrainingData) -> None:
         raise _refused("cases whose steps are read alone can't be shared out", "scope", "series")
     if data.zero_shot or data.development or data.unlabelled is not None:
         raise ConfigError(
-            "a fit on workers learns from labelled cases of train alone; leave out ",
+            "a fit on workers learns from labelled cases of train alone: leave out a development "
+            "sample, unlabelled cases and ",
             Setting("shots"),
-            ", ",
-            Setting("development"),
-            " and ",
-            Setting("unlabelled"),
         )
 
 
