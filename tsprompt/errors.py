@@ -19,7 +19,9 @@ A text that speaks of a setting holds it as a `Setting`, not as words: Python wr
 
     ConfigError("the head can't learn from soft labels; use ", Setting("head", "ridge"))
 
-and ``str(error)`` spells it for Python, ``error.spelled(...)`` for somebody else.
+and ``str(error)`` spells it for Python, ``error.spelled(...)`` for somebody else. A remedy that is
+open to some readers alone, such as those who hold the model and not those who ask a server for it,
+is an `Advice`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 __all__ = [
+    "Advice",
     "BackboneError",
     "ConfigError",
     "DatasetError",
@@ -67,7 +70,17 @@ class Setting:
         return f"{self.name}={json.dumps(self.value, ensure_ascii=False) if text else self.value}"
 
 
-Piece = str | Setting
+@dataclass(frozen=True, init=False)
+class Advice:
+    """What to do, where not everybody can: whoever asks a server can't set what its owner can."""
+
+    text: tuple[str | Setting, ...]
+
+    def __init__(self, *text: str | Setting) -> None:
+        object.__setattr__(self, "text", text)
+
+
+Piece = str | Setting | Advice
 """What a text is made of."""
 
 
@@ -79,9 +92,16 @@ class _Told:
     def __str__(self) -> str:
         return self.spelled(str)
 
-    def spelled(self, spell: Callable[[Setting], str]) -> str:
-        """The text, with every setting in the spelling of whoever shows it."""
-        return "".join(spell(one) if isinstance(one, Setting) else str(one) for one in self.args)
+    def spelled(self, spell: Callable[[Setting], str], *, advice: bool = True) -> str:
+        """The text, with every setting in the spelling of whoever shows it; `advice`: whether it is
+        read by those who can take any."""
+        pieces: list[object] = []
+        for one in self.args:
+            if not isinstance(one, Advice):
+                pieces.append(one)
+            elif advice:
+                pieces += one.text
+        return "".join(spell(one) if isinstance(one, Setting) else str(one) for one in pieces)
 
 
 class TspromptError(_Told, Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,15 +154,25 @@ def test_sets_that_can_not_be_had_are_refused(client: Any, coverage: str, said: 
     path = f"/models/one/predict?coverage={coverage}"
     answer = client.post(path, json={"cases": [[1.0, 2.0]]})
     assert (answer.status_code, said in answer.json()["error"]) == (422, True), answer.text
+    in_words_of_http(answer.json()["error"])
+
+
+def test_what_an_option_can_not_be_is_told(client: Any) -> None:
+    answer = client.post("/models/one/predict?explain=perhaps", json={"cases": [[1.0]]})
+    assert (answer.status_code, answer.json()["error"]) == (422, "?explain= is true or false")
 
 
 def test_answers_are_explained(client: Any, waves: PromptClassifier, separable: Any) -> None:
     from tsprompt import explain
 
     X = np.asarray(separable.X_test[:2], float)
+    about = client.get("/models/two/waves").json()["explanations"]
     path = "/models/two/waves/predict?explain=true"
     told = client.post(path, json={"cases": X.tolist()}).json()["cases"]
     expected = explain(waves, X, method=told[0]["explanation"]["method"])
+    assert about == {"method": told[0]["explanation"]["method"], "most_cases": 8}
+    options = client.get("/openapi.json").json()["paths"]["/models/{name}/predict"]["post"]
+    assert "8 cases" in str(options["parameters"])
     for one, own in zip(told, expected, strict=True):
         assert one["explanation"]["predicted"] == one["label"] == own.predicted
         np.testing.assert_allclose(one["shares"], own.by_timestep(), atol=1e-6)
@@ -184,8 +195,15 @@ def test_what_is_remarkable_is_noted(serving: Any, folder: Path) -> None:
         (b"{}", JSON, 422, "cases"),
         (b'{"cases": []}', JSON, 422, "cases"),
         (b'{"cases": [[]]}', JSON, 422, "no timesteps"),
-        (b'{"cases": [["a"]]}', JSON, 422, "text"),
-        (b'{"cases": [[1, [2]]]}', JSON, 422, "numbers"),
+        (b'{"cases": 1}', JSON, 422, "cases is no list"),
+        (b'{"cases": [1]}', JSON, 422, "cases[0] is no list"),
+        (b'[[1]]', JSON, 422, "the body is no object"),
+        (b'{"cases": [[1]], "ids": [1]}', JSON, 422, "ids[0] is no text"),
+        (b'{"cases": [["a"]]}', JSON, 422, 'cases[0][0]: "a" is no number; write null'),
+        (b'{"cases": [[1, [2]]]}', JSON, 422, "cases[0][1]: a case is a list of T numbers"),
+        (b'{"cases": [[[1], [[2]]]]}', JSON, 422, "cases[0][1]: [2] is no number"),
+        (b'{"cases": [[[1], [2, 3]]]}', JSON, 422, "has 2 features, and the first timestep has 1"),
+        (b'{"cases": [[[1]], [[2, 3]]]}', JSON, 422, "cases[1]"),
         (b'{"cases": [[[1, 2]]]}', JSON, 422, "has 2 features"),
         (b'{"cases": [[1]], "path": "/etc/passwd"}', JSON, 422, "path"),
         (b'{"cases": [[1]], "ids": []}', JSON, 422, "0 names for 1 case:"),
@@ -202,6 +220,44 @@ def test_what_can_not_be_used_is_refused_in_words(
 ) -> None:
     answer = client.post("/models/one/predict", content=body, headers=headers)
     assert (answer.status_code, said in answer.json()["error"]) == (status, True), answer.text
+    in_words_of_http(answer.json()["error"])
+
+
+def in_words_of_http(text: str) -> None:
+    """Nothing that is said in Python, or can't be done over HTTP."""
+    assert not re.search(r"calibrate_on|\.transpose|\.astype|NaN|Input should|valid|--\w", text), text
+
+
+def test_numbers_that_no_float_holds_are_gaps(client: Any) -> None:
+    body = b'{"cases": [[1, 2, %s, null]]}' % (b"9" * 400)
+    assert client.post("/models/one/predict", content=body, headers=JSON).status_code == 200
+
+
+def test_axes_in_the_other_order_are_told(client: Any, separable: Any) -> None:
+    flipped = separable.X_test[:2].transpose(0, 2, 1).tolist()
+    answer = client.post("/models/two/waves/predict", json={"cases": flipped})
+    assert (answer.status_code, "timesteps come before" in answer.text) == (422, True)
+    in_words_of_http(answer.json()["error"])
+
+
+def test_uneven_times_are_refused_without_what_only_a_file_can_have(client: Any) -> None:
+    rows = "id,time,t0\n" + "".join(f"a,{time},1\n" for time in (0, 1, 2, 3, 5))
+    path = "/models/one/predict?layout=long&id=id&time=time&values=t0"
+    answer = client.post(path, content=rows, headers={"content-type": "text/csv"})
+    assert (answer.status_code, "is not even" in answer.text) == (422, True), answer.text
+    assert "resample" not in answer.text
+
+
+def test_a_model_without_calibration_says_why_and_nothing_that_clients_can_not_do(
+    folder: Path, serving: Any, tmp_path: Path
+) -> None:
+    model = PromptClassifier.load(folder / "one", device="cpu")
+    model.fitted_.calibration = None
+    model.save(tmp_path / "bare")
+    with serving(tmp_path) as client:
+        answer = client.post("/models/bare/predict?coverage=0.9", json={"cases": [[1.0]]})
+        assert (answer.status_code, "which classes a set must hold" in answer.text) == (422, True)
+        in_words_of_http(answer.json()["error"])
 
 
 def test_too_much_is_refused(serving: Any, folder: Path) -> None:

@@ -187,3 +187,45 @@ def test_without_the_extra_it_says_what_to_install(folder: Path, monkeypatch: An
     monkeypatch.setattr(serve, "find_spec", lambda name: None)
     done = CliRunner().invoke(app, ["serve", str(folder)])
     assert (done.exit_code, "pip install 'tsprompt[serve]'" in done.stderr) == (2, True)
+
+
+def test_who_leaves_is_not_computed_any_more(folder: Path, starting: Any, where: Any) -> None:
+    import httpx2
+
+    case = [[float(i % 7), 1.0] for i in range(200)]
+    body = json.dumps({"cases": [case] * 900}).encode()
+    head = (
+        "POST /models/two/waves/predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with starting(folder, "--device", "cpu") as process:
+        try:
+            told = left_in_the_midst(where(process), head.encode() + body)
+            process.terminate()
+            out, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, "tsprompt_queue_requests 0.0" in told) == (0, True), told
+    (cases,) = re.findall(r"tsprompt_batch_cases_sum ([\d.]+)", told)
+    assert 0 < float(cases) < 900
+    events = [json.loads(line) for line in out.splitlines()]
+    assert {one["status"] for one in events if one.get("route", "").endswith("predict")} == {499}
+
+
+def left_in_the_midst(address: str, content: bytes) -> str:
+    """Leave once the first pass runs; what the server has counted when it has noticed."""
+    import httpx2
+
+    host, port = address.removeprefix("http://").split(":")
+    until = time.monotonic() + 60
+
+    def counted(wanted: str) -> str:
+        while not re.search(wanted, told := httpx2.get(f"{address}/metrics").text):
+            assert time.monotonic() < until, told
+            time.sleep(0.02)
+        return told
+
+    with socket.create_connection((host, int(port))) as sock:
+        sock.sendall(content)
+        counted(r"tsprompt_batch_requests_count [1-9]")
+    return counted('status="499"')

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from tsprompt.errors import Setting, TspromptError, notice
+from tsprompt.errors import Advice, Setting, TspromptError, notice
 
 __all__ = ["Answered", "BatchSize", "attempt", "is_out_of_memory", "release", "side_by_side"]
 
@@ -92,9 +92,12 @@ class BatchSize:
     def _halve(self, rows: int, length: int) -> None:
         if rows == 1:
             raise TspromptError(
-                f"memory ran out with one row of {length} tokens; use fewer steps (for example ",
-                Setting("tokenizer", "kernels:steps=32"),
-                "), a smaller backbone or another device",
+                f"memory ran out with one row of {length} tokens",
+                Advice(
+                    "; use fewer steps (for example ",
+                    Setting("tokenizer", "kernels:steps=32"),
+                    "), a smaller backbone or another device",
+                ),
             )
         self.tokens = length * (rows // 2)
         release()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsprompt.data.cases import Cases, IntArray, order_of
-from tsprompt.errors import InputError, Setting, counted, notice
+from tsprompt.errors import Advice, InputError, Piece, Setting, counted, notice
 
 __all__ = ["Expected", "tell_of_train"]
 
@@ -60,21 +60,22 @@ class Expected:
         if cases.n_features != self.n_features:
             raise InputError(
                 f"{argument} has {counted(cases.n_features, 'feature')}, {train} "
-                f"{self.n_features}; {self._remedy(cases, argument)}"
+                f"{self.n_features}; ",
+                *self._remedy(cases, argument),
             )
         if self.times and cases.times and not _one_begins(self.times, cases.times):
             order = order_of(cases.times, self.times, f"{argument}: column", "columns")
             cases = cases.map(lambda values: values[:, order])
         return cases
 
-    def _remedy(self, cases: Cases, argument: str) -> str:
+    def _remedy(self, cases: Cases, argument: str) -> tuple[Piece, ...]:
         swapped = (cases.lengths == self.n_features).all()
         if swapped and self.longest and cases.n_features <= _FAR * self.longest:
             return (
-                f"its axes seem to be (cases, features, timesteps): give "
-                f"{argument}.transpose(0, 2, 1)"
+                "its axes seem to be (cases, features, timesteps); timesteps come before features",
+                Advice(f": give {argument}.transpose(0, 2, 1)"),
             )
-        return "give the same features in the same order"
+        return ("give the same features in the same order",)
 
     def tell(self, cases: Cases, argument: str = "X") -> None:
         """Say what is implausible about cases to be predicted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -77,7 +78,7 @@ def _real_numbers(array: npt.NDArray[Any], place: str) -> npt.NDArray[np.float64
         if is_gap(value):
             numbers[index] = np.nan
         elif isinstance(value, (Real, Decimal)):
-            numbers[index] = float(value)
+            numbers[index] = _float(value)
         else:
             where = "".join(f"[{i}]" for i in index)
             raise InputError(
@@ -85,6 +86,13 @@ def _real_numbers(array: npt.NDArray[Any], place: str) -> npt.NDArray[np.float64
                 "missing value"
             )
     return numbers
+
+
+def _float(value: Real | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of an integer: too large, as 1e999 is
+        return math.inf if value > 0 else -math.inf
 
 
 def _shown(value: object) -> str:

@@ -27,7 +27,7 @@ from typing_extensions import TypedDict
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import numbers
 from tsprompt.combinations import Evidence
-from tsprompt.errors import ConfigError, InputError, Setting, notice
+from tsprompt.errors import Advice, ConfigError, InputError, Setting, notice
 from tsprompt.heads import Judgement
 from tsprompt.model.design import Design
 
@@ -152,9 +152,11 @@ class Calibration:
             raise InputError(
                 f"a coverage of {coverage:g} needs {needed} cases{of_each} to calibrate with, and "
                 f"there are {held}{' of the largest' if of_each else ''}; ask for "
-                f"{most:g} or less, or give more labelled cases, which the model "
-                "has not seen, with ",
-                Setting("calibrate_on"),
+                f"{most:g} or less",
+                Advice(
+                    ", or give more labelled cases, which the model has not seen, with ",
+                    Setting("calibrate_on"),
+                ),
             )
 
     def _tell_of_few(self, coverage: float, n_classes: int) -> None:
@@ -268,7 +270,6 @@ def why_none(parts: Design, *, labelled: bool) -> ConfigError:
             "for any of them to be left out"
         )
     return ConfigError(
-        f"this model can't say which classes a set must hold: {reason}. Give labelled cases that "
-        "it has not seen, with ",
-        Setting("calibrate_on"),
+        f"this model can't say which classes a set must hold: {reason}",
+        Advice(". Give labelled cases that it has not seen, with ", Setting("calibrate_on")),
     )

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["FeaturesAbout", "LengthsAbout", "ModelAbout", "ModelList", "Problem", "about_model"]
+if TYPE_CHECKING:
+    from tsprompt.model.fitted import Fitted
+
+__all__ = [
+    "EXPLAINED",
+    "ExplanationsAbout",
+    "FeaturesAbout",
+    "LengthsAbout",
+    "ModelAbout",
+    "ModelList",
+    "Problem",
+    "about_model",
+    "method_of",
+]
 
 
 class FeaturesAbout(BaseModel):
@@ -24,6 +37,20 @@ class LengthsAbout(BaseModel):
     longest: int | None
 
 
+EXPLAINED = 8
+"""Cases that are explained at once: each may cost as much as twenty answers."""
+
+
+class ExplanationsAbout(BaseModel):
+    """What comes with `?explain=true`."""
+
+    method: Literal["exact", "ablation"] = Field(
+        description="`exact`: the model divides into its steps; `ablation`: stretches are taken "
+        "away, one after the other"
+    )
+    most_cases: int = Field(EXPLAINED, description="Cases that are explained at once, at the most")
+
+
 class ModelAbout(BaseModel):
     """A model that can be asked."""
 
@@ -37,6 +64,7 @@ class ModelAbout(BaseModel):
     classes: list[Any] = Field(description="Labels, in the order of the probabilities")
     figures: dict[str, float] = Field(description="How well it did, by train, validation and test")
     calibrated: bool = Field(description="Whether it can be asked for sets, with `coverage`")
+    explanations: ExplanationsAbout = Field(description="How its answers are explained")
 
 
 class Problem(BaseModel):
@@ -54,7 +82,14 @@ class ModelList(BaseModel):
     problems: list[Problem]
 
 
-def about_model(name: str, digest: str, header: dict[str, Any], *, calibrated: bool) -> ModelAbout:
+def about_model(
+    name: str,
+    digest: str,
+    header: dict[str, Any],
+    *,
+    calibrated: bool,
+    explained_by: Literal["exact", "ablation"],
+) -> ModelAbout:
     """What the header of a model that was read tells."""
     expected = header.get("expected") or {}
     details = header["details"]
@@ -70,7 +105,16 @@ def about_model(name: str, digest: str, header: dict[str, Any], *, calibrated: b
         classes=header["classes"],
         figures=_figures(header),
         calibrated=calibrated,
+        explanations=ExplanationsAbout(method=explained_by),
     )
+
+
+def method_of(fitted: Fitted) -> Literal["exact", "ablation"]:
+    """How a model's answers are explained: exactly where it divides into its steps, and else by
+    taking stretches away. Both take few passes."""
+    from tsprompt.explanations.exact import divides
+
+    return "exact" if divides(fitted) is None else "ablation"
 
 
 def _names(header: dict[str, Any]) -> list[str] | None:

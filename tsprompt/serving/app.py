@@ -15,11 +15,12 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp
 
 from tsprompt.base.version import __version__
-from tsprompt.serving.about import ModelAbout, ModelList, Problem
+from tsprompt.serving.about import EXPLAINED, ModelAbout, ModelList, Problem
 from tsprompt.serving.access import Access
 from tsprompt.serving.answers import ANSWERS, Answer, Wrong, written
-from tsprompt.serving.bodies import JSON, JsonCases
+from tsprompt.serving.bodies import JSON
 from tsprompt.serving.guard import Guard, answer_to
+from tsprompt.serving.json_cases import JsonCases
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.page import Page, docs_page, try_page
 from tsprompt.serving.refusals import TABLE_OPTIONS, RefusalError
@@ -38,6 +39,11 @@ _WRONG: dict[int | str, dict[str, Any]] = {
     429: {"model": Wrong, "description": "Too many requests wait; see Retry-After"},
     503: {"model": Wrong, "description": "Starting, stopping or too slow; see Retry-After"},
 }
+_QUERY = {
+    "bool_parsing": "is true or false",
+    "float_parsing": "is a number, such as 0.9",
+}
+"""What pydantic calls a fault in a query -> what belongs there."""
 _BODIES = {
     JSON: {"schema": JsonCases.model_json_schema()},
     **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in TABLES},
@@ -112,7 +118,8 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return answer_to(RefusalError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+        said = _QUERY.get(first["type"], "is not what it should be; see /docs")
+        return answer_to(RefusalError(422, f"?{first['loc'][-1]}= {said}"))
 
     @app.exception_handler(ClientDisconnect)
     async def left(_: Request, __: ClientDisconnect) -> Response:
@@ -184,7 +191,11 @@ def _add_models(app: FastAPI, service: Service) -> None:
             Query(description="Give sets that hold the true class in this share of cases: 0.9"),
         ] = None,
         explain: Annotated[
-            bool, Query(description="Say how much each stretch of time moved the answer")
+            bool,
+            Query(
+                description="Say how much each stretch of time moved the answer, of at most "
+                f"{EXPLAINED} cases at once; how is told by the model's `explanations`"
+            ),
         ] = False,
     ) -> Response:
         """Labels and probabilities of cases.

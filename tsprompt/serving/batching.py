@@ -104,6 +104,7 @@ class Batcher:
         except asyncio.CancelledError:  # nobody waits for it any more
             with suppress(ValueError):
                 self._asks.remove(ask)
+            self._metrics.waiting.set(len(self._asks))
             raise
 
     async def alone(self, key: str, work: Callable[[], T]) -> T:

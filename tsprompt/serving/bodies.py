@@ -6,49 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
 from starlette.requests import Request
 
-from tsprompt.data import Cases, as_cases
+from tsprompt.data import Cases
 from tsprompt.errors import TspromptError
-from tsprompt.serving.limits import Limits
+from tsprompt.serving.limits import Limits, check_size
 from tsprompt.serving.metrics import Metrics
 from tsprompt.serving.model_folder import Offer
 from tsprompt.serving.notes import collected
 from tsprompt.serving.refusals import RefusalError, refusal_of
 from tsprompt.serving.tables import TABLES
 
-__all__ = [
-    "JSON",
-    "JsonCases",
-    "Received",
-    "Receiver",
-    "fitting",
-    "from_json_body",
-    "kind_of",
-]
+__all__ = ["JSON", "Received", "Receiver", "fitting", "kind_of"]
 
 JSON = "application/json"
-
-
-class JsonCases(BaseModel):
-    """Cases as JSON."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cases: list[list[Any]] = Field(
-        min_length=1,
-        description="Each case is a list of T numbers, or of T lists of F numbers; null where a "
-        "value is missing",
-        examples=[[[0.1, 0.4, None, 0.2]]],
-    )
-    ids: list[str] | None = Field(None, description="A name for each case")
-    features: list[str] | None = Field(
-        None, description="Names of the F features, where they are not in the model's order"
-    )
 
 
 @dataclass(frozen=True)
@@ -142,53 +114,3 @@ def fitting(cases: Cases, offer: Offer, limits: Limits) -> Received:
     except TspromptError as error:
         raise refusal_of(error) from None
     return Received(aligned, notes)
-
-
-def from_json_body(held: bytes, limits: Limits) -> Cases:
-    """The cases of a body in JSON.
-
-    Raises
-    ------
-    RefusalError
-        It holds something else.
-    """
-    try:
-        said = from_json(held, allow_inf_nan=True)
-    except ValueError as error:
-        raise RefusalError(422, f"the body is no JSON: {str(error)[:200]}") from None
-    try:
-        asked = JsonCases.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the body"
-        text = f'{place}: {first["msg"]}; send {{"cases": [[1.0, 2.0, ...], ...]}}'
-        raise RefusalError(422, text) from None
-    if len(asked.cases) > limits.cases:
-        raise _too_many(len(asked.cases), limits)
-    try:
-        cases = as_cases(asked.cases, argument="cases")
-        return cases.named(ids=asked.ids, features=asked.features)
-    except TspromptError as error:
-        raise refusal_of(error) from None
-
-
-def check_size(count: int, longest: int, features: int, limits: Limits) -> None:
-    """See that cases are not too many, and none too long.
-
-    Raises
-    ------
-    RefusalError
-        They are.
-    """
-    if count > limits.cases:
-        raise _too_many(count, limits)
-    if longest > limits.timesteps:
-        raise RefusalError(
-            413, f"a case has {longest:,} timesteps, and {limits.timesteps:,} are taken; shorten it"
-        )
-    if count * longest * features > limits.values:
-        raise RefusalError(413, f"more than {limits.values:,} numbers; send fewer cases at once")
-
-
-def _too_many(count: int, limits: Limits) -> RefusalError:
-    return RefusalError(413, f"{count:,} cases, and {limits.cases:,} are taken at once; send fewer")

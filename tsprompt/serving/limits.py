@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tsprompt.base.part import require
+from tsprompt.serving.refusals import RefusalError
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "check_count", "check_size"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,33 @@ class Limits:
         for name in ("timeout", "body_seconds", "header_seconds", "stop_seconds"):
             require(getattr(self, name) > 0, f"{name} must be more than 0")
         require(self.wait_ms >= 0, "wait_ms must be 0 or more")
+
+
+def check_count(count: int, limits: Limits) -> None:
+    """See that cases are not too many.
+
+    Raises
+    ------
+    RefusalError
+        They are.
+    """
+    if count > limits.cases:
+        text = f"{count:,} cases, and {limits.cases:,} are taken at once; send fewer"
+        raise RefusalError(413, text)
+
+
+def check_size(count: int, longest: int, features: int, limits: Limits) -> None:
+    """See that cases are not too many, and none too long.
+
+    Raises
+    ------
+    RefusalError
+        They are.
+    """
+    check_count(count, limits)
+    if longest > limits.timesteps:
+        raise RefusalError(
+            413, f"a case has {longest:,} timesteps, and {limits.timesteps:,} are taken; shorten it"
+        )
+    if count * longest * features > limits.values:
+        raise RefusalError(413, f"more than {limits.values:,} numbers; send fewer cases at once")

@@ -19,9 +19,9 @@ from tsprompt.data import Expected
 from tsprompt.errors import ConfigError, TspromptError
 from tsprompt.model.calibration import Calibration, why_none
 from tsprompt.model.saving import MODEL
-from tsprompt.serving.about import ModelAbout, Problem, about_model
+from tsprompt.serving.about import ModelAbout, Problem, about_model, method_of
 from tsprompt.serving.named_models import NamedModel
-from tsprompt.serving.refusals import as_query
+from tsprompt.serving.refusals import told
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
@@ -189,7 +189,13 @@ class ModelFolder:
         except TspromptError as error:
             self._fail(name, self._without_paths(str(error), name, place))
             return
-        about = about_model(name, digest, header, calibrated=fitted.calibration is not None)
+        about = about_model(
+            name,
+            digest,
+            header,
+            calibrated=fitted.calibration is not None,
+            explained_by=method_of(fitted),
+        )
         before = self._offers.get(name)
         # One assignment: whoever asks sees the old one or the new one.
         self._offers[name] = _offer(key, about, fitted, header["details"])
@@ -258,7 +264,7 @@ def _offer(key: str, about: ModelAbout, fitted: Fitted, details: dict[str, Any])
     """What is kept of a model here: the model itself may leave memory."""
     why = None
     if fitted.calibration is None:
-        why = why_none(fitted.design, labelled=fitted.learned_from_labels).spelled(as_query)
+        why = told(why_none(fitted.design, labelled=fitted.learned_from_labels))
     return Offer(about.name, key, about, fitted.expected, fitted.calibration, why, details)
 
 

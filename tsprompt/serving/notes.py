@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tsprompt.errors import TspromptNotice
-from tsprompt.serving.refusals import as_query
+from tsprompt.serving.refusals import told
 
 __all__ = ["collected", "notes_apart"]
 
@@ -45,6 +45,6 @@ def _heard() -> None:
 def _keep(message: Warning | str, *_: Any, **__: Any) -> None:
     notes = getattr(_here, "notes", None)
     if notes is not None and isinstance(message, TspromptNotice):
-        text = message.spelled(as_query)
+        text = told(message)
         if text not in notes:
             notes.append(text)

@@ -8,14 +8,12 @@ from tsprompt.data import Cases
 from tsprompt.errors import TspromptError
 from tsprompt.model.calibration import check_coverage
 from tsprompt.model.fitted import Fitted
+from tsprompt.serving.about import EXPLAINED, method_of
 from tsprompt.serving.batching import Chances
 from tsprompt.serving.model_folder import Offer
 from tsprompt.serving.refusals import RefusalError, refusal_of
 
-__all__ = ["EXPLAINED", "check_explained", "check_sets", "explained", "sets"]
-
-EXPLAINED = 8
-"""Cases that are explained at once: each may cost as much as twenty answers."""
+__all__ = ["check_explained", "check_sets", "explained", "sets"]
 
 
 def check_sets(offer: Offer, coverage: float) -> None:
@@ -58,16 +56,10 @@ def check_explained(cases: Cases) -> None:
 
 
 def explained(fitted: Fitted, case: Cases) -> tuple[dict[str, Any], list[float]]:
-    """Why one case was given its class, and the shares (T,) of its timesteps.
-
-    Exactly where the model divides into its steps, and else by taking stretches away: both take
-    few passes.
-    """
+    """Why one case was given its class, and the shares (T,) of its timesteps."""
     from tsprompt.explanations import Explainer
-    from tsprompt.explanations.exact import divides
 
-    method = "exact" if divides(fitted) is None else "ablation"
-    (found,) = Explainer(fitted, method=method).explain(case)
+    (found,) = Explainer(fitted, method=method_of(fitted)).explain(case)
     told = found.to_dict()
     del told["case"], told["id"], told["nearest"]  # of train, which is not at hand
     return told, found.by_timestep().tolist()

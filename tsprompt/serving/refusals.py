@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tsprompt.errors import Setting, TspromptError
+from tsprompt.errors import Setting, TspromptError, TspromptNotice
 
-__all__ = ["TABLE_OPTIONS", "RefusalError", "as_query", "refusal_of"]
+__all__ = ["TABLE_OPTIONS", "RefusalError", "refusal_of", "told"]
 
 
 class RefusalError(Exception):
@@ -30,7 +30,12 @@ class RefusalError(Exception):
 
 def refusal_of(error: TspromptError) -> RefusalError:
     """What the library can't use, as an answer: 422 with its own words."""
-    return RefusalError(422, error.spelled(as_query))
+    return RefusalError(422, told(error))
+
+
+def told(what: TspromptError | TspromptNotice) -> str:
+    """What the library says, to those who ask over HTTP: they can set what a request may say."""
+    return what.spelled(_as_query, advice=False)
 
 
 TABLE_OPTIONS = {
@@ -44,9 +49,9 @@ TABLE_OPTIONS = {
 """How a table is read, as far as a request may say it."""
 
 
-def as_query(setting: Setting) -> str:
+def _as_query(setting: Setting) -> str:
     """`?label=none`, where a request may say it so; else as Python has it."""
-    if setting.name not in TABLE_OPTIONS:
+    if setting.name not in (*TABLE_OPTIONS, "coverage"):
         return str(setting)
     value = setting.value
     if isinstance(value, bool):

@@ -19,7 +19,9 @@ from tsprompt.data import Cases
 from tsprompt.errors import BackboneError, ModelFileError, TspromptError
 from tsprompt.serving.answers import Answer, answer_of
 from tsprompt.serving.batching import Batcher
-from tsprompt.serving.bodies import JSON, Received, Receiver, fitting, from_json_body, kind_of
+from tsprompt.serving.bodies import JSON, Received, Receiver, fitting, kind_of
+from tsprompt.serving.json_cases import from_json_body
+from tsprompt.serving.leaving import unless_left
 from tsprompt.serving.limits import Limits
 from tsprompt.serving.logs import log_event
 from tsprompt.serving.metrics import Metrics
@@ -166,6 +168,8 @@ class Service:
         ------
         RefusalError
             They can't be used, there was no answer in time, or what is wanted can't be had.
+        ClientDisconnect
+            Their sender has left.
         """
         if wanted.coverage is not None:
             check_sets(offer, wanted.coverage)
@@ -175,7 +179,7 @@ class Service:
             check_explained(received.cases)
         try:
             async with asyncio.timeout(self.limits.timeout):
-                return await self._answer(received, offer, wanted)
+                return await unless_left(request, self._answer(received, offer, wanted))
         except TimeoutError:
             text = f"no answer after {self.limits.timeout:g} s; send fewer cases, or try again"
             raise RefusalError(503, text, 5) from None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsprompt.data import Cases
-from tsprompt.errors import Setting, counted
+from tsprompt.errors import Advice, Setting, counted
 from tsprompt_datasets.own_data.case_values import codes_of, finite, labels_of
 from tsprompt_datasets.own_data.column_roles import Roles, Table
 from tsprompt_datasets.own_data.columns import Place, either, listed, quoted, shown
@@ -111,7 +111,7 @@ def _put_in_order(
                 Setting("resample"),
                 " by time needs a column of times; give ",
                 Setting("time"),
-                ", or a number of timesteps",
+                Advice(", or a number of timesteps"),
             )
         return None, ()
     times, clock = times_of(place, roles.time, rows.loaded.column(roles.time))
@@ -144,12 +144,13 @@ def _put_in_order(
         raise place.error(
             f"time {quoted(roles.time)} is not even: case {rows.case(off)} has a step of "
             f"{step_text(float(times[off] - times[off - 1]), clock)} where most are "
-            f"{step_text(step, clock)}; give ",
-            Setting("resample"),
-            ", with a number of timesteps such as ",
-            Setting("resample", "100"),
-            ", or a step such as ",
-            Setting("resample", f"{step:g}s"),
+            f"{step_text(step, clock)}; bring it to even times",
+            Advice(
+                ", with a number of timesteps such as ",
+                Setting("resample", "100"),
+                ", or a step such as ",
+                Setting("resample", f"{step:g}s"),
+            ),
             row=rows.row(off),
         )
     steps = "" if step is None else f", a step of {step_text(step, clock)}"
