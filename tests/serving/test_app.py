@@ -197,7 +197,7 @@ def test_what_is_remarkable_is_noted(serving: Any, folder: Path) -> None:
         (b'{"cases": [[]]}', JSON, 422, "no timesteps"),
         (b'{"cases": 1}', JSON, 422, "cases is no list"),
         (b'{"cases": [1]}', JSON, 422, "cases[0] is no list"),
-        (b'[[1]]', JSON, 422, "the body is no object"),
+        (b"[[1]]", JSON, 422, "the body is no object"),
         (b'{"cases": [[1]], "ids": [1]}', JSON, 422, "ids[0] is no text"),
         (b'{"cases": [["a"]]}', JSON, 422, 'cases[0][0]: "a" is no number; write null'),
         (b'{"cases": [[1, [2]]]}', JSON, 422, "cases[0][1]: a case is a list of T numbers"),
@@ -225,7 +225,8 @@ def test_what_can_not_be_used_is_refused_in_words(
 
 def in_words_of_http(text: str) -> None:
     """Nothing that is said in Python, or can't be done over HTTP."""
-    assert not re.search(r"calibrate_on|\.transpose|\.astype|NaN|Input should|valid|--\w", text), text
+    foreign = r"calibrate_on|\.transpose|\.astype|NaN|Input should|valid|--\w"
+    assert not re.search(foreign, text), text
 
 
 def test_numbers_that_no_float_holds_are_gaps(client: Any) -> None:

@@ -190,7 +190,6 @@ def test_without_the_extra_it_says_what_to_install(folder: Path, monkeypatch: An
 
 
 def test_who_leaves_is_not_computed_any_more(folder: Path, starting: Any, where: Any) -> None:
-    import httpx2
 
     case = [[float(i % 7), 1.0] for i in range(200)]
     body = json.dumps({"cases": [case] * 900}).encode()

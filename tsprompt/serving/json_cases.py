@@ -95,9 +95,7 @@ def _fault_in(cases: list[list[Any]]) -> str | None:
             values = step if isinstance(step, list) else [step]
             for value in values:
                 if not isinstance(value, int | float | None):
-                    return (
-                        f"{where}: {_quoted(value)} is no number; write null for a gap"
-                    )
+                    return f"{where}: {_quoted(value)} is no number; write null for a gap"
             width = len(values) if width is None else width
             if len(values) != width or not values:
                 return (
