@@ -88,7 +88,7 @@ def _real_numbers(array: npt.NDArray[Any], place: str) -> npt.NDArray[np.float64
     return numbers
 
 
-def _float(value: Real | Decimal) -> float:
+def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:  # of an integer: too large, as 1e999 is

@@ -48,7 +48,9 @@ class ExplanationsAbout(BaseModel):
         description="`exact`: the model divides into its steps; `ablation`: stretches are taken "
         "away, one after the other"
     )
-    most_cases: int = Field(EXPLAINED, description="Cases that are explained at once, at the most")
+    most_cases: int = Field(
+        default=EXPLAINED, description="Cases that are explained at once, at the most"
+    )
 
 
 class ModelAbout(BaseModel):

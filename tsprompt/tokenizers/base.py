@@ -225,7 +225,10 @@ def _narrow(makes: str) -> list[Piece]:
     """The tokenizers whose steps are one token, however many features there are."""
     named = [name for name in tokenizers if tokenizers[name].makes == makes]
     able = [name for name in named if tokenizers.build(name).width(2) == 1]
-    return [piece for name in able for piece in (" or ", Setting("tokenizer", name))][1:]
+    pieces: list[Piece] = []
+    for name in able:
+        pieces += [" or ", Setting("tokenizer", name)]
+    return pieces[1:]
 
 
 def pool_mean(values: Tensor, patch: int) -> Tensor:
