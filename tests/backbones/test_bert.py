@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone, load, load_backbone
 from tsprompt.backbones.bert import Bert
+from tsprompt.backbones.bert_files import _reads_alike
+from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
 
 
@@ -72,6 +75,15 @@ def test_gradients_are_the_same(tiny_bert: str, monkeypatch: pytest.MonkeyPatch)
     torch.testing.assert_close(given[0].grad, given[1].grad)
 
 
+TEXTS = (
+    "A wave, twice as hîgh [MASK] ba 12",
+    "",
+    "long " * 300,
+    "時間 series\u200b, Ünïcode\u0301\t\n¹²  ##ing ﬁne",
+    "x" * 150,
+)
+
+
 @pytest.mark.parametrize("name", ["minilm", None])
 def test_words_are_the_same(
     name: str | None, tiny_bert: str, monkeypatch: pytest.MonkeyPatch
@@ -81,7 +93,7 @@ def test_words_are_the_same(
         lambda words: {words.word(number): number for number in range(len(words))},
         lambda words: (words.cls, words.mask, words.sep, words.unknown, words.special),
         lambda words: words.plain,
-        lambda words: words.encode("A wave, twice as hîgh [MASK] ba 12"),
+        *(partial(Words.encode, text=text) for text in TEXTS),
     ):
         assert say(ours.words) == say(theirs.words)
 
@@ -101,6 +113,20 @@ def test_what_is_not_of_the_usual_kind_is_left_to_transformers(
     path = Path(folder) / file
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     assert not isinstance(load_backbone(folder, device="cpu").model, Bert)
+
+
+def test_a_text_is_read_as_the_configuration_says(make_bert: Callable[..., str]) -> None:
+    """Where that is not what the file of the tokenizer says, transformers reads it."""
+    folder = make_bert(seed=9)
+    words = load_backbone(folder, 0, device="cpu").words
+    expected = words.encode("BA ba")
+    words.rest()
+    assert words.encode("BA ba") == expected
+    load._load.cache_clear()
+    path = Path(folder) / "tokenizer.json"
+    said = json.loads(path.read_text())
+    said["normalizer"] = {**(said["normalizer"] or {}), "type": "BertNormalizer", "lowercase": None}
+    assert not _reads_alike(said, {})
 
 
 def rewrite(folder: str, rename: Callable[[str], str | None]) -> None:
@@ -148,10 +174,13 @@ def test_it_runs_without_transformers(tiny_bert: str) -> None:
         "import sys, torch\nfrom tsprompt.backbones import load_backbone\n"
         f"backbone = load_backbone({tiny_bert!r}, device='cpu')\n"
         "backbone.run(torch.zeros(1, 4, 32), (2,))\n"
-        "print([one for one in ('transformers', 'tokenizers', 'scipy') if one in sys.modules])"
+        "names = ('transformers', 'tokenizers', 'scipy')\n"
+        "print([one for one in names if one in sys.modules])\n"
+        "load_backbone('minilm', 0, device='cpu').words.encode('a text')\n"
+        "print([one for one in names if one in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines() == ["[]", "['tokenizers']"]
 
 
 @pytest.mark.parametrize("layers", [(0,), (1,), (1, 2), (0, 2), (2, 1)])

@@ -68,7 +68,11 @@ class Backbone:
         self._checkpoint = False
         self.words = words
         self.weights_hash = fingerprint(model)
-        self.model = model.to(device=device, dtype=dtype).requires_grad_(False).eval()
+        self.model = model.to(device).requires_grad_(False).eval()
+        if isinstance(model, Bert):
+            model.lowered(dtype)
+        else:
+            self.model.to(dtype)
         if device.type == "cpu" and dtype is torch.bfloat16:
             fuse_gelu(self.model)
         self.word_vectors: Tensor = family.word_vectors(self.model)

@@ -69,6 +69,14 @@ class Bert(nn.Module):
         """The table of word embeddings."""
         return self.embeddings.word_embeddings
 
+    def lowered(self, dtype: torch.dtype) -> None:
+        """Compute in this dtype. The word embeddings are rounded to it and stay float32: they are
+        looked up beside the model, and one copy of them is the most of a small one."""
+        words = self.get_input_embeddings().weight
+        for one in self.parameters():
+            one.data = one.data.to(dtype)
+        words.data = words.data.to(torch.float32)
+
     def forward(self, inputs_embeds: Tensor, **_: Any) -> _Said:
         """States of word embeddings (B, L, D)."""
         states = [self.embeddings(inputs_embeds)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ _USUAL: dict[str, tuple[Any, ...]] = {
     "word_embed_proj_dim": (None,),
 }
 """Entry of `config.json` -> the values under which a BERT is what `tsprompt.backbones.bert` is."""
+_PIECES: dict[str, dict[str, Any]] = {
+    "normalizer": {"type": "BertNormalizer", "clean_text": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "model": {"type": "WordPiece", "continuing_subword_prefix": "##"},
+}
+"""Part of `tokenizer.json` -> what it says where the package tokenizers reads texts by itself."""
+_SPELLED = {
+    "lowercase": "do_lower_case",
+    "strip_accents": "strip_accents",
+    "handle_chinese_chars": "tokenize_chinese_chars",
+}
+"""Entry of its normalizer -> that of `tokenizer_config.json`, which transformers takes."""
 _KINDS = ("unk", "sep", "pad", "cls", "mask")
 """The special tokens of a BERT."""
 _SPELLINGS = (("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta"))
@@ -52,28 +65,44 @@ def read_sizes(folder: Path) -> BertSizes | None:
     return BertSizes(**own) if fits and (folder / "model.safetensors").is_file() else None
 
 
+Encode = Callable[[str], list[int]]
+
+
 class WordPieces:
     """The vocabulary of a BERT, and its tokenizer once there is a text to be read."""
 
-    def __init__(self, ids: dict[str, int], special: dict[str, str], encoder: Callable[[], Any]):
-        self._ids, self._encoder = ids, encoder
+    def __init__(
+        self, ids: dict[str, int], special: dict[str, str], encoder: Callable[[], Encode]
+    ) -> None:
+        self._ids, self._encoder = ids, lru_cache(encoder)
         for kind, word in special.items():
             setattr(self, f"{kind}_token", word)
             setattr(self, f"{kind}_token_id", ids[word])
         self.all_special_ids = [ids[word] for word in special.values()]
+
+    def rest(self) -> None:
+        """Let go of the tokenizer until there is another text."""
+        self._encoder.cache_clear()
 
     def get_vocab(self) -> dict[str, int]:
         """Word -> id."""
         return self._ids
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Ids of a text's tokens."""
-        ids: list[int] = self._encoder().encode(text, add_special_tokens=add_special_tokens)
-        return ids
+        """Ids of a text's tokens; there are none around it."""
+        assert not add_special_tokens, "a template has its own"
+        return self._encoder()(text)
 
 
-def read_vocabulary(folder: Path, encoder: Callable[[], Any]) -> WordPieces | None:
-    """The words of `tokenizer.json`; `encoder` gives the tokenizer itself, which takes seconds."""
+def read_vocabulary(folder: Path, encoder: Callable[[], Encode]) -> WordPieces | None:
+    """The words of `tokenizer.json`.
+
+    Parameters
+    ----------
+    encoder
+        Gives transformers' way to read a text, whose import takes seconds, and memory: it is used
+        where the file says of a text something else than usual.
+    """
     said, names = _json(folder / "tokenizer.json"), _json(folder / "tokenizer_config.json")
     try:
         special = {kind: _word(names[f"{kind}_token"]) for kind in _KINDS}
@@ -85,7 +114,34 @@ def read_vocabulary(folder: Path, encoder: Callable[[], Any]) -> WordPieces | No
         usual = added.keys() == set(special.values()) and ids.items() >= added.items()
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    return WordPieces(ids, special, encoder) if usual else None
+    own = partial(_encoder, folder / "tokenizer.json") if _reads_alike(said, names) else encoder
+    return WordPieces(ids, special, own) if usual else None
+
+
+def _reads_alike(said: dict[str, Any], names: dict[str, Any]) -> bool:
+    """Whether the file's tokenizer reads a text as transformers does, by the two files."""
+    usual = all(
+        isinstance(said.get(part), dict) and said[part].items() >= own.items()
+        for part, own in _PIECES.items()
+    )
+    return usual and all(
+        said["normalizer"].get(own, object()) == names.get(theirs, "not said")
+        for own, theirs in _SPELLED.items()
+    )
+
+
+def _encoder(file: Path) -> Encode:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    return encode
 
 
 def read_weights(folder: Path, config: BertSizes) -> tuple[Bert, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
@@ -159,7 +159,7 @@ def _find(twin: str | None, base: str) -> tuple[str, Any, Any]:
     # Random weights are drawn by transformers.
     sizes = read_sizes(folder) if folder is not None and twin != "random" else None
     if folder is not None and sizes is not None:
-        vocabulary = read_vocabulary(folder, lru_cache(lambda: _tokenizer(str(folder), True)))
+        vocabulary = read_vocabulary(folder, partial(_encoder, folder))
         if vocabulary is not None:
             return str(folder), sizes, vocabulary
     return _describe(base)
@@ -214,6 +214,11 @@ def _tokenizer(source: str, local: bool) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=local)
+
+
+def _encoder(folder: Path) -> Callable[[str], list[int]]:
+    """How transformers reads a text."""
+    return partial(_tokenizer(str(folder), True).encode, add_special_tokens=False)
 
 
 def _preparation(source: str, local: bool) -> dict[str, Any]:

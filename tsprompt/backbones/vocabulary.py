@@ -54,6 +54,13 @@ class Words:
         """Ids of a text's tokens, without special ones around it."""
         return [int(one) for one in self._tokenizer.encode(text, add_special_tokens=False)]
 
+    def rest(self) -> None:
+        """Let go of what reading texts takes in memory, where it can be made again: texts are read
+        when a model is fitted or loaded, and seldom later."""
+        rest = getattr(self._tokenizer, "rest", None)
+        if rest is not None:
+            rest()
+
     def pieces(self, word: str) -> list[int]:
         """Ids of the tokens that a word within a sentence is read as."""
         # Vocabularies that mark the start of a word see it by the space.
@@ -81,6 +88,9 @@ class NoWords(Words):
         self._ids, self._words = {}, {0: "[CLS]"}
         self.cls = self.mask = self.sep = 0
         self.special = frozenset({0})
+
+    def rest(self) -> None:
+        """It reads no texts."""
 
     @cached_property
     def plain(self) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +21,14 @@ from tsprompt.errors import ConfigError, InputError, near_names
 from tsprompt.model.saving import MODEL, load
 from tsprompt.model.views import joined_features
 from tsprompt.reading.passes import Pass
+from tsprompt.serving.allocator import bound_kernels, give_back
 from tsprompt.serving.plugged import Plugged, own_bytes
 from tsprompt.serving.shared_tokens import SharedTokenizers, share_cases
 
 __all__ = ["Socket"]
+
+_TIDY_SECONDS = 1.0
+"""Between two times that free memory is given back."""
 
 
 class Socket:
@@ -55,6 +60,7 @@ class Socket:
         batch_tokens: int | None = None,
         max_bytes: int = 1 << 30,
     ) -> None:
+        bound_kernels()
         self.max_bytes = count_of("max_bytes", max_bytes)
         self._how: dict[str, Any] = {
             "device": device,
@@ -72,6 +78,8 @@ class Socket:
         """Held while a folder is read."""
         self._running = threading.Lock()
         """Held while the language model runs: it takes all cores anyway."""
+        self._given_back = time.monotonic()
+        """When free memory was given back after a pass."""
 
     def add(
         self,
@@ -226,7 +234,15 @@ class Socket:
         with self._running:
             share_cases([one for own in passes.values() for one in own])
             features = joined_features(passes)
+            self._tidy()
         return {name: models[name].fitted_.decided(features[name]) for name in asked}
+
+    def _tidy(self) -> None:
+        """Give back what passes have let go of, once in a while."""
+        now = time.monotonic()
+        if now - self._given_back > _TIDY_SECONDS:
+            self._given_back = now
+            give_back()
 
     def _folder(self, name: str) -> tuple[Path, str | None]:
         try:
@@ -247,6 +263,8 @@ class Socket:
         saved = load(path, digest=digest, **self._how)
         self._tokenizers.share(saved.fitted)
         model = PromptClassifier.restored(saved)
+        saved.fitted.reader.backbone.words.rest()
+        give_back()
         return Plugged(path, digest, model, saved.digest, own_bytes(saved.fitted))
 
     def _keep(self, name: str, plugged: Plugged) -> None:
