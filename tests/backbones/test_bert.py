@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -198,3 +199,26 @@ def test_states_at_some_positions_are_those_of_all(
     for some, all_of in zip(backbone.run(given, layers, deep, at=at), whole, strict=True):
         expected = torch.stack([one[where] for one, where in zip(all_of, at, strict=True)])
         torch.testing.assert_close(some, expected)
+
+
+def test_states_that_nobody_reads_are_let_go_on_the_way(make_bert: Callable[..., str]) -> None:
+    backbone = load_backbone(make_bert(num_hidden_layers=4), device="cpu", dtype="float32")
+    made: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    def note(module: torch.nn.Module, given: object, out: torch.Tensor) -> None:
+        made.append(weakref.ref(out))
+        alive.append(sum(one() is not None for one in made))
+
+    hooks = [layer.register_forward_hook(note) for layer in backbone.model_layers]
+    try:
+        given = torch.randn(2, 5, 32)
+        last, some = backbone.run(given, (4,)), backbone.run(given, (1, 4))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    # What enters a layer, and what it puts out; then besides the first layer's, which is read.
+    assert alive[:4] == [1, 2, 2, 2]
+    assert alive[4:] == [2, 3, 4, 4]
+    torch.testing.assert_close(last[0], some[1], rtol=0, atol=0)
+    assert torch.equal(some[1], backbone.model(given).last_hidden_state)

@@ -150,7 +150,10 @@ class Backbone:
             self._saving_memory(deep),
             self._hearing(deep),
         ):
-            return self.family.run(self.model, embeddings.to(self.dtype), layers)
+            given = embeddings.to(self.dtype)
+            if isinstance(self.model, Bert):
+                return self.model.states(given, layers)
+            return self.family.run(self.model, given, layers)
 
     @property
     def skips(self) -> bool:

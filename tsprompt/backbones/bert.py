@@ -84,6 +84,17 @@ class Bert(nn.Module):
             states.append(layer(states[-1]))
         return _Said(states[-1], tuple(states))
 
+    def states(self, words: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """States (B, L, D) of word embeddings (B, L, D), for each of the layers. Those of others
+        are let go on the way."""
+        states, said = self.embeddings(words), {}
+        for number, layer in enumerate(self.encoder.layer):
+            if number in layers:
+                said[number] = states
+            states = layer(states)
+        said[len(self.encoder.layer)] = states
+        return [said[layer] for layer in layers]
+
     def states_at(self, words: Tensor, at: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
         """States (B, K, D), for each of the layers, at positions (B, K) of word embeddings
         (B, L, D). The last of these layers works out no others."""
