@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, NotRequired, Protocol
 
 import numpy as np
@@ -285,7 +286,15 @@ class Template:
 def evenly(positions: IntArray, device: torch.device) -> slice | Tensor:
     """What picks these positions out of a tensor that lies on a device: a slice, if they are evenly
     spaced."""
-    steps = np.unique(np.diff(positions))
-    if len(positions) and (len(steps) == 0 or (len(steps) == 1 and steps[0] > 0)):
-        return slice(int(positions[0]), int(positions[-1]) + 1, int(steps[0]) if len(steps) else 1)
-    return sent(positions, device)
+    found = _even_slice(positions.astype(np.int64, copy=False).tobytes())
+    return sent(positions, device) if found is None else found
+
+
+@lru_cache(maxsize=1024)
+def _even_slice(positions: bytes) -> slice | None:
+    """The slice that picks these positions, if one does; asked again and again for few lengths."""
+    told = np.frombuffer(positions, np.int64)
+    steps = np.unique(np.diff(told))
+    if len(told) and (len(steps) == 0 or (len(steps) == 1 and steps[0] > 0)):
+        return slice(int(told[0]), int(told[-1]) + 1, int(steps[0]) if len(steps) else 1)
+    return None

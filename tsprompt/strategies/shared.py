@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,11 @@ class Shared(Strategy):
 
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
         """One prompt around all steps."""
-        frame = np.insert(np.arange(slots), prompt.mask, -2)
-        order = np.insert(frame, np.full(steps * width, prompt.before), -1)
-        return Template.from_order(order, width)
+        return _laid_out(steps, width, slots, prompt.before, prompt.mask)
+
+
+@lru_cache(maxsize=256)
+def _laid_out(steps: int, width: int, slots: int, before: int, mask: int) -> Template:
+    frame = np.insert(np.arange(slots), mask, -2)
+    order = np.insert(frame, np.full(steps * width, before), -1)
+    return Template.from_order(order, width)

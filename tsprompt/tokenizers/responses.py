@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Bank", "Group", "smooth"]
+__all__ = ["Bank", "Group", "bins"]
 
 _HELD = 1 << 20
 """Responses held at once on a processor, in numbers: they stay in its cache."""
@@ -56,56 +56,51 @@ class Bank:
         """What the kernels give (b, S, D) of values (b, T, F), for patches of so many timesteps."""
         if torch.compiler.is_exporting():  # a graph has no loop over cases, nor a cache to stay in
             return self._as_graph(values.transpose(1, 2), patch).transpose(1, 2)
-        rows = _Rows.of(values, patch)
-        done = values.new_empty(len(values), rows.steps, len(self.weights))
+        rows = _Rows(values.shape[1], min(patch, values.shape[1]), values.device)
+        weights = self.weights.flatten(1)
         on_processor = values.device.type == "cpu"
-        timesteps = _TIMESTEPS if on_processor else _HELD_BY_DEVICE // len(self.weights)
+        held = _HELD if on_processor else _HELD_BY_DEVICE
+        timesteps = _TIMESTEPS if on_processor else held // len(weights)
         cases = min(max(_LEAST_CASES, timesteps // rows.padded), max(1, len(values)))
-        held = (_HELD if on_processor else _HELD_BY_DEVICE) // (rows.padded * cases)
-        runs = _runs(self.groups, max(_LEAST_KERNELS, held))
-        for block, into in zip(values.split(cases), done.split(cases), strict=True):
-            self._pool_block(block.permute(2, 1, 0).contiguous(), rows, runs, into)
-        return done
+        kernels = max(_LEAST_KERNELS, held // (rows.padded * cases))
+        plan = _planned(rows, self.groups, self.weights.shape[2], kernels)
+        blocks = [
+            self._pool_block(block.permute(2, 1, 0).contiguous(), weights, plan)
+            for block in values.split(cases)
+        ]
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
-    def _pool_block(
-        self, values: Tensor, rows: _Rows, runs: tuple[tuple[Group, ...], ...], into: Tensor
-    ) -> None:
-        """Write what the kernels give of values (F, T, b) into (b, S, D)."""
-        cases = values.shape[2]
-        pooled = values.new_empty(len(self.weights), rows.steps * cases)
-        widest = max(run[-1].stop - run[0].start for run in runs)
-        room = values.new_empty(widest * rows.padded * cases)
-        windows = values.new_empty(self.weights[0].numel(), rows.padded * cases)
+    def _pool_block(self, values: Tensor, weights: Tensor, plan: _Plan) -> Tensor:
+        """What the kernels give (b, S, D) of values (F, T, b)."""
+        rows, cases, features = plan.rows, values.shape[2], values.shape[0]
+        pooled = values.new_empty(weights.shape[0], rows.steps * cases)
+        room = values.new_empty(plan.widest * rows.padded * cases)
+        windows = values.new_empty(features, weights.shape[1] // features * rows.padded, cases)
+        multiplied = windows.view(weights.shape[1], -1)
         smoothed: dict[int, Tensor] = {}
-        for run in runs:
-            start, stop = run[0].start, run[-1].stop
-            responses = room[: (stop - start) * windows.shape[1]].view(stop - start, -1)
-            for group in run:
-                seen = values
-                if group.smoothed:
+        for run in plan.runs:
+            start, stop = run[0].group.start, run[-1].group.stop
+            responses = room[: (stop - start) * multiplied.shape[1]].view(stop - start, -1)
+            for own in run:
+                group, seen = own.group, values
+                if own.smoothing is not None:
                     if group.dilation not in smoothed:
-                        smoothed = {group.dilation: smooth(values, group.dilation)}
+                        average = _averages(values, own.smoothing, group.dilation)
+                        smoothed = {group.dilation: average}
                     seen = smoothed[group.dilation]
-                self._convolve(group, seen, rows, windows, responses[group.start - start :])
-            self._pool(start, responses, rows, pooled[start:stop])
-        into.copy_(pooled.T.contiguous().view(rows.steps, cases, -1).transpose(0, 1))
+                torch.index_select(seen, 1, own.windows, out=windows)
+                into = responses[group.start - start : group.stop - start]
+                torch.mm(weights[group.start : group.stop], multiplied, out=into)
+            self._pool(start, responses, plan, pooled[start:stop])
+        by_step = pooled.T.contiguous().view(rows.steps, cases, -1)
+        return by_step.transpose(0, 1).contiguous()
 
-    def _convolve(
-        self, group: Group, seen: Tensor, rows: _Rows, windows: Tensor, into: Tensor
-    ) -> None:
-        """Write responses of a group's kernels to what they see (F, T, b) into (>= D', n)."""
-        features, length = self.weights.shape[1:]
-        index = rows.windows(group.dilation, length)
-        torch.index_select(seen, 1, index, out=windows.view(features, len(index), -1))
-        weights = self.weights[group.start : group.stop].flatten(1)
-        torch.mm(weights, windows, out=into[: group.stop - group.start])
-
-    def _pool(self, start: int, responses: Tensor, rows: _Rows, into: Tensor) -> None:
+    def _pool(self, start: int, responses: Tensor, plan: _Plan, into: Tensor) -> None:
         """Pool responses (D', patch * S * b) of the kernels from `start` on into (D', S * b); the
         responses are lost."""
-        count, cases = len(into), into.shape[1] // rows.steps
+        rows, count = plan.rows, into.shape[0]
         if rows.missing:
-            ends = responses.view(count, rows.patch, rows.steps, cases)[:, -rows.missing :, -1]
+            ends = responses.view(count, rows.patch, rows.steps, -1)[:, -rows.missing :, -1]
             ends.fill_(-torch.inf)  # above nothing
         by_step = responses.view(count, rows.patch, -1)
         even, odd = start % 2, 1 - start % 2
@@ -114,7 +109,7 @@ class Bank:
             own.gt_(self.thresholds[start + even : start + count : 2, None, None])
             shares = into[even::2]
             torch.sum(own, dim=1, out=shares)
-            shares.view(-1, rows.steps, cases).div_(rows.counts[:, None])
+            shares.view(shares.shape[0], rows.steps, -1).div_(plan.counts)
         if odd < count:
             largest = by_step[odd::2].amax(dim=1)
             if self.edges is not None:
@@ -127,8 +122,11 @@ class Bank:
         length = self.weights.shape[2]
         by_feature, done = values.permute(2, 1, 0).contiguous(), []
         for group in self.groups:
-            seen = smooth(by_feature, group.dilation) if group.smoothed else by_feature
-            at = timesteps + _taps(group.dilation, length)[:, None]
+            seen = by_feature
+            if group.smoothed:
+                below = _under_averages(values.shape[1], group.dilation)
+                seen = _averages(seen, below.clamp(0, values.shape[1] - 1), group.dilation)
+            at = timesteps + _taps(group.dilation, length)
             windows = seen[:, at.clamp(0, values.shape[1] - 1), cases].flatten(0, 1)
             done.append(self.weights[group.start : group.stop].flatten(1) @ windows)
         return torch.cat(done)
@@ -158,18 +156,12 @@ class Bank:
         return torch.cat([shares, largest], dim=1)[:, order]
 
 
-@dataclass(frozen=True)
-class _Rows:
+class _Rows(NamedTuple):
     """How the timesteps of a series are laid out: those that are j-th in their patch together."""
 
     timesteps: int
     patch: int
     device: torch.device
-
-    @classmethod
-    def of(cls, values: Tensor, patch: int) -> _Rows:
-        """For values (b, T, F)."""
-        return cls(values.shape[1], min(patch, values.shape[1]), values.device)
 
     @property
     def steps(self) -> int:
@@ -186,33 +178,69 @@ class _Rows:
         """By how many timesteps the last patch is shorter than the others."""
         return self.padded - self.timesteps
 
-    @property
-    def counts(self) -> Tensor:
-        """(S,) timesteps of each patch."""
-        return _counts(self)
 
-    def windows(self, dilation: int, length: int) -> Tensor:
-        """(L * patch * S,) timesteps under each weight of a kernel; the ends are repeated."""
-        return _windows(self, dilation, length)
+class _Planned(NamedTuple):
+    """A group, and which timesteps it reads."""
 
-
-@lru_cache(maxsize=64)
-def _counts(rows: _Rows) -> Tensor:
-    counts = torch.full((rows.steps,), float(rows.patch), device=rows.device)
-    counts[-1] -= rows.missing
-    return counts
+    group: Group
+    windows: Tensor
+    """(L * patch * S,) those under each weight of a kernel; the ends are repeated."""
+    smoothing: Tensor | None
+    """(T + dilation - 1,) those that moving averages are taken of; None: there are none."""
 
 
-@lru_cache(maxsize=64)
-def _windows(rows: _Rows, dilation: int, length: int) -> Tensor:
+class _Plan(NamedTuple):
+    """All that does not depend on values."""
+
+    rows: _Rows
+    runs: tuple[tuple[_Planned, ...], ...]
+    """Groups whose responses are held at once."""
+    widest: int
+    """Kernels of the largest run."""
+    counts: Tensor
+    """(S, 1) timesteps of each patch."""
+
+
+@lru_cache(maxsize=32)
+def _planned(rows: _Rows, groups: tuple[Group, ...], length: int, kernels: int) -> _Plan:
+    """The groups, in runs of at most so many kernels; a larger group is divided."""
+    runs: list[list[_Planned]] = [[]]
     order = torch.arange(rows.padded).view(rows.steps, rows.patch).T.flatten()
-    at = (_taps(dilation, length)[:, None] + order).clamp(0, rows.timesteps - 1)
-    return at.flatten().to(rows.device, torch.int32)
+    held: dict[tuple[int, bool], Tensor] = {}
+
+    def kept(dilation: int, at: Tensor, *, smooth: bool) -> Tensor:
+        inside = at.clamp(0, rows.timesteps - 1).flatten().to(rows.device, torch.int32)
+        return held.setdefault((dilation, smooth), inside)
+
+    for piece in _pieces(groups, kernels):
+        windows = kept(piece.dilation, _taps(piece.dilation, length) + order, smooth=False)
+        smoothing = None
+        if piece.smoothed:
+            smoothing = _under_averages(rows.timesteps, piece.dilation)
+            smoothing = kept(piece.dilation, smoothing, smooth=True)
+        if runs[-1] and piece.stop - runs[-1][0].group.start > kernels:
+            runs.append([])
+        runs[-1].append(_Planned(piece, windows, smoothing))
+    widest = max(run[-1].group.stop - run[0].group.start for run in runs)
+    counts = torch.full((rows.steps, 1), float(rows.patch), device=rows.device)
+    counts[-1] -= rows.missing
+    return _Plan(rows, tuple(map(tuple, runs)), widest, counts)
+
+
+def _pieces(groups: tuple[Group, ...], kernels: int) -> Iterator[Group]:
+    for group in groups:
+        for start in range(group.start, group.stop, kernels):
+            yield group._replace(start=start, stop=min(start + kernels, group.stop))
 
 
 def _taps(dilation: int, length: int) -> Tensor:
-    """(L,) which timesteps, counted from its own, a response is a sum over."""
-    return dilation * torch.arange(length) - dilation * (length - 1) // 2
+    """(L, 1) which timesteps, counted from its own, a response is a sum over."""
+    return dilation * torch.arange(length)[:, None] - dilation * (length - 1) // 2
+
+
+def _under_averages(timesteps: int, width: int) -> Tensor:
+    """(T + width - 1,) the timesteps that moving averages are taken of."""
+    return torch.arange(timesteps + width - 1) - (width - 1) // 2
 
 
 @lru_cache(maxsize=64)
@@ -245,13 +273,10 @@ def bins(responses: Tensor, edges: Tensor) -> Tensor:
     return found
 
 
-def smooth(values: Tensor, width: int) -> Tensor:
-    """Moving averages of values (F, T, b), the same T; the ends are repeated."""
-    timesteps = values.shape[1]
-    reach = torch.arange(timesteps + width - 1, device=values.device) - (width - 1) // 2
-    extended = values.index_select(1, reach.clamp(0, timesteps - 1))
+def _averages(values: Tensor, below: Tensor, width: int) -> Tensor:
+    """Moving averages of values (F, T, b), the same T, of what stands at `below`."""
     # Cases as channels that lie innermost: torch then adds up all of them at once.
-    cases_inside = extended.unsqueeze(1).permute(0, 3, 1, 2)
+    cases_inside = values.index_select(1, below).unsqueeze(1).permute(0, 3, 1, 2)
     averages = functional.avg_pool2d(cases_inside, (1, width), stride=1)
     return averages.squeeze(2).transpose(1, 2).contiguous()
 
