@@ -125,6 +125,9 @@ class Child:
         self._process = subprocess.Popen(
             command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+    def wait(self) -> None:
+        """Until it is ready."""
         self._line()
 
     def _line(self) -> str:
@@ -151,6 +154,8 @@ def measure(name: str, cores: int, arguments: argparse.Namespace) -> dict[str, A
     if arguments.before:
         methods += [BEFORE + one for one in OURS]
     children = {one: Child(one, name, cores, arguments) for one in methods}
+    for child in children.values():
+        child.wait()
     rounds: dict[str, list[dict[str, float]]] = {one: [] for one in methods}
     for number in range(arguments.rounds):
         for method, child in children.items():

@@ -63,7 +63,9 @@ def joined_features(passes: Mapping[str, Sequence[Pass]]) -> dict[str, torch.Ten
     model's name; all models are read together."""
     columns = {name: Columns(len(own)) for name, own in passes.items()}
     places = {id(one): (name, k) for name, own in passes.items() for k, one in enumerate(own)}
-    with torch.inference_mode():  # else a tenth of the time of a single case goes to autograd's notes
+    with (
+        torch.inference_mode()
+    ):  # else a tenth of the time of a single case goes to autograd's notes
         for done in read_passes([one for own in passes.values() for one in own]):
             name, number = places[id(done)]
             features = done.features()
