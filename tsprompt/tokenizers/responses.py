@@ -23,6 +23,9 @@ _HELD_BY_DEVICE = 1 << 26
 """The same on other devices, which are faster the more they are given at once."""
 _TIMESTEPS = 1 << 14
 """Timesteps of all cases of a block, of which `_HELD` holds enough kernels to multiply well."""
+_COPIES = 4
+"""Times as many numbers as responses are copied out of the series at most, unless one case takes
+more: each timestep as often as a kernel has weights, for each feature."""
 _LEAST_CASES = 16
 """Cases that lie side by side in a block, where there are as many: fewer are slow to copy."""
 _LEAST_KERNELS = 16
@@ -61,7 +64,8 @@ class Bank:
         on_processor = values.device.type == "cpu"
         held = _HELD if on_processor else _HELD_BY_DEVICE
         timesteps = _TIMESTEPS if on_processor else held // len(weights)
-        cases = min(max(_LEAST_CASES, timesteps // rows.padded), max(1, len(values)))
+        most = max(1, _COPIES * held // (weights.shape[1] * rows.padded))
+        cases = min(max(_LEAST_CASES, timesteps // rows.padded), most, max(1, len(values)))
         kernels = max(_LEAST_KERNELS, held // (rows.padded * cases))
         plan = _planned(rows, self.groups, self.weights.shape[2], kernels)
         blocks = [
@@ -241,23 +245,6 @@ def _taps(dilation: int, length: int) -> Tensor:
 def _under_averages(timesteps: int, width: int) -> Tensor:
     """(T + width - 1,) the timesteps that moving averages are taken of."""
     return torch.arange(timesteps + width - 1) - (width - 1) // 2
-
-
-@lru_cache(maxsize=64)
-def _runs(groups: tuple[Group, ...], kernels: int) -> tuple[tuple[Group, ...], ...]:
-    """The groups, in runs of at most so many kernels; a larger group is divided."""
-    runs: list[list[Group]] = [[]]
-    for piece in _pieces(groups, kernels):
-        if runs[-1] and piece.stop - runs[-1][0].start > kernels:
-            runs.append([])
-        runs[-1].append(piece)
-    return tuple(map(tuple, runs))
-
-
-def _pieces(groups: tuple[Group, ...], kernels: int) -> Iterator[Group]:
-    for group in groups:
-        for start in range(group.start, group.stop, kernels):
-            yield group._replace(start=start, stop=min(start + kernels, group.stop))
 
 
 def bins(responses: Tensor, edges: Tensor) -> Tensor:
