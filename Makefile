@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: audit demo demo-serve serving-picture test test-fast test-extras fuzz lint docs picture site release-check bench bench-small bench-prompting constraints clean
+.PHONY: audit demo demo-serve serving-picture test test-fast test-extras fuzz lint lint-style lint-types lint-imports docs picture site release-check bench bench-small bench-prompting constraints clean
 
 demo: $(STAMP)
 	$(BIN)/tsprompt fit GunPoint --strategy per-step --seed 0
@@ -38,10 +38,13 @@ test-extra-%: .venv-extras/%/.installed
 fuzz: $(STAMP)
 	$(BIN)/python benchmarks/fuzz.py --tried 100000 --seed 0 --output docs/results/fuzzing.md
 
-lint: $(STAMP)
+lint: lint-style lint-types lint-imports
+lint-style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+lint-types: $(STAMP)
 	$(BIN)/mypy
+lint-imports: $(STAMP)
 	$(BIN)/lint-imports --no-cache --no-logo
 
 # Known holes in the packages that are pinned; says so where they can't be looked up.
