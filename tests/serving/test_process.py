@@ -228,3 +228,23 @@ def left_in_the_midst(address: str, content: bytes) -> str:
         sock.sendall(content)
         counted(r"tsprompt_batch_requests_count [1-9]")
     return counted('status="499"')
+
+
+def test_no_process_outlives_a_server_that_is_killed(
+    folder: Path, starting: Any, where: Any
+) -> None:
+    import httpx2
+    import psutil
+
+    with starting(folder, "--device", "cpu") as process:
+        try:
+            table = ",".join(f"t{i}" for i in range(20)) + "\n" + "1," * 19 + "2"
+            url = f"{where(process)}/models/one/predict"
+            headers = {"content-type": "text/csv"}
+            assert httpx2.post(url, content=table, headers=headers, timeout=60).status_code == 200
+            others = psutil.Process(process.pid).children(recursive=True)
+        finally:
+            process.kill()
+    assert others
+    _, left = psutil.wait_procs(others, timeout=10)
+    assert not left

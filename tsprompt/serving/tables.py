@@ -7,12 +7,14 @@ the process that reads it. That process is then another one than the server.
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,6 +130,7 @@ def _begin() -> None:
     import pandas  # noqa: F401  (before memory is bounded, and not when the first table is there)
     import pyarrow.parquet  # noqa: F401
 
+    threading.Thread(target=_end_with_server, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     with suppress(ImportError, OSError, ValueError):  # not every system has such bounds
@@ -136,3 +139,11 @@ def _begin() -> None:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         bound = pages * resource.getpagesize() + _ROOM
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def _end_with_server() -> None:
+    """End this process when the server has ended: one that is killed can't see to it."""
+    server = parent_process()
+    if server is not None:
+        server.join()
+        os._exit(1)
