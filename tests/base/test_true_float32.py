@@ -100,9 +100,11 @@ def tokens(fitted: PromptClassifier, X: Any) -> Tensor:
     return tokenizer.transform(torch.from_numpy(X), vocabulary)
 
 
+@pytest.mark.parametrize("gpu", ["TF32 allowed"], indirect=True)
 def test_without_it_thresholds_decide_otherwise(
     fitted: PromptClassifier, shifted: Any, gpu: Rough, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Kernels are matrix products, which torch does not round unless it is allowed to."""
     expected = tokens(fitted, shifted.X_test)
     with gpu:
         exact = tokens(fitted, shifted.X_test)

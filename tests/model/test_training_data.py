@@ -92,8 +92,8 @@ def test_a_head_that_holds_out_learns_from_all_shots(monkeypatch: pytest.MonkeyP
     seen: list[int] = []
     train = MLP._train
 
-    def watch(head: MLP, model: Any, learn: tuple[Tensor, Tensor], held: Any) -> None:
-        seen.extend((len(learn[0]), len(held[0])))
+    def watch(head: MLP, model: Any, learn: Any, held: Any) -> None:
+        seen.extend((len(learn.rows), len(held.rows)))
         train(head, model, learn, held)
 
     monkeypatch.setattr(MLP, "_train", watch)

@@ -40,9 +40,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     failed: list[weakref.ref[Tensor]] = []
 
     def run(
-        self: Backbone, embeddings: Tensor, layers: tuple[int, ...], deep: Tensor | None = None
+        self: Backbone, embeddings: Tensor, layers: tuple[int, ...], *more: Any, **named: Any
     ) -> list[Tensor]:
-        states = original(self, embeddings, layers, deep)
+        states = original(self, embeddings, layers, *more, **named)
         if len(embeddings) > 3 and states[-1].requires_grad:
             failed.extend(weakref.ref(one) for one in (embeddings, *states))
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")

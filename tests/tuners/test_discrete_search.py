@@ -193,10 +193,12 @@ def test_first_order_picks_what_the_gradient_promises() -> None:
 def test_first_order_candidates_beat_random_ones_on_average(problem: Problem) -> None:
     """By the true loss, over many slots and batches."""
     from tsprompt.base.seeds import seeded_torch
+    from tsprompt.tuners.accumulation import Accumulation
     from tsprompt.tuners.training import TrainFeatures
     from tsprompt.tuners.trigger import Written
 
     tuner, backbone = Trigger(), problem.reader.backbone
+    tuner._accumulation = Accumulation()
     plain = torch.tensor(backbone.words.plain)
     chosen, drawn = [], []
     with seeded_torch(0):
