@@ -19,7 +19,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.errors import ConfigError, TspromptError, TspromptNotice, near_names, notice
 from tsprompt.readouts import readouts
 from tsprompt.readouts.pooled import Pooled
-from tsprompt.recipes import RECIPES, Settings, resolve
+from tsprompt.recipes import RECIPES, resolve
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tokenizers.kernels import Kernels
 from tsprompt.tuners import tuners
@@ -138,7 +138,7 @@ def test_an_option_is_changed_in_a_spec() -> None:
 
 def test_resolve_replaces_only_what_is_given() -> None:
     settings = resolve("default", {"strategy": "per-step", "head": None})
-    known = dataclasses.asdict(Settings())
+    known = dataclasses.asdict(RECIPES["default"].settings)
     del known["class_weight"]  # younger than the names of runs: there only where it is chosen
     assert settings == {**known, "strategy": "per-step"}
 
