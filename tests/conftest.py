@@ -133,3 +133,14 @@ def write_records(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands print 200 columns wide, whatever was printed before."""
+    from tsprompt_cli.output import console
+
+    console.cache_clear()
+    monkeypatch.setenv("COLUMNS", "200")
+    yield
+    console.cache_clear()

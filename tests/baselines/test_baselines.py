@@ -250,13 +250,13 @@ def test_listing_them_imports_none_of_their_packages() -> None:
     assert done.stderr in ("", "0\n"), done.stderr
 
 
+@pytest.mark.usefixtures("wide")
 def test_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
     from tsprompt_cli.main import app
 
     monkeypatch.setattr("tsprompt.baselines.base.find_spec", lambda _: None)
-    monkeypatch.setenv("COLUMNS", "200")
     listed = CliRunner().invoke(app, ["list", "baselines", "--format", "csv"]).stdout
     assert "MultiROCKET-Hydra" in listed
     assert "Dempster, Petitjean and Webb (2020)" in listed

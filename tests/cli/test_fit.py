@@ -20,7 +20,7 @@ def test_fit_shows_the_whole_way_and_saves(cheap: list[str], home: Path) -> None
         "20 train and 22 test cases",
         "24 timesteps x 1 feature",
         "24 timesteps → 4 steps of 6 timesteps, 4 prompt tokens → 11 positions",
-        "layers 1 to 2 of 2",
+        "layer 1 of 2",
         "leave-one-out",
         "no LM",
         "random weights",

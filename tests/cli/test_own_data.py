@@ -409,7 +409,7 @@ def test_a_plan_takes_paths(home: Path, tmp_path: Path, monkeypatch: pytest.Monk
 def test_new_cases_are_brought_to_the_models_steps(tmp_path: Path, cheap: list[str]) -> None:
     path = tmp_path / "uneven.csv"
     panel(["u", "v"]).drop(index=[3, 40]).to_csv(path, index=False)
-    assert "give --resample, with a number" in refused("fit", str(path), *cheap)
+    assert "such as --resample 100" in refused("fit", str(path), *cheap)
     ok("fit", str(path), "--resample", "30", *cheap, "-o", str(tmp_path / "m"))
     assert "Accuracy: 1.0000" in ok("predict", str(tmp_path / "m"), str(path)).stderr
     held = json.loads(ok("evaluate", str(tmp_path / "m"), str(path), "--format", "json").stdout)

@@ -124,7 +124,9 @@ def test_features_are_written_with_what_tells_the_cases(home: Path, tmp_path: Pa
         patch.setattr(embed, "_CHUNK", 8)  # the last part is a shorter one
         ok("embed", model, data, "-o", str(tmp_path / "f.parquet"))
     assert "30 cases of" in ok("embed", model, data, "-o", str(tmp_path / "f.npz")).stderr
-    frame, arrays = pd.read_parquet(tmp_path / "f.parquet"), np.load(tmp_path / "f.npz")
+    frame = pd.read_parquet(tmp_path / "f.parquet")
+    with np.load(tmp_path / "f.npz") as read:
+        arrays = dict(read)
     new = cases(1)
     expected = PromptClassifier.load(model, device="cpu").transform(
         new.drop(columns="label").to_numpy(np.float32)

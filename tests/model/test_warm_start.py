@@ -512,10 +512,10 @@ def test_the_universal_part_learns_from_all_tasks_and_the_others_from_their_own(
     firsts = transprompt._read_all(problems, joint)
     lessons = transprompt._lessons(problems, firsts, TransPrompt(hidden=8))
     losses = next(_rounds(joint, lessons, 8))
-    for task, loss in enumerate(losses):
+    for task, (batch, loss) in enumerate(losses):
         for module in joint:
             module.zero_grad()
-        loss.backward(retain_graph=True)
+        loss(batch).backward()
         reached = [
             sum(float(p.grad.abs().sum()) for p in part.parameters() if p.grad is not None) > 0
             for part in (joint[0].universal, *(module.specific for module in joint))

@@ -19,12 +19,13 @@ from tsprompt import ConfigError, InputError, ModelFileError, PromptClassifier, 
 from tsprompt.backbones import Backbone, load
 
 QUICK = "gradient:epochs=2,hidden=8"
+TWO = "pooled:first=2"
 RECIPES: dict[str, dict[str, Any]] = {
-    "plain": {},
+    "plain": {"readout": TWO},
     "shallow": {"readout": "pooled:first=1"},
-    "other-head": {"head": "mlp"},
-    "other-draw": {"random_state": 1, "n_prompts": 2},
-    "steps": {"scope": "step", "strategy": "per-step"},
+    "other-head": {"readout": TWO, "head": "mlp"},
+    "other-draw": {"readout": TWO, "random_state": 1, "n_prompts": 2},
+    "steps": {"readout": TWO, "scope": "step", "strategy": "per-step"},
     "deep": {"recipe": "p-tuning-v2", "tuner": QUICK},
     "shown": {"recipe": "demonstrations", "n_prompts": 1, "tokenizer": "kernels:steps=4"},
     "lora": {"train": "lm:method=lora", "tuner": QUICK},
