@@ -60,15 +60,21 @@ def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertModel(config)
-        # BERT's own initialisation is so small that layers hardly differ, and its biases are all
-        # alike: make them matter.
-        for parameter in model.parameters():
-            if parameter.ndim == 2:
-                parameter.data.mul_(4)
-            else:
-                parameter.data.add_(0.05 * torch.randn_like(parameter))
+        _make_them_matter(model)
     model.save_pretrained(folder, safe_serialization=True)
     return str(folder)
+
+
+def _make_them_matter(model: Any) -> None:
+    """Larger weights, and biases of their own: as a model is initialised, its weights are so small
+    that layers hardly differ, and its biases are all alike."""
+    import torch
+
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data.mul_(4)
+        else:
+            parameter.data.add_(0.05 * torch.randn_like(parameter))
 
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -200,11 +206,7 @@ def save_mlm(folder: Path, family: str, seed: int, **changes: Any) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = getattr(transformers, f"{family}ForMaskedLM")(config)
-        for parameter in model.parameters():
-            if parameter.ndim == 2:
-                parameter.data.mul_(4)
-            else:
-                parameter.data.add_(0.05 * torch.randn_like(parameter))
+        _make_them_matter(model)
     model.save_pretrained(folder, safe_serialization=True)
     return str(folder)
 
