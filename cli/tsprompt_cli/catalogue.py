@@ -9,12 +9,15 @@ import itertools
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsprompt.base.kinds import KINDS, Kind
 from tsprompt.base.part_texts import read_part, read_parts
 from tsprompt.base.plugins import find_plugins, plugins
 from tsprompt.base.spec import type_value
+
+if TYPE_CHECKING:
+    from tsprompt.recipes import Recipe
 
 __all__ = [
     "Explained",
@@ -89,6 +92,22 @@ def _explain_baseline(part: Any, name: str) -> Explained:
     )
 
 
+_UNSET = {
+    "tuner": "the prompt's own",
+    "prompt_from": "nothing: the prompt's own start",
+    "class_weight": "all cases alike",
+}
+"""What each choice is where a recipe names none."""
+
+
+def _of_source(recipe: Recipe) -> str:
+    """Source, mechanism and departures, a line each."""
+    told = [f"From: {recipe.source}."]
+    told += [f"Mechanism: {recipe.mechanism}."] if recipe.mechanism else []
+    told += [f"Departs: {one}." for one in recipe.departures]
+    return "\n".join(told)
+
+
 def explain_recipes() -> list[Explained]:
     """All recipes, with everything that each sets."""
     from tsprompt.recipes import RECIPES
@@ -97,9 +116,9 @@ def explain_recipes() -> list[Explained]:
         Explained(
             recipe.name,
             recipe.about,
-            f"From: {recipe.source}.",
+            _of_source(recipe),
             tuple(
-                Option(name, "the prompt's own" if value is None else str(value), "")
+                Option(name, _UNSET[name] if value is None else str(value), "")
                 for name, value in dataclasses.asdict(recipe.settings).items()
             ),
             recipe.source,

@@ -57,3 +57,7 @@ class Recipe:
     own_layout: bool = False
     """Whether its layout is part of what it is, so that no other strategy takes its place where
     strategies are compared."""
+    mechanism: str = ""
+    """The step of the source that makes it this method, in one line."""
+    departures: tuple[str, ...] = ()
+    """Where it still departs from its source, each with why."""
