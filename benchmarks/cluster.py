@@ -172,12 +172,12 @@ class Given:
     def __init__(self, width: int) -> None:
         self.width = width
 
-    def reduce(self, _: Any, tasks: Any, *__: Any, **___: Any) -> Any:
+    def reduce(self, work: Any) -> Any:
         from tsprompt.model.adding import Added
 
-        deciding = np.concatenate([share.deciding + share.first for (share,) in tasks])
+        deciding = np.concatenate([share.deciding + share.first for (share,) in work.tasks])
         features = np.random.default_rng(0).normal(size=(len(deciding), self.width))
-        cases, products = sum(len(share.targets) for (share,) in tasks), features.T @ features
+        cases, products = sum(len(share.targets) for (share,) in work.tasks), features.T @ features
         zero = {"mean": np.zeros(self.width), "target_mean": np.zeros(3)}
         cross = np.random.default_rng(1).normal(size=(self.width, 3))
         moments = {**zero, "products": products, "cross": cross}

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tsprompt.base.backends import Local, _pairs, check_answers
+from tsprompt.base.backends import Local, Reduction
+from tsprompt.base.backends.answers import check_answers
+from tsprompt.base.backends.base import pairs
 from tsprompt.errors import ConfigError
 
 
@@ -25,7 +27,8 @@ def test_each_result_is_merged_once(count: int) -> None:
         return [one for part in parts for one in part]
 
     tasks, told = [(i,) for i in range(count)], []
-    made = Local(1).reduce(lambda add, i: [add + i], tasks, joined, shared=5, told=told.append)
+    work = Reduction(lambda add, i: [add + i], tasks, joined, shared=5, told=told.append)
+    made = Local(1).reduce(work)
     assert made == [5 + i for i in range(count)]
     assert told == [*range(1, count + 1)]
-    assert _pairs([[i] for i in range(count)], lambda *pair: joined(pair)) == [*range(count)]
+    assert pairs([[i] for i in range(count)], lambda *pair: joined(pair)) == [*range(count)]

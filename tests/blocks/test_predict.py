@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsprompt.base.backends import Backend, Dask, Ray, WorkerLostError
+from tsprompt.base.backends import Backend, Dask, Ray, Reduction, WorkerLostError
 from tsprompt.blocks.output import MANIFEST, Origin, PredictionsFolder
 from tsprompt.blocks.predict import Reads, predict_blocks
 from tsprompt.errors import ConfigError, TspromptError
@@ -212,8 +212,10 @@ def test_a_cluster_whose_workers_die_predicts_each_case_once(
     import block_loader
 
     tasks = [(value,) for value in range(20)]
-    again = {"shared": str(tmp_path / "dead too"), "told": (seen := []).append}
-    assert place.reduce(block_loader.number, tasks, block_loader.joined, **again) == [*range(20)]
+    seen: list[int] = []
+    dead = str(tmp_path / "dead too")
+    work = Reduction(block_loader.number, tasks, block_loader.joined, dead, seen.append)
+    assert place.reduce(work) == [*range(20)]
     assert (tmp_path / "dead too").exists()
     assert seen[-1] == 20
     with pytest.raises(WorkerLostError, match="given to 2 workers"):

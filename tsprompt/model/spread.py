@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from tsprompt import progress
-from tsprompt.base.backends import Backend
+from tsprompt.base.backends import Backend, Reduction
 from tsprompt.combinations import Evidence, Task
 from tsprompt.combinations.concatenate import Concatenate
 from tsprompt.data import Cases, IntArray
@@ -142,7 +142,7 @@ def fit_by_sums(
         progress.report("cases read by workers", done, len(tasks))
 
     shared = SentModel.of(fitted, choices, spread.device, spread.threads)
-    found = spread.backend.reduce(add_up, tasks, merged, shared=shared, told=told)
+    found = spread.backend.reduce(Reduction(add_up, tasks, merged, shared, told))
     sample = torch.from_numpy(found.features[np.argsort(found.deciding)])
     head.fit_sums(lesson, found.sums(), sample)
     combination.keep(head)
