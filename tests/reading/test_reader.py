@@ -229,7 +229,8 @@ def test_tokens_may_come_in_chunks(backbone: Backbone, monkeypatch: pytest.Monke
     monkeypatch.setattr("tsprompt.reading.passes._GATHER_CASES", 2)
     steps = learn(*make(backbone, cases, scope="step"), cases)
     monkeypatch.undo()
-    torch.testing.assert_close(steps, learn(*make(backbone, cases, scope="step"), cases))
+    at_once = learn(*make(backbone, cases, scope="step"), cases)
+    torch.testing.assert_close(steps, at_once, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("strategy", ["shared", "per-step"])

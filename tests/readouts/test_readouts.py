@@ -37,7 +37,7 @@ def pooled(pools: str, data: Tensor, mask: Tensor, **options: object) -> Tensor:
 
 def test_layers_by_default() -> None:
     assert Mask().choose_layers(6) == (6,)
-    assert Pooled().choose_layers(6) == (1, 2)
+    assert Pooled().choose_layers(6) == (1,)
     assert Pooled().choose_layers(1) == (1,)
     assert Pooled(first=3).choose_layers(6) == (1, 2, 3)
     assert Pooled().choose_layers(0) == Mask().choose_layers(0) == (0,)

@@ -30,7 +30,7 @@ _TINY = 1e-12
 class Pooled(Readout):
     """Statistics over the data tokens, for each layer and each entry of the hidden state."""
 
-    first: int = 2
+    first: int = 1
     """How many layers are read, from the first on, where `layers` does not say which."""
     pools: tuple[str, ...] = ("mean", "std")
     """`mean`, `std` (standard deviation), `max`, `min`; `proportion` of tokens above quantiles of

@@ -11,13 +11,13 @@ OWN = (
         "default",
         "random kernels, four random word prompts, layer 1 pooled, one ridge",
         "this project; kernels after Dempster et al. (2020)",
-        Settings(readout="pooled:first=1"),
+        Settings(),
     ),
     Recipe(
         "fast",
         "the same with two prompts and half the steps",
         "this project",
-        Settings(tokenizer="kernels:steps=32", n_prompts=2, readout="pooled:first=1"),
+        Settings(tokenizer="kernels:steps=32", n_prompts=2),
     ),
     Recipe(
         "accurate",

@@ -15,6 +15,7 @@ IMAGE = (
             tokenizer="image",
             prompt="none",
             n_prompts=1,
+            readout="pooled:first=2",
             backbone="google/vit-base-patch16-224-in21k",
         ),
     ),
