@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from tsprompt.backbones.vocabulary import Words
 from tsprompt.base.accelerator import sent
 from tsprompt.base.files import is_folder
 from tsprompt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tsprompt.backbones.word_scores import WordScorer
 
 __all__ = ["Backbone", "Words", "fingerprint"]
 
@@ -65,6 +68,8 @@ class Backbone:
         """Whether embeddings go straight to the readout (`none`)."""
         self.learns = False
         """Whether gradients flow to its own parameters now."""
+        self.speaker: WordScorer | None = None
+        """Its own head for masked words, where that is trained with it."""
         self._checkpoint = False
         self.words = words
         self.weights_hash = fingerprint(model)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsprompt.backbones.base import Backbone
 from tsprompt.backbones.load import load_backbone
+from tsprompt.backbones.word_scores import WordScorer, own_scorer
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.errors import ConfigError, Setting
 
@@ -30,7 +31,14 @@ class TunedBackbone(Backbone):
     """
 
     def __init__(
-        self, base: Backbone, *, method: str, rank: int, learning_rate: float, seed: int
+        self,
+        base: Backbone,
+        *,
+        method: str,
+        rank: int,
+        learning_rate: float,
+        seed: int,
+        speaks: bool = False,
     ) -> None:
         """Copy `base`.
 
@@ -46,11 +54,15 @@ class TunedBackbone(Backbone):
             Step size.
         seed
             For the start of the additions.
+        speaks
+            Whether the model's own head for masked words is copied too, and trained by the same
+            method: `full`, all of it but vectors that are the word embeddings; `lora`, additions to
+            its projections; `layernorm`, its normalisations.
 
         Raises
         ------
         ConfigError
-            There is nothing to train.
+            There is nothing to train, or no head for masked words.
         """
         if base.passes_through:
             raise ConfigError(
@@ -69,6 +81,7 @@ class TunedBackbone(Backbone):
             "rank": rank,
             "learning_rate": learning_rate,
             "seed": seed,
+            "speaks": speaks,
         }
         self._rate = learning_rate
         self.model = copy.deepcopy(shared.model)
@@ -76,6 +89,21 @@ class TunedBackbone(Backbone):
         self.model.requires_grad_(False).eval()
         own = dict(self.model.named_parameters())
         self._trained = {name: own[name] for name in names}
+        if speaks:
+            self.speaker = own_scorer(shared).copied(self)
+            self._trained |= _of_speaker(self.speaker, method, rank, seed)
+
+    def anew(self, seed: int, *, speaks: bool) -> TunedBackbone:
+        """Another copy of the same model, as it was before any training."""
+        recipe: dict[str, Any] = {**self._recipe, "seed": seed, "speaks": speaks}
+        place = (self.name, self.depth, self.seed, str(self.device), self.dtype_name)
+        return TunedBackbone(load_backbone(*place, answers=self.family.answers), **recipe)
+
+    @property
+    def n_parameters(self) -> int:
+        """Also those of the head for masked words, where it is trained."""
+        spoken = [] if self.speaker is None else self.speaker.named_parameters()
+        return super().n_parameters + sum(one.numel() for _, one in spoken)
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -108,11 +136,13 @@ def _full(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
 
 
 def _lora(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
+    return _inject(backbone.model, _lora_config(rank, _projections(backbone)), seed)
+
+
+def _lora_config(rank: int, targets: list[str]) -> Any:
     from peft import LoraConfig
 
-    targets = _projections(backbone)
-    config = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=targets)
-    return _inject(backbone, config, seed)
+    return LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=targets)
 
 
 def _projections(backbone: TunedBackbone) -> list[str]:
@@ -136,24 +166,43 @@ _QUERY_OR_VALUE = re.compile(r"query|value|[qv]|[qv]_(lin|proj)|(query|value)_pr
 
 
 def _layernorm(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:
-    from peft import LNTuningConfig
-
     norms = [name for name, one in backbone.model.named_modules() if isinstance(one, nn.LayerNorm)]
     if not norms:
         raise ConfigError(
             f"method=layernorm: {backbone.name} has no LayerNorm; use method=full or method=lora"
         )
-    return _inject(backbone, LNTuningConfig(target_modules=norms), seed)
+    return _inject(backbone.model, _norm_config(norms), seed)
 
 
-def _inject(backbone: TunedBackbone, config: Any, seed: int) -> list[str]:
+def _norm_config(targets: list[str]) -> Any:
+    from peft import LNTuningConfig
+
+    return LNTuningConfig(target_modules=targets)
+
+
+def _inject(model: nn.Module, config: Any, seed: int) -> list[str]:
     from peft import inject_adapter_in_model
 
     with seeded_torch(seed), warnings.catch_warnings():
         # It knows no LayerNorm by its sizes, and needs to know none.
         warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)
-        inject_adapter_in_model(config, backbone.model, _ADAPTER)
-    return [name for name, _ in backbone.model.named_parameters() if _ADAPTER in name.split(".")]
+        inject_adapter_in_model(config, model, _ADAPTER)
+    return [name for name, _ in model.named_parameters() if _ADAPTER in name.split(".")]
+
+
+def _of_speaker(speaker: WordScorer, method: str, rank: int, seed: int) -> dict[str, nn.Parameter]:
+    """What the method trains of a head for masked words, by name."""
+    transform = speaker.transform
+    names = [name for name, _ in speaker.named_parameters()]
+    if method == "lora":
+        found = [name for name, one in transform.named_modules() if isinstance(one, nn.Linear)]
+        names = _inject(transform, _lora_config(rank, found), seed) if found else []
+    elif method == "layernorm":
+        found = [name for name, one in transform.named_modules() if isinstance(one, nn.LayerNorm)]
+        names = _inject(transform, _norm_config(found), seed) if found else []
+    transform.requires_grad_(False).eval()
+    own = dict(speaker.named_parameters())
+    return {f"words.{name}": own[name] for name in names}
 
 
 _MAKERS = {"full": _full, "lora": _lora, "layernorm": _layernorm}

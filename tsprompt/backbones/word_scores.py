@@ -8,7 +8,9 @@ for by name.
 
 from __future__ import annotations
 
+import copy
 import copyreg
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +29,8 @@ __all__ = ["SCORERS", "WordScorer", "own_scorer", "tied_scorer", "word_scorer"]
 class WordScorer:
     """Maps states (..., D) to E entries, whose products with the vectors of words are scores.
 
-    Nothing in it is ever trained; gradients flow through it to the states.
+    The shared one is never trained; gradients flow through it to the states. A language model that
+    is fine-tuned has a copy of its own, see `copied`, and trains that as well.
     """
 
     def __init__(
@@ -60,6 +63,28 @@ class WordScorer:
         """V."""
         return len(self.vectors)
 
+    def copied(self, backbone: Backbone) -> WordScorer:
+        """The same with numbers of its own, for a backbone that may train them; vectors that are
+        the word embeddings stay those of the backbone, which nothing trains."""
+        tied = self.vectors is self.backbone.word_vectors
+        return WordScorer(
+            backbone,
+            self.kind,
+            size=self.size,
+            transform=copy.deepcopy(self.transform),
+            vectors=backbone.word_vectors if tied else nn.Parameter(self.vectors.clone(), False),
+            bias=nn.Parameter(self.bias.clone(), False),
+            weights_hash=self.weights_hash,
+        )
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """What of a copy can be trained, by name."""
+        unused: frozenset[str] = getattr(self.transform, "unused", frozenset())
+        yield from (pair for pair in self.transform.named_parameters() if pair[0] not in unused)
+        for name, one in (("decoder.weight", self.vectors), ("decoder.bias", self.bias)):
+            if isinstance(one, nn.Parameter):
+                yield name, one
+
     def say(self, states: Tensor) -> Tensor:
         """(..., E) of states (..., D)."""
         out: Tensor = self.transform(states.to(self.vectors.device, torch.float32))
@@ -78,7 +103,8 @@ class WordScorer:
 
 
 def word_scorer(backbone: Backbone, kind: str) -> WordScorer:
-    """The scorer of this kind: `model`, the model's own head; `tied`, the word embeddings alone.
+    """The scorer of this kind: `model`, the model's own head, or the copy of it that a fine-tuned
+    model trains; `tied`, the word embeddings alone.
 
     Raises
     ------
@@ -114,7 +140,8 @@ def tied_scorer(backbone: Backbone) -> WordScorer:
 
 
 def own_scorer(backbone: Backbone) -> WordScorer:
-    """The head that the model was trained with to fill masks, frozen, in float32.
+    """The head that the model was trained with to fill masks, in float32; frozen, unless it is the
+    copy that a fine-tuned model trains.
 
     The twins treat it as they treat the other weights: `random` draws it anew, `shuffled` permutes
     the entries inside its matrices. With `none` the pretrained one reads the embeddings.
@@ -124,6 +151,8 @@ def own_scorer(backbone: Backbone) -> WordScorer:
     ConfigError
         The model's file holds no such head.
     """
+    if backbone.speaker is not None:
+        return backbone.speaker
     twin, _ = split_name(backbone.name)
     seed = backbone.seed if twin in ("random", "shuffled") else 0
     model, tied = _load_head(backbone.name, seed, str(backbone.device))
@@ -163,9 +192,11 @@ class _Through(nn.Module):
 class _Transform(nn.Module):
     """A masked language model without its encoder and without its decoder: what is between."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, bias: Tensor | None) -> None:
+        """`bias` is the decoder's, which the model may hold once more without using it."""
         super().__init__()
         self.model = model
+        self.unused = frozenset(name for name, one in self.named_parameters() if one is bias)
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., E) of states (..., D)."""
@@ -186,7 +217,7 @@ class _Head(nn.Module):
         parent, _, leaf = path.rpartition(".")
         setattr(model.get_submodule(parent), leaf, nn.Identity())
         setattr(model, model.base_model_prefix, _Through())
-        self.transform = _Transform(model)
+        self.transform = _Transform(model, decoder.bias)
         self.decoder = nn.Linear(decoder.in_features, decoder.out_features)
         with torch.no_grad():
             bias = decoder.bias

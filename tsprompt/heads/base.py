@@ -97,6 +97,12 @@ class Head(Part):
         return True
 
     @property
+    def asks_speaker(self) -> bool:
+        """Whether it asks the model's own head for masked words, which is then fine-tuned with the
+        model."""
+        return False
+
+    @property
     def held_share(self) -> float:
         """Share of train that it holds out to validate on, unless there is a development sample."""
         return 0.0

@@ -54,8 +54,9 @@ class WordHead(Head):
     needs_words: ClassVar[bool] = True
 
     scores: str = "model"
-    """Where scores of words come from: the `model`'s own head for masked words, or `tied`, its word
-    embeddings times what it says, for models that have no such head."""
+    """Where scores of words come from: the `model`'s own head for masked words, which is trained
+    where the model is fine-tuned; or `tied`, its word embeddings times what it says, for models
+    that have no such head."""
 
     class State(Head.State):
         """What fitting has learned."""
@@ -64,6 +65,11 @@ class WordHead(Head):
 
     def __post_init__(self) -> None:
         require_one_of(self, "scores", tuple(SCORERS))
+
+    @property
+    def asks_speaker(self) -> bool:
+        """With `scores=model`."""
+        return self.scores == "model"
 
     def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer."""

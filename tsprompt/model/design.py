@@ -251,6 +251,11 @@ class Design:
         return self.scope == "step" or self.readout.reads_answer or self.tuner.reads_answer
 
     @property
+    def asks_speaker(self) -> bool:
+        """Whether somebody asks the model's own head for masked words."""
+        return self.head.asks_speaker or self.readout.asks_speaker
+
+    @property
     def reads_data(self) -> bool:
         """Whether anybody reads what stands at the data tokens, and not at masks alone."""
         return self.scope == "series" and self.readout.reads_data

@@ -63,6 +63,7 @@ class BackboneEntry(BaseModel):
     weights_hash: Sha256
     seed: Seed = 0
     answers: bool = True
+    speaks: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
 
 

@@ -40,7 +40,7 @@ def open_backbone(
         dtype,
         answers=design.reads_answer,
     )
-    return _as_used(backbone, design, seed)
+    return _as_used(backbone, design, seed, speaks=design.asks_speaker)
 
 
 def identity_of(backbone: Backbone) -> dict[str, Any]:
@@ -52,6 +52,7 @@ def identity_of(backbone: Backbone) -> dict[str, Any]:
         "answers": backbone.family.answers,
         "dtype": backbone.dtype_name,
         "weights_hash": backbone.weights_hash,
+        "speaks": backbone.speaker is not None,
     }
 
 
@@ -79,8 +80,9 @@ def reopen_backbone(
             f"({backbone.weights_hash[:12]}... instead of {saved['weights_hash'][:12]}...); "
             "install the same backbone, or fit again"
         )
-    return _as_used(backbone, design, seed)
+    # Models that were saved before the head for masked words was trained have none of their own.
+    return _as_used(backbone, design, seed, speaks=saved.get("speaks", False))
 
 
-def _as_used(backbone: Backbone, design: Design, seed: int) -> Backbone:
-    return design.train.prepare(backbone, derive(seed, "train"))
+def _as_used(backbone: Backbone, design: Design, seed: int, *, speaks: bool) -> Backbone:
+    return design.train.prepare(backbone, derive(seed, "train"), speaks=speaks)

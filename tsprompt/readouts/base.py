@@ -48,6 +48,11 @@ class Readout(Part):
         return True
 
     @property
+    def asks_speaker(self) -> bool:
+        """Whether it asks the model's own head for masked words."""
+        return False
+
+    @property
     def reads_data(self) -> bool:
         """Whether it looks at the data tokens."""
         return True

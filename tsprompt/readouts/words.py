@@ -41,6 +41,11 @@ class WordScores(Readout):
         require_one_of(self, "scores", tuple(SCORERS))
 
     @property
+    def asks_speaker(self) -> bool:
+        """With `scores=model`."""
+        return self.scores == "model"
+
+    @property
     def reads_data(self) -> bool:
         """At the mask alone."""
         return False

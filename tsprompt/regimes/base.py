@@ -47,6 +47,7 @@ class Regime(Part):
             Setting("train", "prompt"),
         )
 
-    def prepare(self, backbone: Backbone, seed: int) -> Backbone:
-        """The language model as this regime uses it: itself, or a copy that can be trained."""
+    def prepare(self, backbone: Backbone, seed: int, *, speaks: bool = False) -> Backbone:
+        """The language model as this regime uses it: itself, or a copy that can be trained, with
+        its own head for masked words if somebody asks that (`speaks`)."""
         return backbone

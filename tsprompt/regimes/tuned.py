@@ -59,7 +59,7 @@ class _Tuned(Regime):
             Setting("train", "prompt"),
         )
 
-    def prepare(self, backbone: Backbone, seed: int) -> Backbone:
+    def prepare(self, backbone: Backbone, seed: int, *, speaks: bool = False) -> Backbone:
         """A private copy."""
         small = 5e-5 if self.method == "full" else 1e-3
         return TunedBackbone(
@@ -68,6 +68,7 @@ class _Tuned(Regime):
             rank=self.rank,
             learning_rate=self.learning_rate or small,
             seed=seed,
+            speaks=speaks,
         )
 
 
