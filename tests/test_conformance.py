@@ -196,7 +196,10 @@ def test_fits_predicts_repeats_and_is_saved(
     again = build(CASES[name], tiny).fit(X, y)
     assert np.array_equal(again.predict_proba(X_test), chances)
     other = build(CASES[name], tiny, seed=1).fit(X, y)
-    assert np.array_equal(other.predict_proba(X_test), chances) != is_random(fitted)
+    # Of votes that are counted, other features may make the same probabilities.
+    pairs = ((one.predict_proba(X_test), one.transform(X_test)) for one in (fitted, other))
+    same = all(np.array_equal(*both) for both in zip(*pairs, strict=True))
+    assert same != is_random(fitted)
 
     loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
     assert np.array_equal(loaded.predict_proba(X_test), chances)

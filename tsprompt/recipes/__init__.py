@@ -14,6 +14,7 @@ from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.ensembles import ENSEMBLES
 from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
+from tsprompt.recipes.retrieval import RETRIEVAL
 from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.transfer import TRANSFER
 
@@ -30,6 +31,7 @@ RECIPES: dict[str, Recipe] = {
         *TRANSFER,
         *ENSEMBLES,
         *CONTEXT,
+        *RETRIEVAL,
         *IMAGE,
         *ORIGINAL,
     )

@@ -12,12 +12,24 @@ ENSEMBLES = (
         "prompt ensembling: four prompts, each with a head of its own, vote",
         "Liu et al. (2023), section 5.1",
         Settings(combination="vote", n_prompts=4),
+        mechanism="P = the mean over prompts of P(class | x, prompt), each by a head of its own",
+        departures=(
+            "each prompt has a tokenizer draw of its own as well, because random kernels differ "
+            "more than prompts of words do",
+        ),
     ),
     Recipe(
         "augment",
         "prompt augmentation: one head learns each case under four paraphrases of a prompt",
         "after Jiang et al. (2020) and Liu et al. (2023)",
         Settings(combination="augment", prompt="paraphrases", n_prompts=4),
+        mechanism="a prompt and its paraphrases make as many examples of each case, and P is the "
+        "mean over them",
+        departures=(
+            "a paraphrase swaps words for near ones in the model's embeddings instead of "
+            "translating to German and back, because no translator is at hand",
+            "the prompt is of random words, because it was not written by a person",
+        ),
     ),
     Recipe(
         "compose",

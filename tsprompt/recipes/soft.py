@@ -29,6 +29,14 @@ SOFT = (
             n_prompts=1,
             readout="mask",
         ),
+        mechanism="the values are written out as numbers inside a sentence, and the answer is read "
+        "where the sentence has its gap",
+        departures=(
+            "a head classifies what is said at the gap, where the source lets an encoder-decoder "
+            "write a forecast, because the task is another",
+            "numbers are scaled and have no decimal point, as in LLMTime, because each token "
+            "takes one of the few positions",
+        ),
     ),
     Recipe(
         "prompt-tuning",
