@@ -167,6 +167,57 @@ def make_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     return make
 
 
+def save_clip(folder: Path, seed: int = 0, **changes: Any) -> str:
+    """Write a tiny CLIP with random weights, and a tokenizer of words; `changes` are those of its
+    configuration."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    size = save_tokenizer(folder)
+    tower = {"intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"),
+        unk_token="[UNK]",
+        bos_token="[CLS]",
+        eos_token="[SEP]",
+    ).save_pretrained(folder)
+    text = {"vocab_size": size, "hidden_size": 24, "max_position_embeddings": 40}
+    ends = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    image = {"hidden_size": 32, "image_size": 32, "patch_size": 8}
+    config = CLIPConfig(
+        text_config={**tower, **text, **ends},
+        vision_config={**tower, **image},
+        **{"projection_dim": 16, **changes},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CLIPModel(config)
+        for name, parameter in model.named_parameters():
+            if parameter.ndim >= 2:
+                parameter.data.mul_(20 if "embedding" in name else 4)
+            elif parameter.ndim:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def make_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """A tiny CLIP: `make_clip(seed=1, ...)` gives its folder; without changes, written once."""
+    written: list[str] = []
+
+    def make(seed: int = 0, **changes: Any) -> str:
+        if seed or changes:
+            return save_clip(tmp_path_factory.mktemp("clip"), seed, **changes)
+        if not written:
+            written.append(save_clip(tmp_path_factory.mktemp("clip")))
+        return written[0]
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Write another tiny BERT: `make_bert(seed=1, num_hidden_layers=4, ...)` gives its folder."""

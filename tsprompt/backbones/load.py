@@ -191,6 +191,7 @@ def _describe(base: str) -> tuple[str, Any, Any]:
                 source, trust_remote_code=False, local_files_only=local
             )
             kind = _family(config, base)
+            config = kind.reading(config)
             kind.check(config, base)
             vocabulary = _VOCABULARIES[kind.reads](source, local)
         except (OSError, ValueError, KeyError) as error:
@@ -206,7 +207,8 @@ def _family(config: Any, base: str) -> type[Family]:
             return kind
     raise BackboneError(
         f"{base} is a {config.model_type} model, of no family that tsprompt can run: encoders "
-        "(BERT, RoBERTa, ...), decoders (GPT-2, ...), encoder-decoders (BART, T5, ...), and ViT"
+        "(BERT, RoBERTa, ...), decoders (GPT-2, ...), encoder-decoders (BART, T5, ...), ViT and "
+        "CLIP"
     )
 
 
@@ -266,21 +268,29 @@ def _build(
     return model
 
 
-def _drawn(config: Any, seed: int) -> nn.Module:
-    """A model with random weights."""
-    from transformers import AutoModel
+def _whole_config(source: str) -> Any:
+    """That of all parts of a model that is on this machine."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+
+
+def _drawn(config: Any, seed: int, kind: str = "AutoModel") -> nn.Module:
+    """A model with random weights; `kind`: the class of transformers that draws it."""
+    import transformers
 
     with _quiet_transformers(), seeded_torch(seed):
-        model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
+        own = getattr(transformers, kind)
+        model: nn.Module = own.from_config(config, trust_remote_code=False)
     return model.to(torch.float32)
 
 
-def _read(source: str, config: Any) -> tuple[nn.Module, list[str]]:
+def _read(source: str, config: Any, kind: str = "AutoModel") -> tuple[nn.Module, list[str]]:
     """The model of a file, and what the file lacks: that is drawn at random by transformers."""
-    from transformers import AutoModel
+    import transformers
 
     with _quiet_transformers():
-        model, report = AutoModel.from_pretrained(
+        model, report = getattr(transformers, kind).from_pretrained(
             source,
             config=config,
             dtype=torch.float32,

@@ -32,7 +32,17 @@ from tsprompt.heads.weighing import (
     spread_of,
 )
 
-__all__ = ["Answer", "Verbalizer", "WordHead", "minimise", "spell_words", "words_of_classes"]
+__all__ = [
+    "Answer",
+    "ClassScores",
+    "ScoringHead",
+    "Verbalizer",
+    "WordHead",
+    "minimise",
+    "spell_words",
+    "texts_of_classes",
+    "words_of_classes",
+]
 
 _FOLDS = 10
 """Parts of train, each judged by what was learned without it."""
@@ -41,7 +51,7 @@ _STEPS = 200
 
 
 @dataclass
-class WordHead(Head):
+class ScoringHead(Head):
     """A head that hears what the model says at the mask through a scorer of the model's.
 
     The features are K vectors of D entries side by side: one with ``scope="series"`` and one
@@ -51,35 +61,15 @@ class WordHead(Head):
     """
 
     reads_mask: ClassVar[bool] = True
-    needs_words: ClassVar[bool] = True
-
-    scores: str = "model"
-    """Where scores of words come from: the `model`'s own head for masked words, which is trained
-    where the model is fine-tuned; or `tied`, its word embeddings times what it says, for models
-    that have no such head."""
 
     class State(Head.State):
         """What fitting has learned."""
 
         voice_hash_: str
 
-    def __post_init__(self) -> None:
-        require_one_of(self, "scores", tuple(SCORERS))
-
-    @property
-    def asks_speaker(self) -> bool:
-        """With `scores=model`."""
-        return self.scores == "model"
-
-    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
-        """Find the scorer."""
-        self.met_scorer: WordScorer = word_scorer(backbone, self.scores)
-        self.met_classes = list(classes)
-
-    @property
-    def vocabulary(self) -> Words:
-        """The words that the scorer scores."""
-        return self.met_scorer.backbone.words
+    def hear(self, scorer: WordScorer, classes: list[str]) -> None:
+        """Ask this scorer, about these classes."""
+        self.met_scorer, self.met_classes = scorer, list(classes)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` gave; another head for words than that of the fit is refused."""
@@ -103,6 +93,10 @@ class WordHead(Head):
         )
         return self.met_scorer.say(features.unflatten(1, (-1, size))).mean(dim=1)
 
+    @abstractmethod
+    def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
+        """What stands for each class, to be read."""
+
     def _check_classes(self, n_classes: int) -> None:
         require(
             n_classes == len(self.met_classes),
@@ -110,6 +104,35 @@ class WordHead(Head):
             f"names, and so no words; the data have {len(self.met_classes)}. Use a combination "
             "that leaves the classes as they are",
         )
+
+
+@dataclass
+class WordHead(ScoringHead):
+    """A head that reads the mask as words."""
+
+    needs_words: ClassVar[bool] = True
+
+    scores: str = "model"
+    """Where scores of words come from: the `model`'s own head for masked words, which is trained
+    where the model is fine-tuned; or `tied`, its word embeddings times what it says, for models
+    that have no such head."""
+
+    def __post_init__(self) -> None:
+        require_one_of(self, "scores", tuple(SCORERS))
+
+    @property
+    def asks_speaker(self) -> bool:
+        """With `scores=model`."""
+        return self.scores == "model"
+
+    def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
+        """Find the scorer."""
+        self.hear(word_scorer(backbone, self.scores), classes)
+
+    @property
+    def vocabulary(self) -> Words:
+        """The words that the scorer scores."""
+        return self.met_scorer.backbone.words
 
     def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
         return [[self.vocabulary.word(one) for one in own] for own in ids]
@@ -133,6 +156,18 @@ def _several(words: Any) -> str:
     return "/".join(map(str, words)) if isinstance(words, (list, tuple)) else str(words)
 
 
+def texts_of_classes(words: str | None, classes: Sequence[str], part: str) -> list[list[str]]:
+    """The words, or texts, that stand for each class: those that are given, as `words_of_classes`
+    takes them, or its name.
+
+    Raises
+    ------
+    ConfigError
+        A class has none.
+    """
+    return [[name] for name in classes] if words is None else _parse(words, classes, part)
+
+
 def words_of_classes(
     words: str | None, classes: Sequence[str], vocabulary: Words, part: str
 ) -> list[list[int]]:
@@ -150,7 +185,7 @@ def words_of_classes(
     ConfigError
         Something is no word of the vocabulary, a class has none, or two classes share one.
     """
-    given = [[name] for name in classes] if words is None else _parse(words, classes, part)
+    given = texts_of_classes(words, classes, part)
     found: list[list[int]] = []
     lacking: list[str] = []
     for own in given:
@@ -256,15 +291,13 @@ def members(ids: Sequence[Sequence[int]]) -> Tensor:
 
 
 @dataclass
-class Verbalizer(WordHead):
-    """Classes are told by the scores of words that stand for them.
+class ClassScores(ScoringHead):
+    """Classes are told by the scores of what stands for them: words, texts, pairs.
 
-    A class's score is the weighted mean of those of its words. What is learned on top, a
+    A class's score is the weighted mean of those of its own. What is learned on top, a
     temperature and a bias for each class, is fitted by maximum a posteriori with standard-normal
     priors; a temperature is positive, so that a word can't come to speak against its class.
     """
-
-    quick: ClassVar[dict[str, Any]] = {"scores": "tied"}
 
     calibrate: bool = True
     """Take off each word's mean score over train, so that words that the model always prefers
@@ -274,7 +307,7 @@ class Verbalizer(WordHead):
     weighs: ClassVar[bool] = False
     """Whether the words of a class get learned weights."""
 
-    class State(WordHead.State):
+    class State(ScoringHead.State):
         """What fitting has learned."""
 
         ids_: list[list[Index]]
@@ -433,10 +466,17 @@ class Verbalizer(WordHead):
         return f"{self.folds_}-fold cross-validation"
 
 
+@dataclass
+class Verbalizer(ClassScores, WordHead):
+    """Classes are told by the scores of words that stand for them."""
+
+    quick: ClassVar[dict[str, Any]] = {"scores": "tied"}
+
+
 class WordCoach(nn.Module):
     """Scores of classes through their words, for a prompt that is being trained."""
 
-    def __init__(self, head: WordHead, answer: Answer, *, learns: bool) -> None:
+    def __init__(self, head: ScoringHead, answer: Answer, *, learns: bool) -> None:
         super().__init__()
         device = head.met_scorer.vectors.device
         self.head, self.answer = head, answer.to(device, torch.float32)

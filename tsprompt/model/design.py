@@ -36,15 +36,19 @@ _BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
 _SUPPLY: dict[str, tuple[Piece, ...]] = {
     "words": (),
     "images": (
-        ". The tokenizer 'image' needs a vision transformer (ViT): where the hub can be reached, "
-        "it is downloaded; else give the folder of one that save_pretrained wrote, ",
+        ". The tokenizer 'image' needs a vision transformer (ViT, or CLIP where texts are compared "
+        "with pictures): where the hub can be reached, it is downloaded; else give the folder of "
+        "one that save_pretrained wrote, ",
         Setting("backbone", "FOLDER"),
         ". For a backbone of words, use ",
         Setting("recipe", "default"),
     ),
 }
 """What to do if there is no backbone that reads what a tokenizer makes."""
-_OTHER_BACKBONE = {"words": "a ViT as the backbone", "images": "a backbone of words (minilm)"}
+_OTHER_BACKBONE = {
+    "words": "a ViT or a CLIP as the backbone",
+    "images": "a backbone of words (minilm)",
+}
 """What to take instead, by what the backbone reads."""
 
 

@@ -36,6 +36,8 @@ class Readout(Part):
 
     reads_words: ClassVar[bool] = False
     """Whether it needs a context that brings words."""
+    needs_texts: ClassVar[bool] = False
+    """Whether it compares pictures with texts, as a CLIP was trained to."""
 
     class State(Part.State):
         """What fitting has learned."""

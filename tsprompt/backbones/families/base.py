@@ -67,6 +67,11 @@ class Family(ABC):
         """Whether a model is of this family, by its configuration."""
 
     @classmethod
+    def reading(cls, config: Any) -> Any:
+        """The configuration of the part of a model that reads the data."""
+        return config
+
+    @classmethod
     def layers(cls, config: Any) -> int:
         """N, of the whole model."""
         return int(config.num_hidden_layers)

@@ -32,7 +32,7 @@ class Encoder(Family):
             raise BackboneError(
                 f"the vocabulary of {base} has no {' and no '.join(missing)}; tsprompt reads "
                 "BERT-family encoders (BERT, RoBERTa, MPNet, ELECTRA, DistilBERT, ...) at their "
-                "mask, decoders such as GPT-2, encoder-decoders such as BART and T5, and ViT"
+                "mask, decoders such as GPT-2, encoder-decoders such as BART and T5, ViT and CLIP"
             )
         return Words(
             vocabulary,

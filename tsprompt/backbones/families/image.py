@@ -65,15 +65,19 @@ class Image(Family):
 
     def patches(self, model: nn.Module, images: Tensor) -> Tensor:
         """(b, S, D), float32, of images (b, C, H, W) with colours in [0, 1]; positions added."""
-        own: Any = model.get_submodule("embeddings")
         mean, spread = (
             images.new_tensor(one)[:, None, None]
             for one in (self.picture.mean, self.picture.spread)
         )
-        pixels = ((images - mean) / spread).to(own.cls_token.dtype)
         with torch.no_grad():
-            seen: Tensor = own.patch_embeddings(pixels) + own.position_embeddings[:, 1:]
-        return seen.to(torch.float32)
+            return self._embedded(model, (images - mean) / spread).to(torch.float32)
+
+    def _embedded(self, model: nn.Module, pixels: Tensor) -> Tensor:
+        """(b, S, D) of pixels (b, C, H, W) as the pretraining had them."""
+        own: Any = model.get_submodule("embeddings")
+        patches = own.patch_embeddings(pixels.to(own.cls_token.dtype))
+        out: Tensor = patches + own.position_embeddings[:, 1:]
+        return out
 
     def n_entering(self, model: nn.Module) -> int:
         """Those of the patches and of the positions."""
