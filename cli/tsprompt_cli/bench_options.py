@@ -52,7 +52,7 @@ class Wanted:
         typer.Option(
             "--ablations",
             help="Also run the first recipe with no language model, with random and with shuffled "
-            "weights, and with no prompt.",
+            "weights, with no prompt, and its placebo.",
             rich_help_panel=_WHAT,
         ),
     ] = False

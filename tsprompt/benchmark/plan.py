@@ -182,8 +182,8 @@ def plan_methods(
 
 
 def ablations_of(model: Method) -> list[Method]:
-    """The model without its language model, its pretraining and its prompt, where it has them and
-    the row would say something.
+    """The model without its language model, its pretraining and its prompt, and its placebo, where
+    it has them and the row would say something.
 
     Raises
     ------
@@ -192,6 +192,7 @@ def ablations_of(model: Method) -> list[Method]:
     """
     from tsprompt.backbones.catalogue import choose
     from tsprompt.prompts import prompts
+    from tsprompt.regimes import regimes
 
     parts = _parts(model)
     wanted = {
@@ -200,6 +201,8 @@ def ablations_of(model: Method) -> list[Method]:
     if parts.prompt != prompts.build("none"):
         # The tuner of another prompt may not know this one.
         wanted["no prompt"] = {"prompt": "none", "tuner": parts.train.tuner_of("none")}
+    if parts.has_placebo and not parts.train.placebo:
+        wanted["placebo"] = {"train": regimes.amend(parts.train.spec(), placebo=True)}
     return [_ablate(model, f"{model.name}, {name}", **changes) for name, changes in wanted.items()]
 
 

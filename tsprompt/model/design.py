@@ -125,6 +125,7 @@ class Design:
                 f"one of: {', '.join(allowed)}"
             )
         self.train.check(self.tuner.name, self.n_prompts)
+        self._check_placebo()
         self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
@@ -147,6 +148,19 @@ class Design:
                 "needs ",
                 Setting("readout", "mask"),
                 f", not {self.readout.name!r}",
+            )
+
+    @property
+    def has_placebo(self) -> bool:
+        """Whether anything is trained or sought that chance could take the place of."""
+        return bool(self.tuner.placebo) and "placebo" in self.train.options()
+
+    def _check_placebo(self) -> None:
+        if self.train.placebo and not self.has_placebo:
+            able = ", ".join(name for name in tuners if tuners[name].placebo)
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} seeks no prompt, so that its placebo would be the "
+                f"model itself; leave out placebo=true, or use one of the tuners: {able}"
             )
 
     def _finders(self) -> tuple[str, ...]:

@@ -161,6 +161,7 @@ class Ensemble:
             layers=self.layers,
             seed=self.seed,
             tunes_prompt=parts.train.tunes_prompt,
+            placebo=parts.train.placebo,
             start=self.source.prompt(member) if self.source else None,
             parts=parts.combination.parts_of(len(self.tasks)),
         )

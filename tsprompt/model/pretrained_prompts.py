@@ -194,6 +194,10 @@ def _check(parts: Design, choices: dict[str, Any]) -> None:
         not choices.get("prompt_from"),
         "prompt_from is for fitting: pre-training starts from the prompt's draw",
     )
+    require(
+        not parts.train.placebo,
+        "placebo=true is for fitting: a placebo starts from no trained prompt; leave it out",
+    )
     if parts.class_weight is not None:
         raise ConfigError(
             Setting("class_weight"), " is for fitting: pre-training takes all cases alike"

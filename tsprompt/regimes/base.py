@@ -21,6 +21,8 @@ class Regime(Part):
 
     tunes_prompt: ClassVar[bool]
     tunes_model: ClassVar[bool] = False
+    placebo = False
+    """Whether chance takes the place of what train says to whatever is trained or sought."""
 
     def tuner_of(self, prompt: str) -> str:
         """The tuner that is taken where none is asked for; `prompt`: the prompt's own."""

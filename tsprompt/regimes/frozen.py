@@ -17,6 +17,10 @@ class PromptOnly(Regime):
 
     tunes_prompt: ClassVar[bool] = True
 
+    placebo: bool = False
+    """The control of equal budget: the tuner takes as many steps, or judges as many prompts, but
+    each step or proposal is drawn at random; the head is fitted on train as ever."""
+
 
 @regimes.register("tuning-free")
 @dataclass

@@ -8,6 +8,8 @@ from typing import ClassVar
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.trainable_copy import METHODS, TunedBackbone
 from tsprompt.base.part import require, require_one_of
+from tsprompt.base.placebo import random_gradients
+from tsprompt.base.seeds import derive
 from tsprompt.errors import Setting
 from tsprompt.regimes.base import Regime, regimes
 
@@ -28,6 +30,9 @@ class _Tuned(Regime):
     """Of the additions of `lora`."""
     learning_rate: float | None = None
     """Step size for the model; None: 5e-5 for `full`, else 1e-3."""
+    placebo: bool = False
+    """The control of equal budget: as many steps of prompt and model, each in a direction that is
+    drawn at random; the head is fitted on train as ever."""
 
     def __post_init__(self) -> None:
         require_one_of(self, "method", METHODS)
@@ -62,7 +67,7 @@ class _Tuned(Regime):
     def prepare(self, backbone: Backbone, seed: int, *, speaks: bool = False) -> Backbone:
         """A private copy."""
         small = 5e-5 if self.method == "full" else 1e-3
-        return TunedBackbone(
+        own = TunedBackbone(
             backbone,
             method=self.method,
             rank=self.rank,
@@ -70,6 +75,9 @@ class _Tuned(Regime):
             seed=seed,
             speaks=speaks,
         )
+        if self.placebo:
+            random_gradients(own.trained.values(), derive(seed, "placebo"))
+        return own
 
 
 @regimes.register("lm")

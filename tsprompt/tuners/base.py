@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import Part
+from tsprompt.base.placebo import random_gradients
 from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import derive, generator
 from tsprompt.contexts import Context, NoContext
@@ -30,6 +31,7 @@ from tsprompt.tokenizers import Tokenizer
 __all__ = ["Found", "Problem", "Tuner", "tuners", "tuners_for"]
 
 tuners: Registry[Tuner] = Registry("tuner")
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass
@@ -81,6 +83,8 @@ class Problem:
     """(B,) how much each case counts; None: all alike."""
     start: Prompt | None = None
     """A trained prompt to start from, instead of the prompt model's draw."""
+    placebo: bool = False
+    """Whether chance takes the place of what train says: see `Tuner.placebo`."""
 
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member; the prompt to start from, if
@@ -118,9 +122,22 @@ class Problem:
         if not self.tunes_prompt:
             return FixedPrompt(self.draw(number))
         if self.start is not None:
-            return self.prompt.resume(self.start, self.slots, self.reader.backbone)
+            return self.trainable(
+                self.prompt.resume(self.start, self.slots, self.reader.backbone), number
+            )
         rng = generator(self.seed, "prompt", self.member, number)
-        return self.prompt.module(self.slots, self.reader.backbone, rng)
+        return self.trainable(self.prompt.module(self.slots, self.reader.backbone, rng), number)
+
+    def trainable(self, module: Module, number: int | str) -> Module:
+        """The module as a tuner may train it: in a placebo, no gradient tells it anything. For all
+        that writes a prompt; `number` tells the modules of one member apart."""
+        if self.placebo:
+            random_gradients(module.parameters(), derive(self.seed, "placebo", self.member, number))
+        return module
+
+    def chance(self) -> np.random.Generator:
+        """What draws the proposals of a placebo, for this member."""
+        return generator(self.seed, "placebo", self.member)
 
     def read(self, prompt: Prompt, stage: str) -> Found:
         """Run the language model over train under this prompt: the costly step."""
@@ -192,6 +209,11 @@ class Tuner(Part):
     """Whether it holds nothing of all cases but the features that `Problem.read` gives."""
     finds: ClassVar[tuple[str, ...]] = ()
     """Prompts that it can find though their own files don't name it."""
+    placebo: ClassVar[str] = ""
+    """What is left to chance in its placebo (see `Regime.placebo`), where budget and judgement stay
+    as they are, in a few words; nothing, if it seeks no prompt. Whatever module `Problem.module`
+    gives, or `Problem.trainable` is shown, hears nothing of train by itself; a search draws its
+    proposals by `Problem.chance` where `Problem.placebo` holds."""
 
     @property
     def n_found(self) -> int:

@@ -40,6 +40,8 @@ class Policy(Tuner):
     not run again.
     """
 
+    placebo: ClassVar[str] = "the words: the policy is rewarded, and does not learn"
+
     quick: ClassVar[dict[str, Any]] = {"hidden": 8, "rounds": 2, "vocabulary": 20}
 
     rounds: int = 8
@@ -88,12 +90,15 @@ class Policy(Tuner):
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
             writer = Writer(backbone.embed(ids).cpu(), self.hidden)
             writer.to(training_device(backbone.device, n_numbers(writer), self.batch))
-            self.learn(writer, ids, len(first), reward)
+            self.learn(writer, ids, len(first), reward, placebo=problem.placebo)
         assert best.kept is not None  # every loss is a number
         return [best.kept]
 
-    def learn(self, writer: Writer, ids: Tensor, slots: int, reward: _Reward) -> None:
-        """Train a writer by the rewards of prompts of P words out of `ids` (V',)."""
+    def learn(
+        self, writer: Writer, ids: Tensor, slots: int, reward: _Reward, *, placebo: bool = False
+    ) -> None:
+        """Train a writer by the rewards of prompts of P words out of `ids` (V',); in a `placebo` it
+        stays as it is, and writes as many at random."""
         self.means_: list[float] = []
         self.rewards_: dict[str, float] = {}
         optimiser = torch.optim.Adam(writer.parameters(), lr=self.learning_rate)
@@ -107,7 +112,8 @@ class Policy(Tuner):
             gained = (scores * log_chances).mean() + self.entropy * entropies.mean()
             optimiser.zero_grad()
             (-gained).backward()
-            optimiser.step()
+            if not placebo:
+                optimiser.step()
             progress.report("writing prompts", number + 1, self.rounds)
 
     def _rewarded(self, words: Tensor, reward: _Reward) -> float:

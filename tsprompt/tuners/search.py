@@ -25,6 +25,7 @@ class Search(Tuner):
     """
 
     streams: ClassVar[bool] = True
+    placebo: ClassVar[str] = "the choice: as many draws are judged, and the first are kept"
 
     quick: ClassVar[dict[str, Any]] = {"draws": 3}
 
@@ -66,7 +67,9 @@ class Search(Tuner):
             found = problem.read(problem.draw(number), stage)
             loss = problem.validation_loss(found)
             self.losses_.append(loss)
-            best = sorted([*best, (loss, number, found)], key=lambda one: one[:2])[: self.keep]
+            # The draws are random already: a placebo keeps the first, whatever was said of them.
+            rank = float(number) if problem.placebo else loss
+            best = sorted([*best, (rank, number, found)], key=lambda one: one[:2])[: self.keep]
             streak.offer(loss)
             if not streak.exhausted or len(best) < self.keep:
                 continue

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,8 @@ class TrainingTuner(Tuner):
     classifier's head is fitted afterwards, on what the prompt that did best on the held-out part of
     train makes the model say.
     """
+
+    placebo: ClassVar[str] = "the direction of each step"
 
     epochs: int = 50
     """The most passes over train."""

@@ -197,7 +197,11 @@ def _joint(problems: Sequence[Problem]) -> list[Joined]:
     nothing = _combine([universal.prompt()], lambda all_: torch.zeros_like(all_[0]))
     backbone = first.reader.backbone
     return [
-        Joined(universal, first.prompt.resume(nothing, first.slots, backbone)) for _ in problems
+        Joined(
+            universal,
+            first.trainable(first.prompt.resume(nothing, first.slots, backbone), f"task {number}"),
+        )
+        for number in range(len(problems))
     ]
 
 

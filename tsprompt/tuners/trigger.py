@@ -41,6 +41,8 @@ class Trigger(TrainingTuner):
     words, not from masks.
     """
 
+    placebo: ClassVar[str] = "the words that are tried for a slot"
+
     quick: ClassVar[dict[str, Any]] = {"epochs": 3, "hidden": 8, "swaps": 2, "candidates": 2}
 
     epochs: int = 8
@@ -76,7 +78,7 @@ class Trigger(TrainingTuner):
 
     def _find(self, problem: Problem, found: Found) -> Found:
         features = TrainFeatures(problem, found)
-        self._accumulation = Accumulation()
+        self._accumulation, self._chance = Accumulation(), problem.chance()
         self.losses_: list[float] = []
         """Held-out loss of the first prompt and after each round."""
         self.tried_: list[list[float]] = []
@@ -130,12 +132,11 @@ class Trigger(TrainingTuner):
         assert prompt.ids is not None  # the prompts that list this tuner are words
         plain = torch.tensor(backbone.words.plain, device=backbone.device)
         plain = plain[plain != prompt.ids[slot].to(plain.device)]
-        tried = [
-            prompt_with(prompt, slot, word)
-            for word in first_order(
-                gradient[slot], backbone.embed(plain), plain, self.candidates
-            ).tolist()
-        ]
+        words = first_order(gradient[slot], backbone.embed(plain), plain, self.candidates)
+        if problem.placebo:
+            drawn = self._chance.permutation(len(plain))[: self.candidates]
+            words = plain[torch.from_numpy(drawn).to(plain.device)]
+        tried = [prompt_with(prompt, slot, word) for word in words.tolist()]
         before = float(loss)
         losses = [self._loss(problem, one, trainer, features, batch) for one in tried]
         least = min(losses)

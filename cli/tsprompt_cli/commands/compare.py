@@ -58,7 +58,7 @@ def compare(
         bool,
         typer.Option(
             help="Also run one strategy with no language model, with random and with shuffled "
-            "weights, and with no prompt."
+            "weights, with no prompt, and its placebo."
         ),
     ] = True,
     ablated: Annotated[

@@ -1,0 +1,191 @@
+"""The placebo of every tuner: as much work, the same judgement, and nothing that train says.
+
+Generated from the registry: a new tuner is held to what it declares, without an edit here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tsprompt import PromptClassifier
+from tsprompt.backbones.template import Prompt
+from tsprompt.benchmark.plan import Method, ablations_of
+from tsprompt.errors import ConfigError, TspromptNotice
+from tsprompt.model.design import Design
+from tsprompt.prompts import prompts
+from tsprompt.reading.reader import Reader
+from tsprompt.recipes import RECIPES
+from tsprompt.tuners import Found, Problem, tuners, tuners_for
+
+pytestmark = pytest.mark.slow
+
+SEEKING = [name for name in tuners if tuners[name].placebo]
+PAIRS = [
+    (tuner, prompt)
+    for tuner in SEEKING
+    for prompt in prompts
+    if tuner in tuners_for(prompts[prompt])
+]
+ONCE = ("epochs", "pretraining_epochs", "swaps", "explore")
+"""With one of each, a tuner decides nothing before it has proposed all."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TspromptNotice)
+        yield
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
+    """The prompts that the model has been asked under."""
+    seen: set[bytes] = set()
+    own_read, own_hidden = Problem.read, Reader.hidden
+
+    def note(prompt: Prompt) -> None:
+        vectors = prompt.vectors if prompt.ids is None else None  # of words, their embeddings
+        parts = [prompt.ids, vectors, prompt.deep, torch.tensor([prompt.before, prompt.mask])]
+        seen.add(b"|".join(b"" if p is None else p.detach().numpy().tobytes() for p in parts))
+
+    def reading(self: Problem, prompt: Prompt, stage: str) -> Found:
+        note(prompt)
+        return own_read(self, prompt, stage)
+
+    def hidden(self: Reader, rows: Any, prompt: Prompt, *more: Any) -> Any:
+        note(prompt)
+        return own_hidden(self, rows, prompt, *more)
+
+    monkeypatch.setattr(Problem, "read", reading)
+    monkeypatch.setattr(Reader, "hidden", hidden)
+    return seen
+
+
+def quick(tuner: str) -> Any:
+    """The tuner with its quick options, and one decision."""
+    part = tuners.build(tuner)
+    once = {name: 1 for name in ONCE if name in part.options()}
+    return dataclasses.replace(part, **{**part.quick, **once})
+
+
+Fit = Callable[..., PromptClassifier]
+
+
+@pytest.fixture
+def fitted(tiny: dict[str, Any], separable: Any) -> Fit:
+    """Fits a prompt by a tuner under a regime, on the separable cases with these labels."""
+
+    def fit(tuner: str, prompt: str, train: str, labels: Any = separable.y) -> PromptClassifier:
+        own = prompts.build(prompt)
+        made = PromptClassifier(
+            **tiny,
+            prompt=dataclasses.replace(own, **own.quick),
+            tuner=quick(tuner),
+            readout="mask",
+            train=train,
+        )
+        return made.fit(separable.X, labels)
+
+    return fit
+
+
+@pytest.fixture
+def relabelled(separable: Any) -> dict[str, Any]:
+    """The labels of the cases, and the same labels at other cases."""
+    return {"true": separable.y, "mixed": np.random.default_rng(1).permutation(separable.y)}
+
+
+@pytest.mark.parametrize(("tuner", "prompt"), PAIRS)
+def test_what_a_placebo_proposes_has_not_heard_of_train(
+    tuner: str, prompt: str, fitted: Fit, read: set[bytes], relabelled: dict[str, Any]
+) -> None:
+    told = {}
+    for placebo in (True, False):
+        for name, labels in relabelled.items():
+            read.clear()
+            fitted(tuner, prompt, f"prompt:placebo={placebo}", labels)
+            told[placebo, name] = set(read)
+    assert told[True, "true"] == told[True, "mixed"]
+    # The method itself proposes others. Not a random search, whose choice alone hears, nor
+    # descent, where a lookup of words keeps the gradient from the prompt.
+    blocked = tuner == "gradient" and "straight_through" in prompts.build(prompt).options()
+    deaf = tuner == "search" or blocked
+    assert (told[False, "true"] == told[False, "mixed"]) == deaf
+    assert (told[True, "true"] == told[False, "true"]) == deaf
+
+
+@pytest.mark.parametrize(("tuner", "prompt"), PAIRS)
+def test_a_placebo_has_the_budget_of_its_method(tuner: str, prompt: str, fitted: Fit) -> None:
+    cost = {
+        placebo: fitted(tuner, prompt, f"prompt:placebo={placebo}").costs_
+        for placebo in (True, False)
+    }
+    names = ("trainable_parameters", "total_parameters")
+    assert [cost[True][name] for name in names] == [cost[False][name] for name in names]
+    # A search that swaps no word reads no new prompt.
+    rel = 0.3 if tuner == "trigger" else 0
+    assert cost[True]["lm_tokens"] == pytest.approx(cost[False]["lm_tokens"], rel=rel)
+
+
+def test_a_random_search_keeps_its_first_draws_in_the_placebo(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    choices = {**tiny, "readout": "mask", "tuner": "search:draws=4,keep=2", "random_state": 0}
+    own = PromptClassifier(**choices, train="prompt:placebo=true").fit(separable.X, separable.y)
+    first = PromptClassifier(**{**choices, "tuner": "search:draws=2,keep=2"})
+    first.fit(separable.X, separable.y)
+    drawn = {tuple(one.prompt.ids.tolist()) for one in first.readings_}
+    assert {tuple(one.prompt.ids.tolist()) for one in own.readings_} == drawn
+
+
+@pytest.mark.parametrize("train", ["lm", "prompt+lm:method=lora"])
+def test_the_placebo_of_fine_tuning_steps_at_random_too(
+    train: str, fitted: Fit, relabelled: dict[str, Any]
+) -> None:
+    true, mixed = relabelled.values()
+    sign = "," if ":" in train else ":"
+    ends = [
+        fitted(
+            "gradient", "soft", f"{train}{sign}placebo={placebo}", labels
+        ).reader_.backbone.trained_state()
+        for placebo, labels in ((True, true), (True, mixed), (False, true))
+    ]
+    assert all(one.equal(ends[1][name]) for name, one in ends[0].items())
+    assert not all(one.equal(ends[2][name]) for name, one in ends[0].items())
+
+
+def test_a_placebo_is_saved_and_says_what_it_is(
+    fitted: Fit, separable: Any, tmp_path: Path
+) -> None:
+    own = fitted("gradient", "soft", "prompt:placebo=true")
+    loaded = PromptClassifier.load(own.save(tmp_path / "model"), device="cpu")
+    assert loaded.parts_.train.spec() == "prompt:placebo=True"
+    chances = own.predict_proba(separable.X_test)
+    assert np.array_equal(loaded.predict_proba(separable.X_test), chances)
+
+
+def test_what_seeks_nothing_has_no_placebo(tiny: dict[str, Any], separable: Any) -> None:
+    choices = {**tiny, "tuner": "none", "train": "prompt:placebo=true"}
+    with pytest.raises(ConfigError, match="seeks no prompt, so that its placebo"):
+        PromptClassifier(**choices).fit(separable.X, separable.y)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_recipe_that_seeks_has_its_placebo_and_its_twin_among_its_ablations(
+    name: str, tiny_bert: str
+) -> None:
+    method = Method(name, "model", name, {"backbone": tiny_bert})
+    made = {one.name.removeprefix(f"{name}, "): one for one in ablations_of(method)}
+    seeks = Design.build(method.resolved()).tuner
+    assert ("placebo" in made) == bool(seeks.placebo)
+    assert made["random weights"].resolved()["backbone"] == f"random:{tiny_bert}"
+    if seeks.placebo:
+        assert made["placebo"].resolved()["train"] == "prompt:placebo=True"
