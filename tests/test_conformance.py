@@ -244,9 +244,9 @@ def least(name: str) -> float:
     trained has not learned to copy: tests/contexts/test_contexts.py has a reader that can. Nor has
     it learned to compare plots with texts, and its [CLS] says little of them.
     """
-    if name in ("recipe in-context", "recipe clip", "head class-texts"):
+    if name in ("recipe in-context", "recipe clip", "recipe cpt-plot", "head class-texts"):
         return 0.0
-    if name in ("recipe tip-adapter", "head tip-adapter"):
+    if name in ("recipe tip-adapter", "head tip-adapter", "texts series"):
         return 0.5
     return 0.5 if name.startswith(("recipe original", "autoencoder")) else 0.8
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import find_word, find_words, named_or_drawn
+from tsprompt.base.colours import COLOURS
 from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import numbers
@@ -24,21 +25,6 @@ from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
 
 __all__ = ["Colours"]
-
-_COLOURS = (
-    "red",
-    "green",
-    "blue",
-    "yellow",
-    "orange",
-    "purple",
-    "brown",
-    "pink",
-    "black",
-    "white",
-    "gray",
-    "gold",
-)
 
 
 @contexts.register("colours")
@@ -125,13 +111,13 @@ class Colours(Context):
             )
             self.ids_ = torch.tensor(find_words(self.words[:count], "colours", backbone))
             return
-        known = [one for one in _COLOURS if find_word(one, backbone) is not None]
+        known = [one for one in COLOURS if find_word(one, backbone) is not None]
         if len(known) < count:
             notice(
                 f"colours: the vocabulary of {backbone.name} has {len(known)} colours for {count} "
                 f"{self.by}s; random words stand for the others"
             )
-        names = [*known, *_COLOURS, *[""] * count][:count]
+        names = [*known, *COLOURS, *[""] * count][:count]
         ids = named_or_drawn(names, backbone, generator(seed, "colour words"))
         self.ids_ = torch.tensor(ids)
 

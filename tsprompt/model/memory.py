@@ -244,7 +244,7 @@ def _steps(design: Design, reader: Reader, timesteps: int, width: int) -> int:
 
 def _width(design: Design, layers: int, tokens: int, state: int) -> int:
     """R, by what the readout makes of nothing."""
-    if design.readout.reads_words:
+    if design.readout.reads_words or design.readout.needs_texts:
         return layers * state
     readout = dataclasses.replace(design.readout)
     data = torch.zeros(2, layers, tokens, state)

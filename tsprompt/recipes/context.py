@@ -19,6 +19,16 @@ CONTEXT = (
             combination="vote",
             context="demonstrations",
         ),
+        mechanism="[CLS] query [MASK] [SEP] case word-a [SEP] case word-b [SEP], cases drawn among "
+        "the half of their class that is most like the query",
+        departures=(
+            "a ridge on the mask's state, where the source fine-tunes the model on the words' "
+            "scores, because here the model is frozen",
+            "likeness of mean tokens, not of sentence embeddings (SBERT), because no model but the "
+            "one that reads is asked",
+            "one set of demonstrations for each of four prompts, where the source averages many "
+            "for each query, because each costs a pass",
+        ),
     ),
     Recipe(
         "in-context",
@@ -33,6 +43,13 @@ CONTEXT = (
             train="tuning-free",
             context="demonstrations:per_class=4,share=1.0,prompted=false,place=before,least_steps=8",
         ),
+        mechanism="P(c | solved cases, query) by the score of c's word where the query has its own",
+        departures=(
+            "the word is read at a [MASK] in an encoder's template, where GPT-3 writes on, because "
+            "the default backbone is an encoder; a decoder's is read behind the query",
+            "the mean score over train is taken off each word, where Zhao et al. take that of an "
+            "input without content, because a series has no such input",
+        ),
     ),
     Recipe(
         "cpt",
@@ -43,6 +60,14 @@ CONTEXT = (
             readout="words",
             head="ridge",
             context="colours",
+        ),
+        mechanism="score of colour word i at [MASK] in '{series} the pattern is in [MASK] colour'",
+        departures=(
+            "words of colours before segments, where the source paints regions of a picture, "
+            "because a model of words sees no paint; `cpt-plot` paints",
+            "which segment tells of which class is learned, by a ridge on the scores, because the "
+            "source asks for a region and not for a class",
+            "segments of equal length, not a detector's boxes, because a series has no objects",
         ),
     ),
 )

@@ -66,4 +66,26 @@ IMAGE = (
             "without augmented views of each picture, because a plot has no other crop",
         ),
     ),
+    Recipe(
+        "cpt-plot",
+        "segments of the plot in real colours; a CLIP says which colour a text means",
+        "CPT: Yao et al. (2021); the model is CLIP's, Radford et al. (2021)",
+        Settings(
+            tokenizer="image:paint=red+green+blue+yellow",
+            prompt="none",
+            n_prompts=1,
+            readout="texts",
+            train="tuning-free",
+            backbone=_CLIP,
+        ),
+        mechanism="P(segment i | plot, query) = softmax_i score(plot, 'query is in colour i')",
+        departures=(
+            "each colour's sentence is compared with the plot, where the source fills a [MASK], "
+            "because no model with words for masks and pictures is read here",
+            "regions are equal segments of time, not a detector's, because a series has no objects",
+            "which segment tells of which class is learned, by a ridge on the scores, because "
+            "the source asks for a region and not for a class",
+            "colours as CSS has them, not searched for, because the search needs the model's words",
+        ),
+    ),
 )

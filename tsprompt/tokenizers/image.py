@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsprompt.base.part import require, require_one_of
+from tsprompt.base.colours import COLOURS
+from tsprompt.base.part import require, require_one_of, several
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
@@ -21,6 +22,10 @@ __all__ = ["Image", "draw_lines"]
 
 _CHUNK = 20_000_000
 """Pixels that are drawn at once."""
+_PAINTS = {word: shade for word, shade in COLOURS.items() if word != "white"}
+"""Word -> colour, of those that are seen on white."""
+_OPACITY = 0.5
+"""Of a block: the line is seen before it, and the white behind it, about as in CPT's code."""
 
 
 @tokenizers.register("image")
@@ -46,6 +51,12 @@ class Image(Tokenizer):
     colours: str = "stack"
     """`stack`: features take turns at the colours of the picture (red, green, blue), and a single
     one takes all; `overlay`: every feature is drawn in all colours, over the others."""
+    paint: tuple[str, ...] | None = None
+    """Colours of equal segments of time, in their order, as ``red+green+blue``: a text can then
+    name a segment (CPT, Yao et al. 2021). All features are lines over each other. None: no colours.
+    """
+    paint_as: str = "block"
+    """How a segment has its colour: a translucent `block` behind it, or its `line`."""
 
     class State(Tokenizer.State):
         """What fitting has learned."""
@@ -58,6 +69,18 @@ class Image(Tokenizer):
         require(self.stroke > 0, "image: stroke must be positive")
         require(0 <= self.margin <= 1, "image: margin lies between 0 and 1")
         require_one_of(self, "colours", ("stack", "overlay"))
+        require_one_of(self, "paint_as", ("block", "line"))
+        self.paint = None if self.paint is None else several(self.paint)
+        unknown = [one for one in self.paint or () if one not in _PAINTS]
+        require(
+            not unknown,
+            f"image: paint={'+'.join(map(str, unknown))} can't be drawn; there are: "
+            f"{', '.join(_PAINTS)}",
+        )
+        require(
+            self.paint is None or len(set(self.paint)) == len(self.paint) >= 2,
+            "image: paint must name two colours or more, each once",
+        )
 
     def fit(
         self,
@@ -71,6 +94,10 @@ class Image(Tokenizer):
         """Learn the range of each feature from train. See `Tokenizer.fit`."""
         self.max_steps_ = vocabulary.picture.patches
         self.patch_ = 1
+        require(
+            self.paint is None or vocabulary.picture.colours == len(_PAINTS["red"]),
+            f"image: {vocabulary.name} reads pictures without colours; leave paint out",
+        )
         require(
             max_steps is None or max_steps >= self.max_steps_,
             f"image: {self.max_steps_} patches and the prompt don't fit into "
@@ -103,7 +130,8 @@ class Image(Tokenizer):
         return torch.cat(seen).unsqueeze(2)
 
     def render(self, values: Tensor, picture: Picture) -> Tensor:
-        """Images (b, C, H, W) of values (b, T, F): black lines on white, colours in [0, 1]."""
+        """Images (b, C, H, W) of values (b, T, F): black lines on white, or as they are painted;
+        colours in [0, 1]."""
         size = (len(values), picture.colours, picture.height, picture.width)
         ink = values.new_zeros(size, dtype=torch.float32)
         spread = self.range_.clamp(min=1e-12).to(values.device)
@@ -118,12 +146,23 @@ class Image(Tokenizer):
             )
             for colour in self._colours_of(feature, values.shape[2], picture.colours):
                 torch.maximum(ink[:, colour], line, out=ink[:, colour])
-        return 1 - ink
+        if self.paint is None:
+            return 1 - ink
+        shade = 1 - _columns(self.paint, picture.width).to(ink)
+        if self.paint_as == "line":
+            return 1 - ink * shade
+        return (1 - _OPACITY * shade) * (1 - ink)
 
     def _colours_of(self, feature: int, features: int, colours: int) -> list[int]:
-        if self.colours == "overlay":
+        if self.colours == "overlay" or self.paint is not None:
             return list(range(colours))
         return [c for c in range(colours) if c % features == feature % colours]
+
+
+def _columns(paint: tuple[str, ...], width: int) -> Tensor:
+    """(3, 1, W) the colour of each column of pixels: those of Q equal segments, from the left."""
+    table = torch.tensor([_PAINTS[one] for one in paint])
+    return table[torch.arange(width) * len(paint) // width].T[:, None]
 
 
 def draw_lines(values: Tensor, height: int, width: int, stroke: float) -> Tensor:
