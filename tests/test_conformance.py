@@ -128,9 +128,16 @@ CLIP: dict[str, Any] = {"prompt": "none", "tokenizer": "image"}
 """What compares pictures with texts needs."""
 
 
+TOOLS: dict[str, dict[str, str]] = {}
+"""The files of the user's that a tuner needs, by its name."""
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _readers_of_images(make_family: Callable[..., str], make_clip: Callable[..., str]) -> None:
+def _files(
+    make_family: Callable[..., str], make_clip: Callable[..., str], tools: dict[str, Any]
+) -> None:
     VIT["backbone"], CLIP["backbone"] = make_family("vit"), make_clip()
+    TOOLS.update(tools)
 
 
 def makes_images(changes: dict[str, Any]) -> bool:
@@ -160,6 +167,8 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
             options["n_prompts"] = 3
         if chosen.tuner:
             options["tuner"] = small("tuner", name_in(chosen.tuner))
+    if isinstance(tuner := options.get("tuner"), Part):
+        options["tuner"] = dataclasses.replace(tuner, **TOOLS.get(tuner.name, {}))
     if "backbone" in changes:
         options["backbone"] = f"{changes['backbone']}:{tiny['backbone']}"
     return PromptClassifier(**options)

@@ -172,7 +172,11 @@ def test_only_the_loader_loads_models() -> None:
         for module, file in FILES.items()
         if any(call in file.read_text(encoding="utf-8") for call in calls)
     ]
-    assert users == ["tsprompt.backbones.load", "tsprompt.backbones.word_scores"]
+    assert users == [
+        "tsprompt.backbones.load",
+        "tsprompt.backbones.word_scores",
+        "tsprompt.backbones.writer",
+    ]
 
 
 def test_nothing_is_unpickled() -> None:

@@ -296,3 +296,37 @@ def backbone(tiny_bert: str) -> Any:
     from tsprompt.backbones import load_backbone
 
     return load_backbone(tiny_bert, device="cpu", dtype="float32")
+
+
+def save_writer(folder: Path, seed: int = 0, **changes: Any) -> str:
+    """Write a tiny T5 with random weights that can be asked to fill gaps: its vocabulary has
+    sentinels, and its file the head for words."""
+    import torch
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    save_tokenizer(folder)
+    vocabulary = AutoTokenizer.from_pretrained(folder)
+    vocabulary.add_special_tokens({"eos_token": "[SEP]"})
+    vocabulary.add_tokens([f"<extra_id_{number}>" for number in range(3)], special_tokens=True)
+    vocabulary.save_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(vocabulary), pad_token_id=0, eos_token_id=3, **{**FAMILIES["t5"], **changes}
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        T5ForConditionalGeneration(config).save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny T5 that writes."""
+    return save_writer(tmp_path_factory.mktemp("writer"))
+
+
+@pytest.fixture(scope="session")
+def tools(tiny_writer: str) -> dict[str, dict[str, str]]:
+    """The files of the user's that a tuner needs, as its options, by its name."""
+    return {"generate": {"model": tiny_writer}}

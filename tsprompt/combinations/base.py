@@ -41,6 +41,12 @@ class Task:
         """How many groups there are."""
         return max(self.groups) + 1
 
+    def names(self, classes: list[str]) -> tuple[str, ...]:
+        """What its groups of these classes (C,) are called."""
+        pairs = list(zip(classes, self.groups, strict=True))
+        own = ([name for name, one in pairs if one == group] for group in range(self.n_classes))
+        return tuple(map(" or ".join, own))
+
     def labels(self, labels: Labels) -> Labels:
         """(B,) numbers in this task of cases with these class numbers (B,), or -1."""
         return np.array(self.groups, dtype=np.intp)[labels]

@@ -313,10 +313,11 @@ def _folders(given: Any) -> str | None:
 def make_reader(parts: Design, backbone: Backbone, batch_tokens: int | None) -> Reader:
     """The reader of these parts; without a number of tokens, a batch is what suits the device."""
     suits = _BATCH_TOKENS.get(backbone.device.type, 2_048)
+    own = parts.prompt.slots_of(backbone, parts.strategy.default_length)
     return Reader(
         backbone=backbone,
         strategy=parts.strategy,
-        length=parts.prompt.slots_of(backbone, parts.strategy.default_length),
+        length=parts.tuner.slots_of(own),
         scope=parts.scope,
         batch=BatchSize(
             suits if batch_tokens is None else count_of("batch_tokens", batch_tokens),

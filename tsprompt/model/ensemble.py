@@ -152,6 +152,7 @@ class Ensemble:
             cases=cases,
             labels=labels,
             n_classes=task.n_classes,
+            classes=task.names([str(one) for one in self.data.classes]),
             reader=self.reader,
             tokenizer=tokenizer,
             prompt=parts.prompt,

@@ -101,7 +101,7 @@ def _words(
 def _template(fitted: Fitted, reading: Reading, prompt: Prompt) -> Template:
     reader = fitted.reader
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
-    used = reader.strategy.slots(reader.length, steps) if len(prompt) else 0
+    used = min(reader.strategy.slots(reader.length, steps), len(prompt))
     return reader.template(steps, width_of(fitted, reading), used, prompt)
 
 

@@ -270,7 +270,9 @@ class Reader:
         and of what the context has chosen (r, K)."""
         query = len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
         beside = nothing_beside(rows) if beside is None else beside
-        return query + context.extra(self.strategy, self.length, rows, beside)
+        # A template that was found may be shorter than the room that was left for it.
+        length = self.length if self.strategy.by_step else slots.shape[-2]
+        return query + context.extra(self.strategy, length, rows, beside)
 
     def count(self, positions: IntArray) -> None:
         """Add rows of L positions (r,) to the tokens run. `read` does not: it may run in

@@ -16,6 +16,7 @@ from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
 from tsprompt.recipes.retrieval import RETRIEVAL
 from tsprompt.recipes.soft import SOFT
+from tsprompt.recipes.templates import TEMPLATES
 from tsprompt.recipes.transfer import TRANSFER
 
 __all__ = ["RECIPES", "Recipe", "Settings", "resolve"]
@@ -28,6 +29,7 @@ RECIPES: dict[str, Recipe] = {
         *OWN,
         *DISCRETE,
         *SOFT,
+        *TEMPLATES,
         *TRANSFER,
         *ENSEMBLES,
         *CONTEXT,

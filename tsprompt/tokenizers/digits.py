@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -52,11 +53,35 @@ class Digits(Tokenizer):
         """Sign, digits and comma of each feature."""
         return n_features * (self.digits + 2)
 
+    @classmethod
+    def writing(cls, cases: Cases, most: int) -> Digits:
+        """Fitted on train to write texts of about `most` characters, of which no vocabulary need
+        have a token."""
+        made = cls()
+        steps = max(1, most // made.width(cases.n_features))
+        made.patch_ = math.ceil(int(cases.lengths.max()) / steps)
+        made.max_steps_ = steps
+        made._learn_unit(cases)
+        return made
+
+    def texts(self, cases: Cases) -> list[str]:
+        """What is written of cases, one text for each: ``+42,-07,``."""
+        found = [""] * len(cases)
+        for index, values in cases.groups():
+            patch = self.patch_length(values.shape[1])
+            spelled = self._spelled(torch.from_numpy(values), patch).flatten(1)
+            for case, own in zip(index, spelled.tolist(), strict=True):
+                found[case] = "".join(_CHARACTERS[number] for number in own)
+        return found
+
+    def _learn_unit(self, cases: Cases) -> None:
+        largest = max(float(np.abs(one).max()) for one in cases)
+        self.unit_ = (10**self.digits - 1) / largest if largest > 0 else 1.0
+
     def _fit(
         self, cases: Cases, vocabulary: Vocabulary, rng: np.random.Generator, member: int
     ) -> None:
-        largest = max(float(np.abs(one).max()) for one in cases)
-        self.unit_ = (10**self.digits - 1) / largest if largest > 0 else 1.0
+        self._learn_unit(cases)
         ids = [vocabulary.words.id(character) for character in _CHARACTERS]
         if None in ids:
             raise ConfigError(
@@ -66,10 +91,14 @@ class Digits(Tokenizer):
         self.ids_ = torch.tensor([i for i in ids if i is not None])
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
+        return self.ids_.to(values.device)[self._spelled(values, patch)]
+
+    def _spelled(self, values: Tensor, patch: int) -> Tensor:
+        """(b, S, F * (digits + 2)) numbers of the characters of values (b, T, F)."""
         scaled = (pool_mean(values, patch) * self.unit_).round()
         top = 10**self.digits - 1
         number = scaled.abs().clamp(max=top).to(torch.int64)
         sign = torch.where(scaled < 0, _MINUS, _PLUS)
         places = [number // 10**place % 10 for place in reversed(range(self.digits))]
         characters = torch.stack([sign, *places, torch.full_like(sign, _COMMA)], dim=3)
-        return self.ids_.to(values.device)[characters.flatten(2)]
+        return characters.flatten(2)

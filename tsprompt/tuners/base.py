@@ -71,6 +71,8 @@ class Problem:
     """P, the prompt slots of the longest series."""
     layers: tuple[int, ...]
     seed: int
+    classes: tuple[str, ...] = ()
+    """(C,) what the classes of this member's task are called."""
     context: Context = field(default_factory=NoContext)
     """Fitted, for this member."""
     tunes_prompt: bool = True
@@ -219,6 +221,10 @@ class Tuner(Part):
     def n_found(self) -> int:
         """How many prompts `find` gives."""
         return 1
+
+    def slots_of(self, own: int) -> int:
+        """How many slots its prompts fill at the most, where the prompt model fills `own`."""
+        return own
 
     @property
     def needs_cases(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tsprompt.backbones.template import Prompt
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require
 from tsprompt.base.state import Figures
@@ -62,13 +64,11 @@ class Search(Tuner):
         best: list[tuple[float, int, Found]] = []
         self.losses_: list[float] = []
         streak, restarts = Best(None, self.patience), self.restarts
-        for number in range(self.draws):
-            stage = f"draw {number + 1} of {self.draws}"
-            found = problem.read(problem.draw(number), stage)
-            loss = problem.validation_loss(found)
+        for number, prompt in enumerate(self.candidates(problem)):
+            found = problem.read(prompt, f"draw {number + 1} of {self.draws}")
+            loss = self.judge(problem, found)
             self.losses_.append(loss)
-            # The draws are random already: a placebo keeps the first, whatever was said of them.
-            rank = float(number) if problem.placebo else loss
+            rank = self.rank(problem, number, loss)
             best = sorted([*best, (rank, number, found)], key=lambda one: one[:2])[: self.keep]
             streak.offer(loss)
             if not streak.exhausted or len(best) < self.keep:
@@ -77,6 +77,19 @@ class Search(Tuner):
                 break
             streak, restarts = Best(None, self.patience), restarts - 1
         return [found for _, _, found in best]
+
+    def candidates(self, problem: Problem) -> Iterator[Prompt]:
+        """The prompts that are tried, in this order."""
+        return (problem.draw(number) for number in range(self.draws))
+
+    def judge(self, problem: Problem, found: Found) -> float:
+        """By what they are compared: the less, the better."""
+        return problem.validation_loss(found)
+
+    def rank(self, problem: Problem, number: int, loss: float) -> float:
+        """What is kept has the least of it. The draws are random already: a placebo keeps the
+        first, whatever was said of them."""
+        return float(number) if problem.placebo else loss
 
     def report(self) -> dict[str, float]:
         """Validation losses over the draws."""
