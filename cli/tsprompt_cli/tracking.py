@@ -47,6 +47,7 @@ _FIGURES = (
         "peak_gpu_memory_bytes",
         "trainable_parameters",
         "total_parameters",
+        "model_bytes",
     ),
     *("n_train", "n_test", "n_classes"),
 )

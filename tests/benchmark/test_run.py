@@ -122,6 +122,8 @@ def test_a_recipe_runs_in_a_child_as_it_does_here(job: Callable[..., Job], tiny_
     assert record.ok, record.error
     assert record.accuracy > 0.9
     assert record.fit_tokens > 0
+    assert record.trainable_parameters > 0
+    assert record.model_bytes > 4 * record.trainable_parameters  # and a description
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux")

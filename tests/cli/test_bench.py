@@ -57,6 +57,45 @@ def test_a_plan_is_sets_methods_splits_and_seeds(tmp_path: Path) -> None:
     assert Plan.from_dict(json.loads(json.dumps(plan.as_dict()))) == plan
 
 
+BESIDE = """
+sets = ["UnitTest"]
+ablations = ["random weights", "placebo", "no prompt"]
+
+[methods.prompt-tuning]
+[methods.hard-search]
+[methods.default]
+ablations = []
+[methods."no prompt at the mask"]
+kind = "ablation"
+n_prompts = 1
+prompt = "none"
+readout = "mask"
+[methods.raw]
+baseline = "ridge"
+"""
+
+
+def test_a_line_of_a_plan_puts_twins_and_placebos_beside_each_method(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(BESIDE)
+    made = {one.name: one for one in read_plan(tmp_path / "plan.toml").methods}
+    assert [*made] == [
+        *("prompt-tuning", "hard-search", "default", "no prompt at the mask", "raw"),
+        # Without a prompt both are the row that the plan names itself.
+        *("prompt-tuning, random weights", "prompt-tuning, placebo"),
+        *("hard-search, random weights", "hard-search, placebo"),
+    ]
+    assert made["hard-search, random weights"].settings == {"backbone": "random:minilm"}
+    assert made["prompt-tuning, placebo"].kind == "ablation"
+    assert made["prompt-tuning, placebo"].resolved()["train"] == "prompt:placebo=True"
+
+
+def test_ablations_by_names_alone(tmp_path: Path) -> None:
+    text = 'sets = ["A"]\nablations = ["no prompt"]\nmethods = ["prompt-tuning", "hard-search"]'
+    (tmp_path / "plan.toml").write_text(text)
+    names = [one.name for one in read_plan(tmp_path / "plan.toml").methods]
+    assert names == ["prompt-tuning", "hard-search", "prompt-tuning, no prompt"]
+
+
 def test_the_plan_of_make_bench_small_is_one() -> None:
     plan = read_plan(Path(__file__).parents[2] / "benchmarks" / "small.toml")
     kinds = [one.kind for one in plan.methods]
@@ -80,6 +119,9 @@ def test_the_plan_of_make_bench_small_is_one() -> None:
         ("sets = ['A']\n[methods]\na = 3", "methods.a is a table"),
         ("sets = ['A']\n[methods.a]\nkind = 'baseline'", "kind is model or ablation"),
         ("sets = ['A']\n[methods.a]\nheads = 'mlp'", "heads"),
+        ("sets = ['A']\nablations = 'placebo'\nmethods = ['fast']", "ablations is a list"),
+        ("sets = ['A']\nablations = ['plazebo']\n[methods.fast]", "did you mean placebo"),
+        ("sets = ['A']\n[methods.fast]\nablations = ['twin']", "no ablation is called 'twin'"),
         ("sets = ['A']\n[methods.a]\nbaseline = 'ridge'\nhead = 'mlp'", "no other choices"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_diagram_is_drawn_only_where_something_can_be_shown(make_record: Make)
         labels = [str(one.get("aria-label")) for one in Elements(text).all("svg")]
         assert any(one.startswith("Critical-difference") for one in labels) is shown
         assert ("It takes 9 sets at least" in text) is not shown
-        assert ("Holm p" in text) is shown
+        assert ("Holm p</button>" in text) is shown
         assert "Better/level/worse, %" in text
         assert "Sets to see it" in text
 

@@ -10,6 +10,7 @@ __all__ = [
     "chances",
     "count",
     "duration",
+    "file_bytes",
     "p_value",
     "percent",
     "rank",
@@ -72,6 +73,16 @@ def duration(value: float) -> str:
 def bytes_of(value: int) -> str:
     """512 MiB, 1.5 GiB."""
     return f"{value / 2**30:,.1f} GiB" if value >= 2**30 else f"{value / 2**20:,.0f} MiB"
+
+
+def file_bytes(value: float | None) -> str:
+    """900 B, 12.3 kB, 4.5 MB, as lists of files have them; a dash if there is none."""
+    if value is None or not _there(value):
+        return "–"
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.0f} B"
 
 
 def p_value(value: float | None) -> str:

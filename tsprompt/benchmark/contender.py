@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsprompt.baselines import Baseline
 from tsprompt.data import Dataset
-from tsprompt.errors import ConfigError, InputError, Setting
+from tsprompt.errors import ConfigError, InputError, ModelFileError, Setting, notice
 
 if TYPE_CHECKING:
     from tsprompt.classifier import PromptClassifier
@@ -39,6 +41,11 @@ class Contender(ABC):
     def tokens(self) -> dict[str, Any]:
         """Fields of the record on what a language model has read by now, also of test."""
         return {}
+
+    def saved_bytes(self) -> int | None:
+        """What the fitted classifier takes on disk; None where it can't be saved. To be asked last:
+        a saved model is tried out on a case."""
+        return None
 
 
 @dataclass
@@ -121,6 +128,16 @@ class ModelContender(Contender):
             "predict_tokens": reader.tokens_run - costs["lm_tokens"],
             "lm_seconds": reader.seconds,
         }
+
+    def saved_bytes(self) -> int | None:
+        """All files of the saved model."""
+        try:
+            with TemporaryDirectory(prefix="tsprompt-") as folder:
+                saved = self.classifier.save(Path(folder) / "model")
+                return sum(one.stat().st_size for one in saved.rglob("*") if one.is_file())
+        except (OSError, ModelFileError) as error:
+            notice(f"what the model takes on disk is not known: it can't be saved here ({error})")
+            return None
 
 
 def contender_of(

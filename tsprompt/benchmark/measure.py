@@ -204,6 +204,8 @@ def measure(
         chances = classifier.predict_proba(test.cases)
         synchronise()
         predict_seconds = time.perf_counter() - started
+        tokens, gpu_bytes = contender.tokens(), peak_bytes()
+        model_bytes = contender.saved_bytes()
     classes = classifier.classes_.tolist()
     predicted = classifier.classes_[chances.argmax(axis=1)]
     scores = score(test.labels, predicted, chances, classes)
@@ -216,11 +218,12 @@ def measure(
         n_classes=len(dataset.classes),
         **dataclasses.asdict(scores),
         **figures,
-        **contender.tokens(),
+        **tokens,
+        model_bytes=model_bytes,
         notes=notes,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
-        peak_gpu_memory_bytes=peak_bytes(),
+        peak_gpu_memory_bytes=gpu_bytes,
         **_environment(),
     )
     return record, Predictions(test.labels, predicted, chances, classes)

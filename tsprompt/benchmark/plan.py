@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tsprompt.base.spec import options_in
 from tsprompt.data import FileSet
-from tsprompt.errors import ConfigError, near_names, notice
+from tsprompt.errors import ConfigError, TspromptNotice, near_names, notice
 from tsprompt.recipes import resolve
 
 if TYPE_CHECKING:
     from tsprompt.model.design import Design
 
 __all__ = [
+    "ABLATIONS",
     "Cell",
     "Method",
     "MethodKind",
@@ -23,6 +25,7 @@ __all__ = [
     "plan_cells",
     "plan_methods",
     "twins",
+    "with_ablations",
     "without_language_model",
 ]
 
@@ -81,16 +84,14 @@ class Cell:
 
 _TWINS = {"no LM": "none", "random weights": "random", "shuffled weights": "shuffled"}
 """Row of a comparison -> twin of the language model."""
+ABLATIONS = (*_TWINS, "no prompt", "placebo")
+"""All ablations of a model, by what their rows are called."""
 
 
 def twins(model: Method, backbone: str) -> list[Method]:
     """The same model with no language model and with random weights: the first things to ask."""
-    changes = _twins(_parts(model), backbone)
-    return [
-        _ablate(model, name, backbone=changes[name])
-        for name in ("no LM", "random weights")
-        if name in changes
-    ]
+    changes = _twins(_parts(model), backbone, ("no LM", "random weights"))
+    return [_ablate(model, name, backbone=twin) for name, twin in changes.items()]
 
 
 def without_language_model(model: Method, backbone: str) -> Method | None:
@@ -110,13 +111,15 @@ def without_language_model(model: Method, backbone: str) -> Method | None:
     return _ablate(model, "no LM", backbone=f"none:{base}")
 
 
-def _twins(parts: Design, backbone: str) -> dict[str, str]:
-    """Row -> backbone, of all twins that say something about this model. One that is fine-tuned
+def _twins(parts: Design, backbone: str, names: Iterable[str]) -> dict[str, str]:
+    """Row -> backbone, of those twins that say something about this model. One that is fine-tuned
     can't do without a language model; one that reads masks alone would lose the data with it."""
     from tsprompt.backbones.catalogue import split_name
 
     own, base = split_name(backbone)
-    rows = {name: f"{twin}:{base}" for name, twin in _TWINS.items() if twin != own}
+    rows = {
+        name: f"{twin}:{base}" for name, twin in _TWINS.items() if name in names and twin != own
+    }
     if parts.train.tunes_model:
         if rows.pop("no LM", None):
             notice(
@@ -181,29 +184,66 @@ def plan_methods(
     return [*models, *ablations_of(chosen), baseline("ridge")]
 
 
-def ablations_of(model: Method) -> list[Method]:
+def ablations_of(model: Method, names: Sequence[str] = ABLATIONS) -> list[Method]:
     """The model without its language model, its pretraining and its prompt, and its placebo, where
     it has them and the row would say something.
+
+    Parameters
+    ----------
+    names
+        Which of `ABLATIONS`.
 
     Raises
     ------
     ConfigError
-        The model's choices are unknown or contradict each other.
+        There is no such ablation, or the model's choices are unknown or contradict each other.
     """
     from tsprompt.backbones.catalogue import choose
     from tsprompt.prompts import prompts
     from tsprompt.regimes import regimes
 
+    if unknown := next((name for name in names if name not in ABLATIONS), None):
+        raise ConfigError(
+            f"no ablation is called {unknown!r}; {near_names(str(unknown), ABLATIONS)}"
+        )
     parts = _parts(model)
-    wanted = {
-        name: {"backbone": twin} for name, twin in _twins(parts, choose(parts.backbone)).items()
-    }
-    if parts.prompt != prompts.build("none"):
+    with warnings.catch_warnings():  # the run itself says which model stands in for another
+        warnings.simplefilter("ignore", TspromptNotice)
+        backbone = choose(parts.backbone)
+    wanted = {name: {"backbone": twin} for name, twin in _twins(parts, backbone, names).items()}
+    if "no prompt" in names and parts.prompt != prompts.build("none"):
         # The tuner of another prompt may not know this one.
         wanted["no prompt"] = {"prompt": "none", "tuner": parts.train.tuner_of("none")}
-    if parts.has_placebo and not parts.train.placebo:
+    if "placebo" in names and parts.has_placebo and not parts.train.placebo:
         wanted["placebo"] = {"train": regimes.amend(parts.train.spec(), placebo=True)}
     return [_ablate(model, f"{model.name}, {name}", **changes) for name, changes in wanted.items()]
+
+
+def with_ablations(methods: Sequence[Method], wanted: Mapping[str, Sequence[str]]) -> list[Method]:
+    """The methods, and behind them the ablations of some of them; of rows with the same choices, as
+    the prompting methods have without a prompt, the first alone.
+
+    Parameters
+    ----------
+    wanted
+        Method -> which of `ABLATIONS`.
+
+    Raises
+    ------
+    ConfigError
+        As `ablations_of`.
+    """
+    made = list(methods)
+    if not any(wanted.values()):
+        return made
+    known = [_parts(one).specs(full=True) for one in made if one.kind != "baseline"]
+    for method in (one for one in methods if wanted.get(one.name)):
+        for one in ablations_of(method, wanted[method.name]):
+            choices = _parts(one).specs(full=True)
+            if choices not in known:
+                known.append(choices)
+                made.append(one)
+    return made
 
 
 def _ablate(model: Method, name: str, **changes: str) -> Method:

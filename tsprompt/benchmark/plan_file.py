@@ -21,6 +21,10 @@
     n_prompts = 2
     [methods."few kernels"]
     baseline = "rocket:kernels=1000"
+
+    # Beside each model its twin, its placebo and itself without a prompt, where it has them; in the
+    # table of one method: of that one.
+    ablations = ["random weights", "placebo", "no prompt"]
 """
 
 from __future__ import annotations
@@ -34,7 +38,14 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.spec import name_in
-from tsprompt.benchmark.plan import Cell, Method, ablations_of, baseline, plan_cells
+from tsprompt.benchmark.plan import (
+    Cell,
+    Method,
+    ablations_of,
+    baseline,
+    plan_cells,
+    with_ablations,
+)
 from tsprompt.data import FileSet
 from tsprompt.errors import ConfigError, near_names
 from tsprompt.recipes import RECIPES
@@ -166,14 +177,19 @@ def read_plan(path: Path) -> Plan:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no plan: {error}") from None
-    known = [field.name for field in dataclasses.fields(Plan)]
+    known = [*(field.name for field in dataclasses.fields(Plan)), "ablations"]
     for key in found:
         if key not in known:
             raise ConfigError(
                 f"{path}: nothing in a plan is called {key!r}; {near_names(key, known)}"
             )
     methods = found.get("methods", ["default"])
-    made = _table(path, methods) if isinstance(methods, dict) else named_methods(methods)
+    ablations = _listed(path, "ablations", found.get("ablations", []))
+    made = (
+        _table(path, methods, ablations)
+        if isinstance(methods, dict)
+        else _beside(named_methods(methods), ablations)
+    )
     resamples = found.get("resamples", [0])
     shots = _listed(path, "shots", found.get("shots") or ["all"])
     return Plan(
@@ -191,8 +207,15 @@ def _listed(path: Path, key: str, value: Any) -> list[Any]:
     return value
 
 
-def _table(path: Path, methods: dict[str, Any]) -> list[Method]:
+def _beside(methods: list[Method], ablations: list[Any]) -> list[Method]:
+    """The methods with these ablations of all models."""
+    return with_ablations(methods, {one.name: ablations for one in methods if one.kind == "model"})
+
+
+def _table(path: Path, methods: dict[str, Any], ablations: list[Any]) -> list[Method]:
+    """The methods, and their ablations: those of all models, or those that a table names itself."""
     made = []
+    wanted: dict[str, list[Any]] = {}
     for name, table in methods.items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: methods.{name} is a table of choices")
@@ -207,9 +230,11 @@ def _table(path: Path, methods: dict[str, Any]) -> list[Method]:
             continue
         recipe = choices.pop("recipe", name if name in RECIPES else "default")
         kind = choices.pop("kind", "model")
+        own = choices.pop("ablations", ablations if kind == "model" else [])
+        wanted[name] = _listed(path, f"methods.{name}.ablations", own)
         if kind not in ("model", "ablation"):
             raise ConfigError(f"{path}: methods.{name}: kind is model or ablation, not {kind!r}")
         method = Method(name, kind, recipe, choices)
         method.resolved()
         made.append(method)
-    return made
+    return with_ablations(made, wanted)

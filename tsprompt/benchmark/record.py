@@ -80,6 +80,8 @@ class Record:
     none was used."""
     trainable_parameters: int | None = None
     total_parameters: int | None = None
+    model_bytes: int | None = None
+    """What the saved model takes on disk, without the language model's own weights."""
 
     backbone: str | None = None
     weights_hash: str | None = None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tsprompt.benchmark.record import Record
 from tsprompt.errors import ConfigError, Setting, counted, near_names
-from tsprompt.report.ablations import Ablations, ablation_effects
+from tsprompt.report.ablations import Ablations, ablation_effects, settings_of
 from tsprompt.report.equivalence import OUTCOMES, ROPE, practical_chances
 from tsprompt.report.load import LeftOut, Results
 from tsprompt.report.published import Published, published_results
@@ -114,11 +114,11 @@ class Report:
                 found.append({**{name: float(pair[name]) for name in compared}, **dict(chances)})
         return rows.join(pd.DataFrame(found, columns=pd.Index(names)))
 
-    @property
+    @cached_property
     def ablations(self) -> list[Ablations]:
         """What each part of each model adds, where there are ablations."""
         kinds = {one.method: one.kind for one in self.records}
-        return ablation_effects(self.accuracy, kinds, self.asked)
+        return ablation_effects(self.accuracy, kinds, self.asked, settings_of(self.records))
 
     def _chances(self, method: str) -> tuple[float, float, float]:
         """That the reference is better in practice than a method, level with it, or worse."""

@@ -3,10 +3,11 @@
 ::
 
     {"command": "tsprompt bench run benchmarks/ucr.toml", "versions": {...},
+     "settings": {"default": {"strategy": "shared", ...}, ...},
      "runs": [{"dataset": "GunPoint", "method": "default", "kind": "model", ...}, ...]}
 
-What all figures of a report are made of is kept of each run; `tsprompt report FILE` reads it as it
-reads a folder.
+What all figures of a report are made of is kept of each run, and the choices of each method once;
+`tsprompt report FILE` reads it as it reads a folder.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from tsprompt.base.files import write_whole
 from tsprompt.benchmark.record import Record, record_of
 from tsprompt.errors import ModelFileError
+from tsprompt.report.ablations import settings_of
 
 __all__ = ["read_packed", "write_packed"]
 
@@ -26,7 +28,7 @@ _KEPT = (
     *("dataset", "method", "kind", "seed", "resample", "shots", "status", "error"),
     *("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "fit_seconds", "predict_seconds"),
     *("lm_seconds", "fit_tokens", "predict_tokens", "trainable_parameters", "total_parameters"),
-    *("report", "weights_hash"),
+    *("report", "weights_hash", "model_bytes"),
 )
 
 
@@ -44,7 +46,8 @@ def write_packed(path: Path, records: Iterable[Record], command: str) -> Path:
         for record in records
     ]
     versions = next((record.versions for record in records if record.versions), {})
-    head = json.dumps({"command": command, "versions": versions}, indent=1).removesuffix("\n}")
+    about = {"command": command, "versions": versions, "settings": settings_of(records)}
+    head = json.dumps(about, indent=1).removesuffix("\n}")
     # A line for each run: what changes from one benchmark to the next can be read off.
     lines = ",\n".join(f"  {json.dumps(run)}" for run in runs)
     return write_whole(path, f'{head},\n "runs": [\n{lines}\n ]\n}}\n')
@@ -59,19 +62,21 @@ def read_packed(path: Path) -> list[tuple[str, Record | ModelFileError]]:
         The file can't be read, or holds no runs.
     """
     try:
-        runs: Any = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        if not isinstance(runs, list):
-            raise TypeError("its runs are no list")
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        runs, settings = found["runs"], found.get("settings", {})
+        if not isinstance(runs, list) or not isinstance(settings, dict):
+            raise TypeError("its runs are no list, or its settings no table")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} holds no packed runs ({error}); give a folder of results, or a file that "
             "`tsprompt report --pack` wrote"
         ) from None
-    return [(f"run {number}", _read(run)) for number, run in enumerate(runs, 1)]
+    return [(f"run {number}", _read(run, settings)) for number, run in enumerate(runs, 1)]
 
 
-def _read(run: Any) -> Record | ModelFileError:
+def _read(run: Any, settings: dict[str, Any]) -> Record | ModelFileError:
+    own = settings.get(str(run.get("method"))) if isinstance(run, dict) else None
     try:
-        return record_of(json.dumps(run))
+        return record_of(json.dumps(run if own is None else {**run, "settings": own}))
     except ValueError as error:
         return ModelFileError(f"no record of a run ({error})")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from tsprompt.base.names import for_csv, for_markdown
-from tsprompt.base.numbers import chances, count, p_value, rank, seconds, share, signed, span
+from tsprompt.base.numbers import (
+    chances,
+    count,
+    file_bytes,
+    p_value,
+    rank,
+    seconds,
+    share,
+    signed,
+    span,
+)
 from tsprompt.base.rows import FORMATS, as_dicts, as_markdown, render_rows
-from tsprompt.report.ablations import ABOUT, Ablations
+from tsprompt.report.ablations import ABOUT, Ablations, by_part, survivors
 from tsprompt.report.contents import Report
 
 __all__ = ["FORMATS", "json_rows", "markdown", "render"]
@@ -90,25 +100,37 @@ def _compared(report: Report) -> list[str]:
     return parts
 
 
-def _ablations(found: Iterable[Ablations]) -> list[str]:
-    """What each part of each model adds."""
+def _ablations(found: Sequence[Ablations]) -> list[str]:
+    """What each part of each model adds; of several models also each part, model by model."""
     parts: list[str] = []
+    if len(found) > 1:
+        for part, rows in by_part(found):
+            parts += [
+                f"## What each method owes to its {for_markdown(part)}",
+                _added(rows, {"method": rows["model"]}),
+            ]
+        parts.append(for_markdown(survivors(found)))
     for one in found:
-        rows = one.table
-        told = {
-            "part": rows["part"],
-            "compared with": rows["ablation"],
-            "sets": rows["sets"],
-            "adds": rows["mean"].map(signed),
-            "95 % interval": [*map(span, rows["low"], rows["high"])],
-            "wins/ties/losses": _outcomes(rows),
-            "sets to see it": rows["needed"].map(count),
-        }
         parts += [
             f"## What each part of {for_markdown(one.model)} adds",
-            _markdown(pd.DataFrame(told)),
+            _added(one.table, {"part": one.table["part"]}),
         ]
     return [*parts, for_markdown(ABOUT)] if parts else []
+
+
+def _added(rows: pd.DataFrame, first: dict[str, pd.Series[str]]) -> str:
+    apart = rows["mean"].map(signed) + " ± " + rows["se"].map(share)
+    told = {
+        **first,
+        "compared with": rows["ablation"],
+        "sets": rows["sets"],
+        "adds": apart,
+        "95 % interval": [*map(span, rows["low"], rows["high"])],
+        "wins/ties/losses": _outcomes(rows),
+        "Holm p": rows["p_holm"].map(p_value),
+        "sets to see it": rows["needed"].map(count),
+    }
+    return _markdown(pd.DataFrame(told))
 
 
 def _outcomes(rows: pd.DataFrame) -> pd.Series[str]:
@@ -128,6 +150,9 @@ def _overall(report: Report) -> str:
             **_against(report, rows),
             "fit seconds": rows["fit_seconds"].map(seconds),
             "predict seconds": rows["predict_seconds"].map(seconds),
+            "LM tokens": rows["lm_tokens"].map(count),
+            "numbers trained": rows["trainable_parameters"].map(count),
+            "on disk": rows["model_bytes"].map(file_bytes),
         }
     )
     return _markdown(table)

@@ -20,7 +20,14 @@ import pandas as pd
 from tsprompt.report.power import ALPHA, MIN_SETS, least_p, most_pairs, sets_for
 from tsprompt.report.summary import DECIMALS
 
-__all__ = ["ALPHA", "Comparison", "compare_methods", "too_few", "why_unshown"]
+__all__ = [
+    "ALPHA",
+    "Comparison",
+    "compare_methods",
+    "signed_rank_p",
+    "too_few",
+    "why_unshown",
+]
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def compare_methods(accuracy: pd.DataFrame) -> Comparison:
                 "wins": int((difference > 0).sum()),
                 "ties": int((difference == 0).sum()),
                 "losses": int((difference < 0).sum()),
-                "p": _wilcoxon(difference),
+                "p": signed_rank_p(difference),
             }
         )
     pairs = pd.DataFrame(rows)
@@ -123,7 +130,8 @@ def why_unshown(sets: int, pairs: int) -> str | None:
     )
 
 
-def _wilcoxon(difference: pd.Series) -> float:
+def signed_rank_p(difference: pd.Series) -> float:
+    """Two-sided p of the signed-rank test of differences on sets; see this module for its kind."""
     from scipy.stats import wilcoxon
 
     ties = difference.eq(0).any() or difference.abs().duplicated().any()

@@ -29,7 +29,7 @@ the same numbers in another order differ in the last digit."""
 _FIELDS = (
     *("dataset", "method", "kind", "seed", "resample", "status", "error", "accuracy"),
     *("balanced_accuracy", "macro_f1", "log_loss", "fit_tokens", "predict_tokens"),
-    *("fit_seconds", "predict_seconds", "n_test"),
+    *("fit_seconds", "predict_seconds", "trainable_parameters", "model_bytes", "n_test"),
 )
 _MEASURES = [
     "accuracy",
@@ -39,6 +39,8 @@ _MEASURES = [
     "lm_tokens",
     "fit_seconds",
     "predict_seconds",
+    "trainable_parameters",
+    "model_bytes",
 ]
 
 

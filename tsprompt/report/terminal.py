@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,16 +13,28 @@ from rich.table import Table
 from rich.text import Text
 
 from tsprompt.base.names import for_terminal
-from tsprompt.base.numbers import count, p_value, percent, rank, seconds, share, signed, span
+from tsprompt.base.numbers import (
+    count,
+    file_bytes,
+    p_value,
+    percent,
+    rank,
+    seconds,
+    share,
+    signed,
+    span,
+)
 from tsprompt.base.tables import plain_table
-from tsprompt.report.ablations import ABOUT, Ablations
+from tsprompt.report.ablations import ABOUT, Ablations, by_part, survivors
 from tsprompt.report.contents import Report
 from tsprompt.report.equivalence import OUTCOMES
 from tsprompt.report.statistics import ALPHA, Comparison
 from tsprompt.report.summary import OVERALL
 
-__all__ = ["ablation_tables", "comparison_tables", "report_tables"]
+__all__ = ["ablation_tables", "comparison_tables", "cost_table", "report_tables"]
 
+_MODELS = 2
+"""Up to so many models have a table each of what their parts add; of more, each part has one."""
 _ALL_PAIRS = 15
 """Up to so many pairs of methods are shown; of more, only those with the reference."""
 
@@ -104,6 +116,9 @@ def report_tables(report: Report, console: Console) -> Iterator[RenderableType]:
         yield for_terminal(title, "bold")
         yield _practical(report)
     yield ""
+    if len(report.overall):
+        yield cost_table(report.overall)
+        yield ""
     yield from ablation_tables(report.ablations)
     matrix = _matrix(report.accuracy)
     endless = console.options.update(max_width=10_000)
@@ -198,31 +213,72 @@ def _groups(comparison: Comparison) -> Iterator[RenderableType]:
     yield from (for_terminal(f"  {' · '.join(group)}") for group in comparison.groups)
 
 
-def ablation_tables(found: Iterable[Ablations]) -> Iterator[RenderableType]:
-    """What each part of each model adds, a table for each model that has ablations."""
-    for one in found:
-        made = plain_table(f"What each part of {one.model} adds")
-        made.add_column("part", overflow="fold", vertical="bottom")
+def cost_table(rows: pd.DataFrame) -> Table:
+    """What a run of each method takes; `rows` of a summary, one for each method."""
+    made = plain_table("What a run takes")
+    made.add_column("method", overflow="fold", vertical="bottom")
+    for head in (
+        "fit\nseconds",
+        "predict\nseconds",
+        "LM\ntokens",
+        "numbers\ntrained",
+        "on\ndisk",
+    ):
+        made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for row in rows.to_dict("records"):
+        made.add_row(
+            for_terminal(row["method"]),
+            seconds(row["fit_seconds"]),
+            seconds(row["predict_seconds"]),
+            count(row["lm_tokens"]),
+            count(row["trainable_parameters"]),
+            file_bytes(row["model_bytes"]),
+        )
+    return made
+
+
+def ablation_tables(found: Sequence[Ablations]) -> Iterator[RenderableType]:
+    """What each part adds: a table for each model that has ablations; of many models, for each
+    part."""
+    if len(found) <= _MODELS:
+        tables = [
+            (f"What each part of {one.model} adds", "part", one.table, "needed") for one in found
+        ]
+    else:
+        tables = [
+            (f"What each method owes to its {part}", "model", rows, "p_holm")
+            for part, rows in by_part(found)
+        ]
+    for title, names, rows, last in tables:
+        made = plain_table(title)
+        made.add_column(names.replace("model", "method"), overflow="fold", vertical="bottom")
         heads = (
             "sets",
-            "accuracy\nadded",
+            "accuracy added\n± standard error",
             "95 %\ninterval",
             "wins/ties/\nlosses",
-            "sets to\nsee it",
+            "Holm\np" if last == "p_holm" else "sets to\nsee it",
         )
         for head in heads:
             made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
-        for row in one.table.to_dict("records"):
+        for row in rows.to_dict("records"):
+            shown = last == "p_holm" and row["p_holm"] < ALPHA
             made.add_row(
-                for_terminal(row["part"]),
+                for_terminal(row[names]),
                 str(row["sets"]),
-                signed(row["mean"]),
+                f"{signed(row['mean'])} ± {share(row['se'])}",
                 span(row["low"], row["high"]),
                 _outcome({**row, "method": None}, ""),
-                count(row["needed"]),
+                p_value(row["p_holm"]) if last == "p_holm" else count(row["needed"]),
+                style="bold" if shown else "",
             )
-        made.caption, made.caption_justify = for_terminal(ABOUT), "left"
         yield made
+        yield ""
+    if tables:
+        yield for_terminal(ABOUT, "dim")
+        yield ""
+    if len(found) > _MODELS:
+        yield for_terminal(survivors(found))
         yield ""
 
 

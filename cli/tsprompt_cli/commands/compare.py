@@ -138,13 +138,23 @@ def _legend(done: list[Record], what: str) -> str:
 
 
 def _print(done: list[Record], form: Format, output: Path | None, what: str) -> None:
-    from tsprompt.report import ablation_rows, ablations_in, comparison_tables, render, summarise
+    from tsprompt.report import (
+        OVERALL,
+        ablation_rows,
+        ablations_in,
+        comparison_tables,
+        cost_table,
+        render,
+        settings_of,
+        summarise,
+    )
 
     summary = summarise(done, parts=what == "part")
-    shares = ablations_in(summary)
+    shares = ablations_in(summary, settings_of(done))
     if form is Format.TABLE:
         spaced = [one for made in comparison_tables(summary) for one in (made, "")]
-        show(*spaced, *_shares(shares), _legend(done, what))
+        costs = cost_table(summary[summary["dataset"] == OVERALL])
+        show(*spaced, costs, "", *_shares(shares), _legend(done, what))
     else:
         told = [record.as_dict() for record in done]
         more = {"ablations": ablation_rows(shares), "unshown": _unshown(shares)}

@@ -14,7 +14,7 @@ from tsprompt.benchmark.record import Record
 from tsprompt.data import Dataset
 from tsprompt.errors import counted
 from tsprompt.page import render
-from tsprompt.report.ablations import ABOUT
+from tsprompt.report.ablations import ABOUT, by_part, survivors
 from tsprompt.report.contents import Report
 from tsprompt.report.page.cases import study_cases
 from tsprompt.report.page.figures import (
@@ -59,6 +59,10 @@ def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
             (one.model, one.table.to_dict("records"), ablation_bars(one, f"ablation{number}"))
             for number, one in enumerate(report.ablations)
         ],
+        "by_part": [(part, table.to_dict("records")) for part, table in by_part(report.ablations)]
+        if len(report.ablations) > 1
+        else [],
+        "survivors": survivors(report.ablations),
         "scatter": _scatter(report),
         "sets": _sets(report, load),
         "made_with": _environment(report.records),
