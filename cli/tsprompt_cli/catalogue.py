@@ -55,6 +55,8 @@ class Explained:
     """What installs the packages that it lacks here; nothing, where it can run."""
     package: str = ""
     """The package that brings it, with its version, if that is not tsprompt."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is told of it: pairs of what it is and a sentence."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -86,7 +88,7 @@ def _explain_baseline(part: Any, name: str) -> Explained:
     return dataclasses.replace(
         _explain(part, name),
         about=part.title,
-        more="\n".join([*said, f"To install: {needs}"] if needs else said),
+        more="\n\n".join([*said, f"To install: {needs}"] if needs else said),
         source=part.source,
         needs=needs,
     )
@@ -100,12 +102,10 @@ _UNSET = {
 """What each choice is where a recipe names none."""
 
 
-def _of_source(recipe: Recipe) -> str:
-    """Source, mechanism and departures, a line each."""
-    told = [f"From: {recipe.source}."]
-    told += [f"Mechanism: {recipe.mechanism}."] if recipe.mechanism else []
-    told += [f"Departs: {one}." for one in recipe.departures]
-    return "\n".join(told)
+def _of_source(recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    """Source, mechanism and departures."""
+    mechanism = [("mechanism", recipe.mechanism)] if recipe.mechanism else []
+    return (("from", recipe.source), *mechanism, *(("departs", one) for one in recipe.departures))
 
 
 def explain_recipes() -> list[Explained]:
@@ -116,12 +116,12 @@ def explain_recipes() -> list[Explained]:
         Explained(
             recipe.name,
             recipe.about,
-            _of_source(recipe),
-            tuple(
+            options=tuple(
                 Option(name, _UNSET[name] if value is None else str(value), "")
                 for name, value in dataclasses.asdict(recipe.settings).items()
             ),
-            recipe.source,
+            source=recipe.source,
+            facts=_of_source(recipe),
         )
         for recipe in RECIPES.values()
     ]
@@ -174,7 +174,7 @@ def _told(name: str, doc: str, options: dict[str, tuple[Any, str]], package: str
     listed = tuple(
         Option(option, type_value(value), about) for option, (value, about) in options.items()
     )
-    more = "\n".join(filter(None, (beyond, rest, source)))
+    more = "\n\n".join(filter(None, (beyond, rest, source)))
     return Explained(name, _first_line(doc), more, listed, package=package)
 
 

@@ -9,6 +9,7 @@ import pytest
 from command_line import ok, refused, write_set
 
 from tsprompt.base.kinds import KINDS
+from tsprompt.recipes import RECIPES
 
 
 def test_datasets(home: Path) -> None:
@@ -45,6 +46,27 @@ def test_lists(kind: str, one: str, explained: str) -> None:
         assert explained in ok("list", kind, "-v")
     names = [row["name"] for row in json.loads(ok("list", kind, "--format", "json"))["rows"]]
     assert one in names
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.usefixtures("wide")
+def test_recipes_are_told_in_lines_that_fit(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source, mechanism and departures stand beside their names, each line within the terminal."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for kind in ("recipes", "tuners", "baselines"):
+        lines = ok("list", kind, "-v").splitlines()
+        assert max(map(len, lines)) <= columns
+        assert not [line for line in lines if "\\n" in line], "an escaped end of a line"
+    told = ok("list", "recipes", "-v")
+    for recipe in RECIPES.values():
+        block = told.split(f"{recipe.name}  {recipe.about[:20]}")[1].split("strategy = ")[0]
+        words = " ".join(block.split())
+        for what, text in (
+            ("from", recipe.source),
+            ("mechanism", recipe.mechanism),
+            *(("departs", one) for one in recipe.departures),
+        ):
+            assert not text or f"{what} {text}" in words
 
 
 def test_every_option_of_every_part_is_explained() -> None:

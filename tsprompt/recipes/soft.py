@@ -43,24 +43,59 @@ SOFT = (
         "free vectors in the prompt slots, trained through the frozen model",
         "Lester et al. (2021)",
         replace(_TRAINED, prompt="soft"),
+        mechanism="P vectors stand before and after the data, [P; X], and gradients of -log P(Y | "
+        "[P; X]) change them alone, the model being frozen",
+        departures=(
+            "a head is fitted on the state at the mask, where T5 writes the class's name, because "
+            "classes of series have no words",
+            "16 vectors, NAdam and early stopping on a quarter of train, where the source has 100, "
+            "Adafactor and 30,000 steps, because sets are small",
+        ),
     ),
     Recipe(
         "soft-words",
         "the words of a sentence that you write, their embeddings trained",
         "Qin and Eisner (2021); templates of words after LM-BFF: Gao et al. (2021)",
         replace(_TRAINED, prompt="soft-words"),
+        mechanism="the words of a template stand where they are, v_i = e(w_i) at first, and their "
+        "embeddings are trained",
+        departures=(
+            "one template, where the source mixes several by trained weights, because you write "
+            "one; --combination vote has several prompts vote",
+            "vectors of the input alone, where the source may also shift all layers, because that "
+            "is another recipe, p-tuning-v2",
+            "a head is fitted on the state at the mask, where the source asks for the answer's "
+            "word, because classes of series have none",
+        ),
     ),
     Recipe(
         "p-tuning",
         "an LSTM and a perceptron write the vectors of the prompt slots",
         "Liu et al. (2021), GPT understands, too",
         replace(_BY_A_NETWORK, prompt="p-tuning"),
+        mechanism="v_i = MLP([LSTM forwards(h_1..h_i) : LSTM backwards(h_i..h_P)]) of trained "
+        "pseudo tokens h; once trained only the v are kept",
+        departures=(
+            "a head is fitted on the state at the mask, where the source asks for the answer's "
+            "word, because classes of series have none",
+            "no anchor words stand among the pseudo tokens, because the task has no words for them",
+            "the model is frozen, as in the source's probing and not as in its SuperGLUE, because "
+            "the prompt is what is compared; --train prompt+lm tunes both",
+        ),
     ),
     Recipe(
         "prefix",
         "keys and values for every layer, written by a perceptron",
         "Li and Liang (2021)",
         replace(_BY_A_NETWORK, prompt="prefix"),
+        mechanism="every layer attends to P' further keys and values, [k_i; v_i] = MLP(h_i) of one "
+        "trained vector each; once trained only keys and values are kept",
+        departures=(
+            "an encoder is read at the mask and a head is fitted, where the source lets a decoder "
+            "write, because the task is to classify",
+            "16 tokens and 128 units, where the source has up to 200 and 512, because sets are "
+            "small",
+        ),
     ),
     Recipe(
         "p-tuning-v2",

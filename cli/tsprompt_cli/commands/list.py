@@ -93,11 +93,24 @@ def _explained(part: Any) -> list[Any]:
     from tsprompt.base.names import for_terminal
 
     title = Text.assemble(for_terminal(part.name, "bold cyan"), "  ", for_terminal(part.about))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True, style="dim")
+    facts.add_column(ratio=1)
+    for what, sentence in part.facts:
+        facts.add_row(for_terminal(what), for_terminal(sentence))
+    told = any(option.about for option in part.options)
     options = Table.grid(padding=(0, 2))
-    options.add_column(no_wrap=True, style="cyan")
-    options.add_column(ratio=1)
+    options.add_column(no_wrap=told, overflow="fold", style="cyan")
+    if told:
+        options.add_column(ratio=1)
     for option in part.options:
-        said = for_terminal(option.about)
-        options.add_row(for_terminal(f"{option.name} = {option.value}"), said)
-    more = [Padding(for_terminal(part.more), (0, 0, 0, 2))] if part.more else []
+        texts = (f"{option.name} = {option.value}", option.about)[: 1 + told]
+        options.add_row(*map(for_terminal, texts))
+    more = [Padding(for_terminal(one), (0, 0, 0, 2)) for one in _paragraphs(part.more)]
+    more += [Padding(facts, (0, 0, 0, 2))] if part.facts else []
     return [title, *more, Padding(options, (0, 0, 1, 2))]
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text, each in one line."""
+    return [" ".join(one.split()) for one in text.split("\n\n") if one.strip()]
