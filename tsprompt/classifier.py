@@ -213,11 +213,13 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             The language model can't be had.
         """
         parts = Design.build(self._settings())
-        if unlabelled is not None and not parts.combination.uses_unlabelled:
+        if unlabelled is not None and not parts.uses_unlabelled:
             raise ConfigError(
                 f"the combination {parts.combination.name!r} has no use for unlabelled cases; "
                 "leave them out, or use ",
                 Setting("combination", "distil"),
+                " or ",
+                Setting("recipe", "pet"),
             )
         data = TrainingData.of(
             X,
@@ -258,7 +260,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
     @property
     def uses_unlabelled(self) -> bool:
         """Whether `fit` takes cases without labels."""
-        return Design.build(self._settings()).combination.uses_unlabelled
+        return Design.build(self._settings()).uses_unlabelled
 
     def _fit_on(
         self, parts: Design, data: TrainingData, workers: Spread | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -77,6 +78,9 @@ class Evidence:
     weights: Weights | None = None
     """(B + V,) how much each case counts, those of the development sample behind train; None: all
     alike."""
+    taught: tuple[npt.NDArray[np.float64], Tensor] | None = None
+    """Probabilities (B + U, C) that heads learn from in place of labels, and features (U, R) of the
+    cases without a label, which are the last of them."""
 
     @property
     def blocks(self) -> list[slice]:
@@ -113,10 +117,11 @@ class Evidence:
         rows
             The cases of train that it sees; None: all.
         """
-        task = task or Task.whole(self.n_classes)
+        whole = Task.whole(self.n_classes)
+        task = task or whole
         chosen = np.arange(len(self.labels)) if rows is None else rows
         chosen = chosen[task.labels(self.labels[chosen]) >= 0]
-        return Lesson(
+        lesson = Lesson(
             features=_pick(self.features[:, columns], chosen),
             labels=task.labels(self.labels[chosen]),
             n_classes=task.n_classes,
@@ -126,6 +131,18 @@ class Evidence:
             weights=self._weights(chosen, task),
             unlabelled=None if self.unlabelled is None else self.unlabelled[:, columns],
         )
+        return self._taught(lesson, columns, chosen) if task == whole else lesson
+
+    def _taught(self, lesson: Lesson, columns: slice, rows: Labels) -> Lesson:
+        """The lesson with labels that others gave, if there are any."""
+        if self.taught is None:
+            return lesson
+        chances, features = self.taught
+        count, of_classes = len(self.labels), self.class_weights()
+        counted = None if of_classes is None else chances[count:] @ of_classes
+        unknown = np.full(len(features), -1, dtype=np.intp)
+        more = lesson.with_more(features[:, columns].to(lesson.features), unknown, counted)
+        return dataclasses.replace(more, chances=np.concatenate([chances[rows], chances[count:]]))
 
     def class_weights(self) -> Weights | None:
         """(C,) how much a case of each class counts on average; 1 where train has none of it."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,14 +14,12 @@ from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.base.state import Index
 from tsprompt.combinations.base import Combination, Evidence, combinations
+from tsprompt.combinations.soft_labels import Chances, joined, others, surest
 from tsprompt.errors import Setting
-from tsprompt.heads import Head, Lesson
+from tsprompt.heads import Head
 from tsprompt.heads.lesson import Labels
-from tsprompt.heads.weighing import Weights
 
 __all__ = ["Distil"]
-
-Chances = npt.NDArray[np.float64]
 
 
 @combinations.register("distil")
@@ -100,8 +97,7 @@ class Distil(Combination):
             targets = np.concatenate([true, patterns.teach(np.arange(len(true)))])
             self.sizes_ = patterns.sizes
             of_classes = evidence.class_weights()
-            lesson = _with_more(
-                lesson,
+            lesson = lesson.with_more(
                 pool,
                 np.full(len(pool), -1, dtype=np.intp),
                 None if of_classes is None else targets[len(true) :] @ of_classes,
@@ -167,13 +163,13 @@ class _Patterns:
             added = self.options.factor**generation - 1
             wanted = np.ceil(added * counts).astype(np.intp)
             teachers = [self._others(k, generation) for k in range(len(heads))]
-            chosen = [_surest(_joined(said, weights, some, 1.0), wanted) for some in teachers]
+            chosen = [surest(joined(said, weights, some, 1.0), wanted) for some in teachers]
             heads = [self._fit(k, rows, generation, own) for k, own in enumerate(chosen)]
             self.teachers.append(teachers)
             self.chosen.append(chosen)
             self.sizes.append(len(rows) + len(chosen[0][0]))
         every = list(range(len(heads)))
-        return _joined(self._say(heads), self._weights(heads), every, self.options.temperature)
+        return joined(self._say(heads), self._weights(heads), every, self.options.temperature)
 
     def _fit(
         self,
@@ -191,7 +187,7 @@ class _Patterns:
             added = self.pool[torch.from_numpy(cases), block].to(lesson.features)
             of_classes = evidence.class_weights()
             counted = None if of_classes is None else of_classes[labels]
-            lesson = _with_more(lesson, added, labels, counted)
+            lesson = lesson.with_more(added, labels, counted)
         return self.head.fresh().fit(lesson)
 
     def _say(self, heads: list[Head]) -> list[Chances]:
@@ -206,48 +202,8 @@ class _Patterns:
 
     def _others(self, pattern: int, generation: int) -> list[int]:
         """A random subset of the other patterns."""
-        others = [k for k in range(len(self.blocks)) if k != pattern]
-        count = max(1, round(self.options.share * len(others)))
         rng = generator(self.seed, "teachers", pattern, generation)
-        return sorted(int(one) for one in rng.choice(others, size=count, replace=False))
-
-
-def _with_more(lesson: Lesson, features: Tensor, labels: Labels, counted: Weights | None) -> Lesson:
-    """The lesson with further rows (n, R) in train, each of which counts as a case of its class
-    does."""
-    weights = lesson.weights
-    if weights is not None and counted is not None:
-        count = len(lesson.labels)
-        weights = np.concatenate([weights[:count], counted, weights[count:]])
-    return dataclasses.replace(
-        lesson,
-        features=torch.cat([lesson.features, features]),
-        labels=np.concatenate([lesson.labels, labels]),
-        weights=weights,
-    )
-
-
-def _joined(
-    said: list[Chances], weights: list[float], which: list[int], temperature: float
-) -> Chances:
-    """Softmax (U, C) of the weighted mean of some patterns' log-probabilities."""
-    own = np.array([weights[k] for k in which])
-    own = own if own.sum() > 0 else np.ones(len(which))
-    scores = np.average([said[k] for k in which], axis=0, weights=own) / temperature
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def _surest(chances: Chances, wanted: Labels) -> tuple[Labels, Labels]:
-    """The surest cases of each class, as many as wanted (C,) or as there are, and their labels."""
-    given = chances.argmax(axis=1)
-    cases = [
-        own[np.argsort(-chances[own, label], kind="stable")][:count]
-        for label, count in enumerate(wanted)
-        for own in [np.flatnonzero(given == label)]
-    ]
-    chosen = np.concatenate(cases)
-    return chosen, given[chosen]
+        return others(pattern, len(self.blocks), self.options.share, rng)
 
 
 def _folds(labels: Labels, count: int, seed: int) -> Labels:

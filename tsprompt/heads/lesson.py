@@ -78,6 +78,20 @@ class Lesson:
             weights=None if self.weights is None else self.weights[rows],
         )
 
+    def with_more(self, features: Tensor, labels: Labels, counted: Weights | None) -> Lesson:
+        """The same with further rows (n, R) in train, of these labels (n,); each counts as said
+        (n,), where cases have weights."""
+        weights = self.weights
+        if weights is not None and counted is not None:
+            count = len(self.labels)
+            weights = np.concatenate([weights[:count], counted, weights[count:]])
+        return dataclasses.replace(
+            self,
+            features=torch.cat([self.features, features]),
+            labels=np.concatenate([self.labels, labels]),
+            weights=weights,
+        )
+
     def divided(self, share: float) -> tuple[Lesson, Labels, Labels]:
         """The lesson with all cases that are looked at, and which of its rows are to be learned
         from and which validated on: a share of train, or the development sample, which then stands

@@ -448,6 +448,16 @@ class ClassScores(ScoringHead):
             answer.bias = -(mean_of(scores, weights) / spread)
         return WordCoach(self, answer, learns=self.needs_cases)
 
+    def plain(self, lesson: Lesson) -> nn.Module:
+        """The mean of the scores of each class's words as the model gives them: from features
+        (b, R) to scores (b, C), with nothing of its own to be trained."""
+        self._check_classes(lesson.n_classes)
+        with torch.no_grad():
+            said = self.say(lesson.features).cpu()
+            answer = self._unfitted(said, self.choose(self.evidence(said), lesson), None)
+        answer.prior = torch.zeros_like(answer.prior)
+        return WordCoach(self, answer, learns=False)
+
     @property
     def n_parameters(self) -> int:
         """Temperatures and biases, and weights of words, if they are learned."""

@@ -252,6 +252,8 @@ def _obstacle(parts: Design) -> str | None:
     """Why cases that the head leaves out are not new to the model; None: they are."""
     if parts.combination.unjudged:
         return parts.combination.unjudged
+    if parts.tuner.unjudged:
+        return parts.tuner.unjudged
     if parts.tuner.held_share and not parts.head.held_share:
         return "its prompt was trained on the cases that its head judges itself by"
     if parts.context.shows_cases and parts.head.needs_cases and not parts.head.held_share:

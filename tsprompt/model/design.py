@@ -111,7 +111,14 @@ class Design:
                 Setting("strategy", "shared"),
                 f", or a prompt of tokens with {self.strategy.name!r}",
             )
-        if self.tuner.name not in self.train.tuners_of(self._finders()):
+        trainers = (self.tuner.name,) if self.tuner.trains_model else ()
+        if self.tuner.name not in self.train.tuners_of(self._finders(), trainers):
+            if trainers:
+                raise ConfigError(
+                    f"the tuner {self.tuner.name!r} trains language models under prompts that stay "
+                    "as they are; use ",
+                    Setting("train", "lm"),
+                )
             allowed = self.train.tuners_of(tuners_for(self.prompt))
             if self.train.tunes_model:
                 raise ConfigError(
@@ -126,6 +133,13 @@ class Design:
             )
         self.train.check(self.tuner.name, self.n_prompts)
         self._check_placebo()
+        self.tuner.check(self)
+        if self.tuner.teaches and not self.head.takes_soft:
+            able = [name for name in heads if heads[name].takes_soft]
+            raise ConfigError(
+                f"the tuner {self.tuner.name!r} gives soft labels, and the head {self.head.name!r} "
+                f"can't learn from them; use one of: {', '.join(able)}"
+            )
         self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
@@ -223,6 +237,8 @@ class Design:
         if self.tuner.held_share and not self.head.held_share and not developed:
             # The tuner learned from most of train, and the head judges itself on train.
             kind += ", on cases that were trained on before"
+        if self.tuner.unjudged and not developed:
+            kind += ", on cases that were trained on before"
         if self.tuner.held_share and developed:
             kind += ", by which training was stopped"
         return kind
@@ -272,6 +288,11 @@ class Design:
     def asks_speaker(self) -> bool:
         """Whether somebody asks the model's own head for masked words."""
         return self.head.asks_speaker or self.readout.asks_speaker
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether cases without a label are of use to somebody."""
+        return self.combination.uses_unlabelled or self.tuner.uses_unlabelled
 
     @property
     def reads_data(self) -> bool:

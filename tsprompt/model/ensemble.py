@@ -58,15 +58,18 @@ class Ensemble:
         """Find all prompts; give the readings and what they make the model say."""
         data, count = self.data, len(self.tasks) * self.parts.tuner.n_found
         features, free = Columns(count, self.reader.scratch), Columns(count)
+        taught = None
         readings: list[Reading] = []
         for member, tokenizer in enumerate(self._fit_tokenizers()):
             for found in self._find(member, tokenizer):
                 readings.append(found.reading)
                 self.trained += found.trained
                 features.append(found.features)
+                if found.taught is not None:
+                    taught = found.taught.chances, found.taught.features
                 if data.zero_shot:
                     free = features
-                elif data.unlabelled is not None:
+                elif data.unlabelled is not None and self.parts.combination.uses_unlabelled:
                     seen = self.views.of(data.unlabelled, member)
                     stage = f"unlabelled, prompt {len(readings)}"
                     free.append(self.reader.features(found.reading, seen, stage))
@@ -83,9 +86,10 @@ class Ensemble:
             labels=data.labels[:labelled],
             n_classes=len(data.classes),
             optional=torch.cat([reading.readout.optional(width) for reading in readings]),
-            unlabelled=free.joined if data.zero_shot or data.unlabelled is not None else None,
+            unlabelled=free.joined if len(free.joined) else None,
             development=behind if data.development else None,
             weights=data.weights,
+            taught=taught,
         )
         return readings, evidence
 
@@ -164,8 +168,15 @@ class Ensemble:
             tunes_prompt=parts.train.tunes_prompt,
             placebo=parts.train.placebo,
             start=self.source.prompt(member) if self.source else None,
+            classes=tuple(str(one) for one in self.data.classes),
+            unlabelled=self._free(member),
             parts=parts.combination.parts_of(len(self.tasks)),
         )
+
+    def _free(self, member: int) -> Cases | None:
+        """What a member sees of the cases without a label."""
+        free = self.data.unlabelled
+        return None if free is None else self.views.of(free, member)
 
     def _fit_tokenizers(self) -> list[Tokenizer]:
         """One tokenizer for each member, those that share a draw and a view the same; all have the

@@ -15,7 +15,7 @@ from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.part import require
 from tsprompt.prompts.base import PromptModel, prompts
 
-__all__ = ["Manual"]
+__all__ = ["Manual", "Written", "check_template", "written_in"]
 
 _MARKS = ("{series}", "[MASK]")
 _SERIES, _MASK = _MARKS
@@ -40,13 +40,7 @@ class Manual(PromptModel):
 
     def __post_init__(self) -> None:
         self.template = str(self.template)
-        for mark in _MARKS:
-            count = self.template.count(mark)
-            require(
-                count == 1,
-                f"{self.name}: the template {self.template!r} has {count or 'no'} {mark}; write it "
-                f'once, as in "the pattern {_SERIES} is {_MASK}."',
-            )
+        check_template(self.template, self.name)
         require(
             self.length is None,
             f"{self.name}: length={self.length} has no meaning: there are as many slots as the "
@@ -79,19 +73,24 @@ class Manual(PromptModel):
 
     def written(self, backbone: Backbone) -> Written:
         """The template in tokens of this backbone."""
-        words: list[int] = []
-        marks: list[str] = []
-        places = dict.fromkeys(_MARKS, 0)
-        for piece in re.split(f"({'|'.join(map(re.escape, _MARKS))})", self.template):
-            if piece in _MARKS:
-                places[piece] = len(words)
-                marks.append(piece)
-            elif piece.strip():
-                # Some vocabularies tell a word that a space precedes from one that begins a text.
-                space = " " if piece[0].isspace() else ""
-                words += encode_text(space + piece.strip(), backbone, self.name)
-        mask_first = marks[0] == _MASK
-        return Written(words, places[_SERIES] + mask_first, places[_MASK])
+        return written_in(self.template, backbone, self.name)
+
+
+def check_template(template: str, part: str) -> None:
+    """See that a template says once where the series and the mask stand.
+
+    Raises
+    ------
+    ConfigError
+        It does not.
+    """
+    for mark in _MARKS:
+        count = template.count(mark)
+        require(
+            count == 1,
+            f"{part}: the template {template!r} has {count or 'no'} {mark}; write it once, as in "
+            f'"the pattern {_SERIES} is {_MASK}."',
+        )
 
 
 @dataclass(frozen=True)
@@ -107,3 +106,26 @@ class Written:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def written_in(template: str, backbone: Backbone, part: str) -> Written:
+    """A template in tokens of this backbone.
+
+    Raises
+    ------
+    ConfigError
+        The vocabulary can't spell a word.
+    """
+    words: list[int] = []
+    marks: list[str] = []
+    places = dict.fromkeys(_MARKS, 0)
+    for piece in re.split(f"({'|'.join(map(re.escape, _MARKS))})", template):
+        if piece in _MARKS:
+            places[piece] = len(words)
+            marks.append(piece)
+        elif piece.strip():
+            # Some vocabularies tell a word that a space precedes from one that begins a text.
+            space = " " if piece[0].isspace() else ""
+            words += encode_text(space + piece.strip(), backbone, part)
+    mask_first = marks[0] == _MASK
+    return Written(words, places[_SERIES] + mask_first, places[_MASK])

@@ -14,6 +14,7 @@ from tsprompt.recipes.discrete import DISCRETE
 from tsprompt.recipes.ensembles import ENSEMBLES
 from tsprompt.recipes.image import IMAGE
 from tsprompt.recipes.original import ORIGINAL
+from tsprompt.recipes.pet import PET
 from tsprompt.recipes.retrieval import RETRIEVAL
 from tsprompt.recipes.soft import SOFT
 from tsprompt.recipes.templates import TEMPLATES
@@ -32,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         *TEMPLATES,
         *TRANSFER,
         *ENSEMBLES,
+        *PET,
         *CONTEXT,
         *RETRIEVAL,
         *IMAGE,

@@ -1,4 +1,4 @@
-"""Several prompts: they vote, share examples, split a task or a series, or teach each other."""
+"""Several prompts: they vote, share examples, split a task or a series."""
 
 from __future__ import annotations
 
@@ -60,17 +60,5 @@ ENSEMBLES = (
             "what is said of the parts is joined by a head, where in the source each part has an "
             "answer of its own, because a series has one class",
         ),
-    ),
-    Recipe(
-        "pet",
-        "PET: four patterns label unlabelled cases softly for one classifier",
-        "Schick and Schuetze (2021)",
-        Settings(combination="distil", n_prompts=4),
-    ),
-    Recipe(
-        "ipet",
-        "iPET: the patterns also label for each other, on sets that grow",
-        "Schick and Schuetze (2021)",
-        Settings(combination="distil:generations=3", n_prompts=4),
     ),
 )

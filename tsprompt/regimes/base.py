@@ -28,8 +28,9 @@ class Regime(Part):
         """The tuner that is taken where none is asked for; `prompt`: the prompt's own."""
         return prompt if self.tunes_prompt else "none"
 
-    def tuners_of(self, prompt: tuple[str, ...]) -> tuple[str, ...]:
-        """All tuners that may be asked for; `prompt`: those that can find the prompt."""
+    def tuners_of(self, prompt: tuple[str, ...], trainers: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """All tuners that may be asked for; `prompt`: those that can find the prompt; `trainers`:
+        those that train language models under prompts that stay as they are."""
         return prompt
 
     def check(self, tuner: str, n_prompts: int) -> None:

@@ -46,9 +46,9 @@ class _Tuned(Regime):
         """Only descent changes a model."""
         return "gradient"
 
-    def tuners_of(self, prompt: tuple[str, ...]) -> tuple[str, ...]:
+    def tuners_of(self, prompt: tuple[str, ...], trainers: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Any prompt can stay fixed while the model learns."""
-        return ("gradient",)
+        return ("gradient", *(() if self.tunes_prompt else trainers))
 
     def check(self, tuner: str, n_prompts: int) -> None:
         """Only one prompt: the members of an ensemble would change the model under each other."""

@@ -1,5 +1,5 @@
 """Tuners: how the prompt is found, inside train."""
 
-from tsprompt.tuners.base import Found, Problem, Tuner, tuners, tuners_for
+from tsprompt.tuners.base import Found, Problem, Taught, Tuner, tuners, tuners_for
 
-__all__ = ["Found", "Problem", "Tuner", "tuners", "tuners_for"]
+__all__ = ["Found", "Problem", "Taught", "Tuner", "tuners", "tuners_for"]

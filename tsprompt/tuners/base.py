@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,21 @@ from tsprompt.reading.reader import Reader, Reading
 from tsprompt.readouts import Readout
 from tsprompt.tokenizers import Tokenizer
 
-__all__ = ["Found", "Problem", "Tuner", "tuners", "tuners_for"]
+__all__ = ["Choices", "Found", "Problem", "Taught", "Tuner", "tuners", "tuners_for"]
 
 tuners: Registry[Tuner] = Registry("tuner")
 Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass
+class Taught:
+    """Labels that a tuner's models have given, for the head to learn from in place of the true
+    ones."""
+
+    chances: npt.NDArray[np.float64]
+    """(B + U, C) probabilities for train, and for the cases without a label behind it."""
+    features: Tensor
+    """(U, R) of these."""
 
 
 @dataclass
@@ -43,6 +54,8 @@ class Found:
     """(B, R) features of train, and of the development sample behind it."""
     trained: int = 0
     """Numbers that gradients have changed to find it: the prompt's and the language model's."""
+    taught: Taught | None = None
+    """What a tuner that `teaches` has for the head."""
 
 
 @dataclass
@@ -87,6 +100,10 @@ class Problem:
     """A trained prompt to start from, instead of the prompt model's draw."""
     placebo: bool = False
     """Whether chance takes the place of what train says: see `Tuner.placebo`."""
+    classes: tuple[str, ...] = ()
+    """(C,) the names of the classes of the whole task."""
+    unlabelled: Cases | None = None
+    """U further cases without a label, for a tuner that `uses_unlabelled`."""
 
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member; the prompt to start from, if
@@ -199,6 +216,15 @@ def tuners_for(prompt: PromptModel | type[PromptModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*prompt.tuners, *more]))
 
 
+class Choices(Protocol):
+    """What a tuner may ask of the choices that stand beside it."""
+
+    scope: str
+    tokenizer: Tokenizer
+    readout: Readout
+    head: Head
+
+
 @dataclass
 class Tuner(Part):
     """Finds a prompt by what train says about it. It never sees anything else."""
@@ -216,6 +242,15 @@ class Tuner(Part):
     as they are, in a few words; nothing, if it seeks no prompt. Whatever module `Problem.module`
     gives, or `Problem.trainable` is shown, hears nothing of train by itself; a search draws its
     proposals by `Problem.chance` where `Problem.placebo` holds."""
+    trains_model: ClassVar[bool] = False
+    """Whether it trains a language model by itself, under prompts that stay as they are."""
+    uses_unlabelled: ClassVar[bool] = False
+    """Whether cases without a label are of use to it."""
+    teaches: ClassVar[bool] = False
+    """Whether the head learns from labels that it gives; see `Taught`."""
+    unjudged: ClassVar[str | None] = None
+    """Why nothing that is said of train is said of cases that are new to the model; None: some
+    is."""
 
     @property
     def n_found(self) -> int:
@@ -230,6 +265,15 @@ class Tuner(Part):
     def needs_cases(self) -> bool:
         """Whether it needs labels of train; if not, it may be used zero-shot."""
         return True
+
+    def check(self, design: Choices) -> None:
+        """See that it goes together with the other choices.
+
+        Raises
+        ------
+        ConfigError
+            It does not.
+        """
 
     @property
     def held_share(self) -> float:

@@ -25,6 +25,7 @@ from tsprompt.heads.weighing import cross_entropy
 from tsprompt.prompts import PromptModule
 from tsprompt.tuners.accumulation import Asked
 from tsprompt.tuners.base import Found, Problem, Tuner
+from tsprompt.tuners.case_tokens import CaseTokens
 
 __all__ = [
     "OPTIMISERS",
@@ -116,25 +117,11 @@ class TrainFeatures:
 
     def __init__(self, problem: Problem, first: Found) -> None:
         self.problem, self.first = problem, first
-        chunks = list(problem.reader.keep_tokens(problem.tokenizer, problem.cases))
-        self.chunks = [(torch.from_numpy(index), tokens) for index, tokens in chunks]
-        # Case -> (chunk, row in it): cases of one length lie in one chunk.
-        self.chunk_of = torch.empty(len(problem.cases), dtype=torch.long)
-        self.row_of = torch.empty(len(problem.cases), dtype=torch.long)
-        for number, (index, _) in enumerate(self.chunks):
-            self.chunk_of[index] = number
-            self.row_of[index] = torch.arange(len(index))
+        self.tokens = CaseTokens(problem.reader, problem.tokenizer, problem.cases)
 
     def batches(self, cases: Tensor, size: int) -> list[Tensor]:
         """These cases (n,) in random batches, each of one length, in random order."""
-        shuffled = cases.cpu()[torch.randperm(len(cases))]
-        parts = [
-            part
-            for number in range(len(self.chunks))
-            if len(own := shuffled[self.chunk_of[shuffled] == number])
-            for part in own.split(size)
-        ]
-        return [parts[i] for i in torch.randperm(len(parts)).tolist()]
+        return self.tokens.batches(cases, size)
 
     def of(self, module: PromptModule, cases: Tensor) -> Tensor:
         """Features (b, R) of a batch, with a graph back to the prompt if there can be one."""
@@ -143,9 +130,7 @@ class TrainFeatures:
         backbone = self.problem.reader.backbone
         if not (now.learns or backbone.learns) and now.equals(reading.prompt):
             return self.first.features[sent(cases, self.first.features.device)]
-        _, tokens = self.chunks[int(self.chunk_of[cases[0]])]
-        rows = tokens[sent(self.row_of[cases], tokens.device)]
-        own = cases.cpu().numpy()
+        rows, own = self.tokens.of(cases), cases.cpu().numpy()
         said = self.problem.reader.hidden(rows, now, reading.layers, reading.context, own)
         return reading.readout.pool(*said)
 

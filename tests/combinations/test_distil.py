@@ -1,4 +1,4 @@
-"""PET and iPET: patterns label what has no label, for one classifier and for each other."""
+"""`distil`: patterns' heads label what has no label, for one classifier and for each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 
 from tsprompt import PromptClassifier
 from tsprompt.combinations import Evidence, Task
-from tsprompt.combinations.distil import Distil, _folds, _joined, _Patterns, _surest
+from tsprompt.combinations.distil import Distil, _folds, _Patterns
+from tsprompt.combinations.soft_labels import joined, surest
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.mlp import MLP
@@ -79,11 +80,11 @@ def test_unlabelled_cases_that_tell_much_make_it_better() -> None:
 def test_soft_labels_are_weighted_log_probabilities_at_a_temperature() -> None:
     chances = [np.array([[0.9, 0.1]]), np.array([[0.4, 0.6]])]
     said = [np.log(one) for one in chances]
-    joined = _joined(said, [3.0, 1.0], [0, 1], 2.0)
+    soft = joined(said, [3.0, 1.0], [0, 1], 2.0)
     scores = np.exp((3 * said[0] + said[1]) / 4 / 2)
-    np.testing.assert_allclose(joined, scores / scores.sum())
-    np.testing.assert_allclose(_joined(said, [3.0, 0.0], [0, 1], 1.0), chances[0])
-    hot, cold = (_joined(said, [1.0, 1.0], [0, 1], heat).max() for heat in (5.0, 1.0))
+    np.testing.assert_allclose(soft, scores / scores.sum())
+    np.testing.assert_allclose(joined(said, [3.0, 0.0], [0, 1], 1.0), chances[0])
+    hot, cold = (joined(said, [1.0, 1.0], [0, 1], heat).max() for heat in (5.0, 1.0))
     assert hot < cold
 
 
@@ -196,7 +197,7 @@ def test_a_pattern_learns_the_labels_that_others_gave(monkeypatch: Any) -> None:
 
 def test_the_surest_cases_of_each_class_are_taken() -> None:
     chances = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.95, 0.05]])
-    cases, labels = _surest(chances, np.array([2, 5]))
+    cases, labels = surest(chances, np.array([2, 5]))
     assert cases.tolist() == [4, 0, 2, 3]
     assert labels.tolist() == [0, 0, 1, 1]
 
@@ -228,7 +229,7 @@ def test_unlabelled_cases_are_refused_where_they_are_of_no_use(
         classifier.fit(separable.X, separable.y, unlabelled=separable.X_test[:, :, :1])
 
 
-@pytest.mark.parametrize("recipe", ["pet", "ipet"])
+@pytest.mark.parametrize("recipe", ["pet-ridge", "ipet-ridge"])
 def test_the_recipes_use_unlabelled_cases_and_are_saved(
     recipe: str, tiny: dict[str, Any], separable: Any, tmp_path: Path
 ) -> None:
@@ -242,6 +243,6 @@ def test_the_recipes_use_unlabelled_cases_and_are_saved(
     for one, two in zip(fitted.readings_, other.readings_, strict=True):
         for key, value in one.tokenizer.state().items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(two.tokenizer.state()[key]))
-    assert len(fitted.parts_.combination.sizes_) == (3 if recipe == "ipet" else 1)
+    assert len(fitted.parts_.combination.sizes_) == (3 if recipe == "ipet-ridge" else 1)
     loaded = PromptClassifier.load(fitted.save(tmp_path / "m"), device="cpu")
     assert np.array_equal(loaded.predict_proba(X_test), chances)
