@@ -183,6 +183,7 @@ def is_random(fitted: PromptClassifier) -> bool:
         or not (chosen.tokenizer.discrete or chosen.tokenizer.makes == "images")
         or not (chosen.head.name == "ridge" or chosen.head.needs_texts)
         or chosen.strategy.n_parameters > 0
+        or chosen.tuner.trains_model
     )
 
 

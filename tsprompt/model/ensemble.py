@@ -168,7 +168,6 @@ class Ensemble:
             tunes_prompt=parts.train.tunes_prompt,
             placebo=parts.train.placebo,
             start=self.source.prompt(member) if self.source else None,
-            classes=tuple(str(one) for one in self.data.classes),
             unlabelled=self._free(member),
             parts=parts.combination.parts_of(len(self.tasks)),
         )

@@ -100,8 +100,6 @@ class Problem:
     """A trained prompt to start from, instead of the prompt model's draw."""
     placebo: bool = False
     """Whether chance takes the place of what train says: see `Tuner.placebo`."""
-    classes: tuple[str, ...] = ()
-    """(C,) the names of the classes of the whole task."""
     unlabelled: Cases | None = None
     """U further cases without a label, for a tuner that `uses_unlabelled`."""
 
