@@ -20,7 +20,7 @@ from tsprompt.backbones.word_scores import word_scorer
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import Head, heads
 from tsprompt.heads.auto_words import AutoWords
-from tsprompt.heads.knowledge import Knowledge, expand, relevance
+from tsprompt.heads.knowledge import Knowledge, expand
 from tsprompt.heads.label_words import LabelWords
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.prototype import Prototype, contrast
@@ -353,33 +353,6 @@ def test_words_are_expanded_by_their_nearest_and_go_to_one_class() -> None:
     vectors = torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [0.1, 1], [1, 0.4], [0.7, 0.6], [-1, -0.5]])
     assert expand([[0], [1]], vectors, range(7), 2) == [[0, 2, 4], [1, 3, 6]]
     assert expand([[0], [1]], vectors, range(7), 0) == [[0], [1]]
-
-
-def test_relevance_is_likeness_to_the_own_name_over_likeness_to_the_others() -> None:
-    own = torch.tensor([[0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.9]])
-    words = torch.tensor([[0.8, 0.5, 0.1], [0.8, 0.5, 0.1], [0.1, 0.5, 0.8], [0.1, 0.5, 0.8]])
-    found = relevance(words, own, 0)
-    assert found[0] > 2
-    assert found[1] == pytest.approx(1.0)
-    assert found[2] < 0.5
-
-
-def test_denoising_removes_a_planted_irrelevant_word(backbone: Any) -> None:
-    """A word that sounds whenever the other class does is put among those of the first."""
-    features, labels = towards(backbone, ["3", "7"], noise=0.1)
-    features = 3 * features
-    near_other = backbone.words.plain[10]
-    chosen = {}
-    for denoise in (True, False):
-        head = met(Knowledge(scores="tied", neighbours=0, keep=1.0, denoise=denoise), backbone)
-        head.met_ids[0].append(near_other)
-        head.met_scorer = copy.copy(head.met_scorer)
-        vectors = head.met_scorer.vectors.clone()
-        vectors[near_other] = vectors[id_of(backbone, "7")] * 0.9
-        head.met_scorer.vectors = vectors
-        chosen[denoise] = head.fit(Lesson(features, labels, 2, 0))
-    assert near_other in chosen[False].ids_[0]
-    assert chosen[True].ids_ == [[id_of(backbone, "3")], [id_of(backbone, "7")]]
 
 
 def test_weights_of_words_are_learned(backbone: Any) -> None:

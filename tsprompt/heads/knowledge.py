@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,9 +16,9 @@ from tsprompt.base.part import require
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
-from tsprompt.heads.weighing import relative
+from tsprompt.heads.weighing import mean_of, relative
 
-__all__ = ["Knowledge"]
+__all__ = ["Knowledge", "expand", "log_prior", "relevance"]
 
 _ROWS = 256
 """Cases whose scores of the whole vocabulary exist at once."""
@@ -28,22 +29,28 @@ _ROWS = 256
 class Knowledge(Verbalizer):
     """The verbalizer of KPT (Hu et al. 2022), with the model's own vocabulary as thesaurus.
 
-    The words of a class are expanded by those whose vectors are nearest to theirs. Then they are
-    refined by what the model says about train: words that it hardly ever expects go (frequency), so
-    do those that it expects in the cases of other classes' words as much as in those of their own
-    (relevance), each is calibrated by its mean, and the shares of the rest are learned.
+    A class has its name, words that you know of it, and those whose vectors are nearest to these.
+    They are refined by what the model says about train, whatever its labels: words that it hardly
+    ever expects go (frequency), and so do those whose scores over the cases go with other classes'
+    names as much as with their own (relevance). Each word's chance is divided by its mean chance
+    (contextual calibration), and the shares of the words in their class are learned.
     """
 
+    without_cases: ClassVar[str | None] = "knowledge:fitted=false"
     weighs: ClassVar[bool] = True
 
     words: str | None = None
-    """The words that are expanded, as of `label-words`; None: the names of the classes."""
+    """Your knowledge base, ``calm/quiet/still|wild/rough``: the first word of each class is its
+    name, which stays; the others are refined as all words are. None: the names of the classes."""
     neighbours: int = 20
-    """Words by which each class is expanded."""
+    """Words of the vocabulary by which each class is expanded; 0: yours alone."""
     keep: float = 0.5
     """Share of the words that stay for how often the model expects them; 1 keeps all."""
     denoise: bool = True
     """Drop words that are not relevant to their class."""
+    fitted: bool = True
+    """Learn the words' shares, and a temperature and a bias for each class; false: average the
+    calibrated chances of each class's words, and learn nothing from labels."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,43 +58,58 @@ class Knowledge(Verbalizer):
         require(self.neighbours >= 0, "knowledge: neighbours must be 0 or more")
         require(0 < self.keep <= 1, "knowledge: keep lies above 0, and is 1 at the most")
 
+    @property
+    def needs_cases(self) -> bool:
+        """As it is asked for."""
+        return self.fitted
+
+    @property
+    def of_chances(self) -> bool:
+        """Where nothing is fitted (Hu et al. 2022, section 3.4)."""
+        return not self.fitted
+
     def meet(self, backbone: Backbone, *, classes: list[str]) -> None:
         """Find the scorer, the words of the classes, and their neighbours."""
         super().meet(backbone, classes=classes)
         seeds = words_of_classes(self.words, classes, backbone.words, self.name)
-        self.met_seeds = seeds
         self.met_ids = expand(seeds, self.met_scorer.vectors, backbone.words.plain, self.neighbours)
 
     def evidence(self, said: Tensor) -> Tensor:
-        """(B, M) what the model gives each of the expanded words, of its whole vocabulary."""
+        """(B, 2, M) scores of the expanded words, and their log-chances among the whole
+        vocabulary."""
         ids = torch.tensor([one for own in self.met_ids for one in own])
-        parts = []
-        for rows in said.split(_ROWS):
-            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
-            parts.append(scores.log_softmax(dim=1)[:, ids])
+        parts = [
+            torch.stack([scores[:, ids], scores.log_softmax(dim=1)[:, ids]], dim=1)
+            for scores in self._of_all(said)
+        ]
         return torch.cat(parts)
 
+    def _of_all(self, said: Tensor) -> Iterator[Tensor]:
+        """Scores (n, V) of the whole vocabulary, for some of the cases after others."""
+        for rows in said.split(_ROWS):
+            yield self.met_scorer.scores(rows).cpu().to(torch.float64)
+
+    def prior(self, said: Tensor, ids: Tensor, weights: Tensor | None) -> Tensor:
+        """(M,) logarithms of the words' mean chances."""
+        chances = [scores.log_softmax(dim=1)[:, ids] for scores in self._of_all(said)]
+        return log_prior(torch.cat(chances), weights)
+
     def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
-        """Those of the expanded words that stand the test; a class's own words always stay."""
-        chances = evidence.split([len(own) for own in self.met_ids], dim=1)
-        weights = relative(lesson.train_weights)
-        if weights is None:
-            expected = evidence.logsumexp(dim=0)
-        else:
-            expected = (evidence + weights.log()[:, None]).logsumexp(dim=0)
-        edge = expected.quantile(1 - self.keep)
-        chosen, start = [], 0
-        own_words = [
-            part[:, : len(seeds)].logsumexp(dim=1).exp()
-            for part, seeds in zip(chances, self.met_seeds, strict=True)
-        ]
-        for number, (ids, part) in enumerate(zip(self.met_ids, chances, strict=True)):
-            stays = expected[start : start + len(ids)] >= edge
+        """Those of the expanded words that stand the test; a class's name always does."""
+        weights = relative(lesson.train_weights) if len(lesson.labels) == len(evidence) else None
+        scores, chances = evidence[:, 0], evidence[:, 1]
+        prior = log_prior(chances, weights)
+        edge = prior.quantile(1 - self.keep)
+        sizes = [len(own) for own in self.met_ids]
+        parts, priors = scores.split(sizes, dim=1), prior.split(sizes)
+        names = torch.stack([part[:, 0] for part in parts], dim=1)
+        chosen = []
+        for number, (ids, part, own) in enumerate(zip(self.met_ids, parts, priors, strict=True)):
+            stays = own >= edge
             if self.denoise:
-                stays &= relevance(part.exp(), torch.stack(own_words), number, weights) >= 1
-            stays[: len(self.met_seeds[number])] = True
+                stays &= relevance(part, names, number, weights) >= 1
+            stays[0] = True
             chosen.append([one for one, stay in zip(ids, stays.tolist(), strict=True) if stay])
-            start += len(ids)
         return chosen
 
 
@@ -117,24 +139,43 @@ def expand(
     return expanded
 
 
-def relevance(words: Tensor, own: Tensor, number: int, weights: Tensor | None = None) -> Tensor:
+def log_prior(chances: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(M,) log P(v), the mean over cases of the chances of words, from log-chances (B, M) (Hu et
+    al. 2022, equation 2); `weights` (B,) is how much each case counts."""
+    if weights is None:
+        return chances.logsumexp(dim=0) - math.log(len(chances))
+    shares = (weights / weights.sum()).to(chances)
+    return (chances + shares.log()[:, None]).logsumexp(dim=0)
+
+
+def relevance(words: Tensor, names: Tensor, number: int, weights: Tensor | None = None) -> Tensor:
     """(M,) how much more the words of class `number` go with its name than with other names.
 
     Parameters
     ----------
     words
-        (B, M) chances of the words in each case.
-    own
-        (C, B) chances of the classes' own words in each case.
+        (B, M) scores of the words in each case.
+    names
+        (B, C) scores of the classes' names in each case.
     weights
         (B,) how much each case counts; None: all alike.
 
-    The likeness of two words is the cosine of their chances over the cases; the relevance is that
-    with the own class over the mean of those with the others (Hu et al. 2022, equation 8). Words
-    that only share what all words have in common have 1.
+    Two words are as alike as their scores about their means over the cases, by the cosine: r. The
+    relevance is r with the own name over the mean of |r| with the other names (Hu et al. 2022,
+    equation 5); as in the authors' code the mean is the power mean of the order 1 + 10 / (C - 2 +
+    0.01), the largest of few names. Words that turn against their own name have -inf.
     """
-    if weights is not None:
-        words, own = words * weights.sqrt()[:, None], own * weights.sqrt()
-    alike = functional.normalize(words.T, dim=1) @ functional.normalize(own, dim=1).T
-    others = alike.sum(dim=1) - alike[:, number]
-    return alike[:, number] * (len(own) - 1) / others.clamp(min=1e-12)
+    own, others = _about(words, weights), _about(names, weights)
+    alike = functional.normalize(own.T, dim=1) @ functional.normalize(others, dim=0)
+    mine = alike[:, number]
+    theirs = alike[:, torch.arange(alike.shape[1]) != number].abs()
+    order = 1 + 10 / (alike.shape[1] - 2 + 0.01)
+    top = theirs.amax(dim=1, keepdim=True).clamp(min=1e-12)
+    mean = top[:, 0] * (theirs / top).pow(order).mean(dim=1).pow(1 / order)
+    return torch.where(mine > 0, mine / mean, torch.full_like(mine, -torch.inf))
+
+
+def _about(values: Tensor, weights: Tensor | None) -> Tensor:
+    """(B, M) about the means over the cases, each as often as it counts."""
+    apart = values - mean_of(values, weights)
+    return apart if weights is None else apart * weights.to(apart).sqrt()[:, None]

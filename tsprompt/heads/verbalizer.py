@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -263,6 +264,8 @@ class Answer:
     """(C,) inverse temperatures."""
     bias: Tensor
     """(C,)."""
+    of_chances: bool = False
+    """Whether the chances of a class's words are averaged, and not the scores."""
 
     @property
     def flat(self) -> Tensor:
@@ -274,14 +277,23 @@ class Answer:
         return self.weights[:, None] * members(self.ids).to(self.weights)
 
     def classes(self, scores: Tensor) -> Tensor:
-        """Scores (b, C) of classes from scores (b, M) of words."""
-        sums = (scores.to(self.prior.dtype) - self.prior) @ self.sums()
-        return self.scale * sums + self.bias
+        """Scores (b, C) of classes from scores (b, M) of words.
+
+        What is added to the scores of all words of a case alike is added to those of all classes.
+        """
+        own, sums = scores.to(self.prior.dtype) - self.prior, self.sums()
+        if self.of_chances:
+            top = own.amax(dim=1, keepdim=True)
+            return self.scale * (top + ((own - top).exp() @ sums).log()) + self.bias
+        return self.scale * (own @ sums) + self.bias
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Answer:
         """The same elsewhere."""
-        moved = (one.to(device, dtype) for one in (self.prior, self.weights, self.scale, self.bias))
-        return Answer(self.ids, *moved)
+        moved = {
+            name: getattr(self, name).to(device, dtype)
+            for name in ("prior", "weights", "scale", "bias")
+        }
+        return dataclasses.replace(self, **moved)
 
 
 def members(ids: Sequence[Sequence[int]]) -> Tensor:
@@ -318,6 +330,11 @@ class ClassScores(ScoringHead):
         bias_: Annotated[Tensor, numbers("float64", "K")]
         folds_: Index
 
+    @property
+    def of_chances(self) -> bool:
+        """Whether the chances of a class's words are averaged, and not the scores."""
+        return False
+
     def evidence(self, said: Tensor) -> Tensor:
         """(B, ...) what the words are chosen by, of what is said (B, E), case by case."""
         return said
@@ -338,15 +355,20 @@ class ClassScores(ScoringHead):
     def _unfitted(self, said: Tensor, ids: list[list[int]], weights: Tensor | None) -> Answer:
         inside = members(ids)
         flat = torch.tensor([one for own in ids for one in own])
-        mean = mean_of(self._score(said, flat), weights)
         ones = torch.ones(len(ids), dtype=torch.float64)
+        prior = torch.zeros(len(flat), dtype=torch.float64)
         return Answer(
             ids=ids,
-            prior=mean if self.calibrate else torch.zeros_like(mean),
+            prior=self.prior(said, flat, weights) if self.calibrate else prior,
             weights=(inside / inside.sum(dim=0)).sum(dim=1),
             scale=ones,
             bias=torch.zeros_like(ones),
+            of_chances=self.of_chances,
         )
+
+    def prior(self, said: Tensor, ids: Tensor, weights: Tensor | None) -> Tensor:
+        """(M,) what calibration takes off the scores of words, by what is said (B, E) of cases."""
+        return mean_of(self._score(said, ids), weights)
 
     def _score(self, said: Tensor, ids: Tensor) -> Tensor:
         return self.met_scorer.scores(said, ids).cpu().to(torch.float64)
@@ -420,7 +442,8 @@ class ClassScores(ScoringHead):
     @property
     def answer(self) -> Answer:
         """What it has learned."""
-        return Answer(self.ids_, self.prior_, self.weights_, self.scale_, self.bias_)
+        learned = self.prior_, self.weights_, self.scale_, self.bias_
+        return Answer(self.ids_, *learned, of_chances=self.of_chances)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Softmax of the classes' scores."""
