@@ -1,13 +1,16 @@
 """Fit and predict beside aeon's convolutional classifiers, in turn, in one run.
 
     python benchmarks/speed_beside_aeon.py                       three sets, one core
-    python benchmarks/speed_beside_aeon.py --cores 2 --sets OSULeaf
+    python benchmarks/speed_beside_aeon.py --cores 1 2 --sets OSULeaf
     python benchmarks/speed_beside_aeon.py --before FOLDER       and an older tsprompt, from there
+    python benchmarks/speed_beside_aeon.py --methods default "default readout=pooled:first=2"
 
-Each method has a process of its own, which stays: numba's threads slow down torch's. What compiles
-or loads is done on a few cases first. Then each method is asked once in every round. Seconds are
-those of the processor (`--clock wall` for those of the clock): on a machine that has other work to
-do, the clock tells of that work. The least of all rounds counts.
+A method is one of aeon's by its name, or a recipe with choices behind it: the last line compares
+the default, which reads one layer, with one that reads two. Each method has a process of its own,
+which stays: numba's threads slow down torch's. What compiles or loads is done on a few cases first.
+Then each method is asked once in every round. Seconds are those of the processor (`--clock wall`
+for those of the clock): on a machine that has other work to do, the clock tells of that work. The
+least of all rounds counts.
 """
 
 from __future__ import annotations
@@ -31,12 +34,10 @@ from rich.table import Table
 
 from tsprompt.base.files import write_whole
 
-OURS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "fast": {"recipe": "fast"},
-    "fast, 4 prompts": {"recipe": "fast", "n_prompts": 4},
-}
 THEIRS = ("MiniRocket", "MultiRocketHydra")
+METHODS = ("default", "default readout=pooled:first=2", "fast", "fast n_prompts=4", *THEIRS)
+BESIDE = ("default", *THEIRS)
+"""Methods that all others are compared with, where they are asked for."""
 BEFORE = "before: "
 MADE = "made"
 WARMING = 12
@@ -77,7 +78,11 @@ def made(method: str, cores: int) -> tuple[Callable[[], Any], Callable[[np.ndarr
     from tsprompt import PromptClassifier
 
     torch.set_num_threads(cores)
-    return lambda: PromptClassifier(device="cpu", random_state=0, **OURS[method]), np.asarray
+    recipe, *choices = method.split()
+    chosen: dict[str, Any] = dict(one.split("=", 1) for one in choices)
+    if "n_prompts" in chosen:
+        chosen["n_prompts"] = int(chosen["n_prompts"])
+    return lambda: PromptClassifier(recipe, device="cpu", random_state=0, **chosen), np.asarray
 
 
 def by_channel(x: np.ndarray) -> np.ndarray:
@@ -150,9 +155,9 @@ class Child:
 
 def measure(name: str, cores: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds of all methods on one set: the least and the median of the rounds."""
-    methods = [*OURS, *THEIRS]
+    methods = list(arguments.methods)
     if arguments.before:
-        methods += [BEFORE + one for one in OURS]
+        methods += [BEFORE + one for one in methods if one not in THEIRS]
     children = {one: Child(one, name, cores, arguments) for one in methods}
     for child in children.values():
         child.wait()
@@ -176,24 +181,30 @@ def measure(name: str, cores: int, arguments: argparse.Namespace) -> dict[str, A
 
 
 def show(title: str, found: dict[str, Any], clock: str) -> None:
+    """A row for each method; beside others, its fit, its predict, and both."""
+    beside = [one for one in BESIDE if one in found]
     table = Table(title=title)
-    for column in ("", "fit", "predict", "both", "x MiniRocket", "x MultiRocketHydra"):
+    for column in ("", "fit", "predict", "both", *(f"x {one}" for one in beside)):
         table.add_column(column, justify="right" if column else "left")
     spent = {
         method: [own[f"{part}, {clock}"]["least"] for part in ("fit", "predict")]
         for method, own in found.items()
     }
-    for method, (fit, predict) in spent.items():
-        ratios = [(fit + predict) / sum(spent[other]) for other in THEIRS]
-        cells = [f"{one:.2f}" for one in (fit, predict, fit + predict, *ratios)]
-        table.add_row(method, *cells)
-    Console(width=110).print(table)
+    spent = {method: [*own, sum(own)] for method, own in spent.items()}
+    for method, own in spent.items():
+        ratios = [
+            "  ".join(f"{a / b:.2f}" for a, b in zip(own, spent[other], strict=True))
+            for other in beside
+        ]
+        table.add_row(method, *(f"{one:.2f}" for one in own), *ratios)
+    Console(width=130).print(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--sets", nargs="+", default=["OSULeaf", MADE, "NATOPS"])
     parser.add_argument("--cases", type=int, default=3_600, help="train cases of the made set")
     parser.add_argument("--cores", nargs="+", type=int, default=[1])

@@ -103,6 +103,16 @@ def test_every_number_of_a_row_counts(dtype: torch.dtype, width: int) -> None:
     assert len(set(Distinct().add(rows, np.zeros(width + 1, np.intp)).numbers)) == width + 1
 
 
+def test_a_single_row_is_known_when_it_comes_again() -> None:
+    rows, place = torch.arange(6.0).view(3, 2), np.zeros(3, np.intp)
+    seen = Distinct()
+    first = seen.add(rows[:1], place[:1])
+    assert (first.numbers.tolist(), first.new.tolist(), len(seen)) == ([0], [0], 1)
+    assert seen.add(rows, place).numbers.tolist() == [0, 1, 2]
+    again = seen.add(rows[:1], place[:1])
+    assert (again.numbers.tolist(), again.new.tolist(), len(seen)) == ([0], [], 3)
+
+
 def test_an_accelerator_makes_the_hashes_of_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.randn(9, 5, 3, generator=torch.Generator().manual_seed(0))
     expected = hash_rows(rows)

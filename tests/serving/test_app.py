@@ -68,6 +68,26 @@ def test_it_says_so_where_it_can_predict_no_more(serving: Any, folder: Path) -> 
         assert client.get("/healthz").status_code == 503
 
 
+def test_a_small_body_needs_no_thread(
+    client: Any, monkeypatch: pytest.MonkeyPatch, one: PromptClassifier, separable: Any
+) -> None:
+    X = separable.X_test[:, :, :1]
+    threads: list[str] = []
+    threaded = client.service._threaded
+
+    def noted(work: Any, *given: Any) -> Any:
+        threads.append(work.__name__)
+        return threaded(work, *given)
+
+    monkeypatch.setattr(client.service, "_threaded", noted)
+    for count, expected in ((1, []), (15, ["_from_json"])):
+        threads.clear()
+        body = json.dumps({"cases": X[:count].tolist()}, indent=60 if count > 1 else None)
+        answer = client.post("/models/one/predict", content=body, headers=JSON)
+        near(answer, one.predict_proba(X[:count]))
+        assert threads == expected
+
+
 def test_json_is_answered_as_the_model_answers(
     client: Any, waves: PromptClassifier, separable: Any
 ) -> None:

@@ -475,6 +475,33 @@ def test_blocks_give_what_convolution_and_pooling_give(
     assert found.std() > 0
 
 
+@pytest.mark.parametrize("shape", [(41, 1), (30, 3), (3, 2)])
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_groups_that_are_copied_together_give_what_each_gives(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], count: int
+) -> None:
+    tokenizer = fit("kernels:steps=9", series(20, *shape), backbone)
+    assert isinstance(tokenizer, Kernels)
+    values = torch.from_numpy(series(count, *shape, 4))
+    copied: list[int] = []
+    select = torch.index_select
+
+    def noted(*given: Any, **how: Any) -> Tensor:
+        copied.append(1)
+        return select(*given, **how)
+
+    monkeypatch.setattr(torch, "index_select", noted)
+    found = []
+    for most in (1, 1 << 30):
+        monkeypatch.setattr(blocks, "_BUNDLE", most)
+        found.append(tokenizer._responses(values, tokenizer.patch_))
+        copied.append(0)
+    assert torch.equal(*found)
+    one_by_one, together = (part.count("1") for part in "".join(map(str, copied)).split("0", 1))
+    kinds = {group.smoothed for group in tokenizer._groups()}
+    assert (one_by_one, together) == (len(tokenizer._groups()), len(kinds))
+
+
 @pytest.mark.parametrize("features", [1, 3])
 def test_single_responses_are_those_of_the_convolution(backbone: Backbone, features: int) -> None:
     tokenizer = fit("kernels:differences=never", series(20, 41, features), backbone)

@@ -64,9 +64,10 @@ def _array(values: Any) -> npt.NDArray[Any]:
         half = str(values.dtype) == "torch.bfloat16"  # which NumPy does not know
         return np.asarray((values.float() if half else values).numpy())
     if isinstance(values, (list, tuple)):
-        if any(map(is_tensor, values)):
+        kinds = {type(one): one for one in values}.values()  # one of each: there may be thousands
+        if any(map(is_tensor, kinds)):
             return np.stack([_array(one) for one in values])
-        if any(isinstance(one, np.ma.MaskedArray) for one in values):
+        if any(isinstance(one, np.ma.MaskedArray) for one in kinds):
             return np.ma.stack([np.ma.asarray(one) for one in values])
     return np.asanyarray(values)
 

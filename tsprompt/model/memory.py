@@ -18,6 +18,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from tsprompt.heads.ridge import SUMMED_FEATURES
 from tsprompt.model.design import Design
 from tsprompt.reading.distinct import HELD_BYTES
 from tsprompt.reading.reader import KEPT_BYTES, Reader
+from tsprompt.readouts import readouts
 
 __all__ = [
     "STORED_BYTES",
@@ -246,9 +248,15 @@ def _width(design: Design, layers: int, tokens: int, state: int) -> int:
     """R, by what the readout makes of nothing."""
     if design.readout.reads_words or design.readout.needs_texts:
         return layers * state
-    readout = dataclasses.replace(design.readout)
+    return _pooled_width(design.readout.spec(full=True), design.scope, layers, tokens, state)
+
+
+@lru_cache(maxsize=64)
+def _pooled_width(spec: str, scope: str, layers: int, tokens: int, state: int) -> int:
+    """The same of the readout that a text builds: asked for with each prediction."""
+    readout = readouts.build(spec)
     data = torch.zeros(2, layers, tokens, state)
-    mask = data if design.scope == "step" else data[:, :, :1]
+    mask = data if scope == "step" else data[:, :, :1]
     readout.fit(data.transpose(1, 2).flatten(0, 1))
     return int(readout.pool(data, mask).shape[1])
 

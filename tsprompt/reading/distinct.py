@@ -74,6 +74,9 @@ class Distinct:
         numbers = np.empty(len(rows), dtype=np.intp)
         left = np.arange(len(rows))
         keys = _with(hash_rows(rows) if hashes is None else hashes, own)
+        if len(rows) == 1 and not self._count:  # a single case: there is none that it could equal
+            self._hashes, self._owners = keys, np.zeros(1, dtype=np.intp)
+            return self._settle(own, np.zeros(1, dtype=np.intp))
         while len(left):
             owners = self._claim(keys, left + self._count)
             same = self._same(own, left, owners)

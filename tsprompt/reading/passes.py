@@ -80,6 +80,17 @@ class Pass:
         """Those that are read."""
         return self.reading.layers
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether anything looks at what is said at the data tokens."""
+        return self.series and self.reading.readout.reads_data
+
+    @property
+    def reads_answer(self) -> bool:
+        """Whether anything looks at what is said at the mask; steps that are read alone are pooled
+        there."""
+        return not self.series or self.reading.readout.reads_answer
+
     def chunks(self) -> Iterator[Chunk]:
         """The tokens of all cases."""
         tokens = self.reader.keep_tokens if self.keep else self.reader.tokenise
@@ -134,22 +145,20 @@ class Pass:
 
     def gather(self, kept: list[tuple[IntArray, Tensor]]) -> Tensor:
         """Features (B, R) of all cases, from what is kept of their rows."""
-        said = torch.cat([one for _, one in kept])
-        order = np.concatenate([numbers for numbers, _ in kept])
-        if (np.diff(order) < 0).any():
-            said = said[sent(np.argsort(order), said.device)]
-        cases = np.concatenate([index for index, _ in self.numbers])
-        back = sent(np.argsort(cases), said.device)
+        said = kept[0][1] if len(kept) == 1 else torch.cat([one for _, one in kept])
+        # Where each row stands among what is kept, by its number.
+        place = np.argsort(np.concatenate([numbers for numbers, _ in kept]))
+        back = np.argsort(np.concatenate([index for index, _ in self.numbers]))
         if self.series:
             numbers = np.concatenate([each for _, each in self.numbers])
-            return said[sent(numbers, said.device)[back]]
-        tables = [numbers.reshape(len(index), -1) for index, numbers in self.numbers]
+            return _picked(said, place[numbers[back]])
+        tables = [place[numbers.reshape(len(index), -1)] for index, numbers in self.numbers]
         features = [
             self.reading.readout.pool(*by_case(said[part]))
             for table in tables
             for part in sent(table, said.device).split(_GATHER_CASES)
         ]
-        return torch.cat(features)[back]
+        return _picked(torch.cat(features), back)
 
 
 @dataclass
@@ -222,6 +231,13 @@ class Work:
         """That these rows were run, and took so long."""
         self.owner.reader.count(self.positions[which])
         self.owner.reader.seconds += seconds
+
+
+def _picked(rows: Tensor, which: IntArray) -> Tensor:
+    """Some rows of a table; the table itself, if it is all of them in their order."""
+    if np.array_equal(which, np.arange(len(rows))):
+        return rows
+    return rows[sent(which, rows.device)]
 
 
 def _bytes(values: Tensor) -> bytes:

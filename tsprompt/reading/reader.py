@@ -129,12 +129,14 @@ class Reader:
 
     def _transform(self, tokenizer: Tokenizer, values: Tensor) -> Tensor:
         """Tokens of values (b, T, F); on several cores, some of the cases on each."""
+        if min(self.batch.cores, len(values)) == 1:
+            return tokenizer.transform(values, self.backbone)
         pieces = values.tensor_split(min(self.batch.cores, len(values)))
         made = side_by_side(
             [partial(tokenizer.transform, piece, self.backbone) for piece in pieces],
             self.batch.cores,
         )
-        return made[0] if len(made) == 1 else torch.cat(made)
+        return torch.cat(made)
 
     def keep_tokens(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Like `tokenise`, but the answer is kept: another prompt needs the same tokens."""
@@ -229,17 +231,19 @@ class Reader:
         moved = (length or template.length) - template.length if behind else shift
         return data, _pick_positions(states, slice(answer.start + moved, answer.stop + moved))
 
-    def picked(self, states: list[Tensor], template: Template) -> Said:
-        """The same of states (r, K, D) at the positions that `wanted` names."""
-        count = template.data.size
-        return _stacked([one[:, :count] for one in states]), _stacked(
-            [one[:, count:] for one in states]
-        )
+    def wanted(self, template: Template, *, data: bool, answer: bool) -> tuple[IntArray, IntArray]:
+        """The positions that are read: those of the data tokens and of the answer, if these are."""
+        place = self.backbone.answer(template)
+        told = np.arange(place.start, place.stop)
+        return template.data.ravel() if data else told[:0], told if answer else told[:0]
 
-    def wanted(self, template: Template) -> IntArray:
-        """(K,) the positions that are read: the data tokens, then the answer."""
-        answer = self.backbone.answer(template)
-        return np.append(template.data, np.arange(answer.start, answer.stop))
+    @staticmethod
+    def picked(states: list[Tensor], data: int, answer: int) -> Said:
+        """What stands at the data tokens and at the mask, of states (r, K, D) at so many positions
+        of both, in this order."""
+        return _stacked([one[:, :data] for one in states]), _stacked(
+            [one[:, data : data + answer] for one in states]
+        )
 
     def lay_out(
         self, rows: Tensor, place: IntArray, prompt: Prompt, vectors: Tensor, context: Context

@@ -98,6 +98,16 @@ class _Asked:
         return tuple(sorted({layer for work, _ in self.takers for layer in work.owner.layers}))
 
     @property
+    def reads_data(self) -> bool:
+        """Whether anybody looks at the data tokens."""
+        return any(work.owner.reads_data for work, _ in self.takers)
+
+    @property
+    def reads_answer(self) -> bool:
+        """Whether anybody looks at the mask."""
+        return any(work.owner.reads_answer for work, _ in self.takers)
+
+    @property
     def by_itself(self) -> bool:
         """Whether the rows are read with more than what is laid out for them."""
         return not self.first.owner.context.lays_out_all
@@ -131,8 +141,9 @@ def _asked(works: list[Work]) -> list[_Asked]:
     seen_twice = _repeated([one.hashes for one in works])
 
     def frame(work: Work) -> Any:
-        mixes = work.owner.context.lays_out_all and np.isin(work.hashes, seen_twice).any()
-        return work.frame if mixes else id(work)
+        if not len(seen_twice) or not work.owner.context.lays_out_all:
+            return id(work)
+        return work.frame if np.isin(work.hashes, seen_twice).any() else id(work)
 
     return [asked for same in _classed(works, frame) for asked in _shared(same)]
 
@@ -273,18 +284,34 @@ def _told(
     laid = [piece.first.laid_out(_some(piece, rows)) for piece, rows in pieces]
     filled = [one for _, one in laid]
     readers = [piece.first.owner.reader for piece, _ in pieces]
-    places = [own.wanted(one) for own, (one, _) in zip(readers, laid, strict=True)]
-    skips = backbone.skips and len({len(one) for one in places}) == 1
-    at = np.repeat(np.stack(places), [len(rows) for rows in filled], axis=0) if skips else None
-    deep = pieces[0][0].first.owner.reading.prompt.deep
-    given = filled[0] if len(filled) == 1 else torch.cat(filled)
-    states = backbone.run(given, layers, deep, at=None if at is None else sent(at, backbone.device))
-    parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
-    picks = [
-        partial(own.picked if skips else own.pick, template=template)
+    picks: list[Pick] = [
+        partial(own.pick, template=template)
         for own, (template, _) in zip(readers, laid, strict=True)
     ]
+    at = None
+    if backbone.skips:
+        read = [
+            own.wanted(template, data=piece.reads_data, answer=piece.reads_answer)
+            for own, (template, _), (piece, _) in zip(readers, laid, pieces, strict=True)
+        ]
+        at = sent(_side_by_side(read, [len(rows) for rows in filled]), backbone.device)
+        picks = [
+            partial(own.picked, data=len(data), answer=len(answer))
+            for own, (data, answer) in zip(readers, read, strict=True)
+        ]
+    deep = pieces[0][0].first.owner.reading.prompt.deep
+    given = filled[0] if len(filled) == 1 else torch.cat(filled)
+    states = backbone.run(given, layers, deep, at=at)
+    parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
     return [(pick, list(one)) for pick, one in zip(picks, parts, strict=True)]
+
+
+def _side_by_side(read: list[tuple[IntArray, IntArray]], counts: list[int]) -> IntArray:
+    """(B, K) the positions that are read of pieces with so many rows; where others have more, some
+    are read again."""
+    joined = [np.concatenate(one) for one in read]
+    most = max(map(len, joined))
+    return np.repeat(np.stack([np.resize(one, most) for one in joined]), counts, axis=0)
 
 
 def _some(piece: _Asked, rows: slice) -> Any:

@@ -81,7 +81,7 @@ class Pooled(Readout):
 
     def fit(self, data: Tensor) -> Pooled:
         """Learn quantiles (levels, N', D) and how soft their edges are."""
-        self.n_optional_ = sum(map(self._count, self.maybe)) * data[0].numel()
+        self.n_optional_ = sum(map(self._count, self.maybe)) * data.shape[1:].numel()
         if "proportion" in self.pools + self.maybe:
             # Evenly over all cases and steps, and with the tokens last: sorting is fastest there.
             kept = torch.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).round().long()

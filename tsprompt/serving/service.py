@@ -38,6 +38,8 @@ _LOOK = 1.0
 """Seconds between two looks at the folder."""
 _PARSERS = 2
 """Bodies that are parsed at once."""
+_SMALL = 1 << 14
+"""Bytes of a body up to which it is parsed at once: a thread costs as much as that takes."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,17 @@ class Service:
         async with self.receiver.body(request) as held:
             if not held:
                 raise RefusalError(422, "the body is empty; send cases")
-            cases = await self._cases(held, kind, request, offer)
+            if kind == JSON and len(held) <= _SMALL:
+                return self._from_json(held, offer)
+            if kind == JSON:
+                return await self._threaded(self._from_json, held, offer)
+            cases = await self._from_table(held, kind, request, offer)
         return await self._threaded(fitting, cases, offer, self.limits)
 
-    async def _cases(self, held: bytes, kind: str, request: Request, offer: Offer) -> Cases:
-        if kind == JSON:
-            return await self._threaded(from_json_body, held, self.limits)
+    def _from_json(self, held: bytes, offer: Offer) -> Received:
+        return fitting(from_json_body(held, self.limits), offer, self.limits)
+
+    async def _from_table(self, held: bytes, kind: str, request: Request, offer: Offer) -> Cases:
         options = {key: one for key, one in request.query_params.items() if key in TABLE_OPTIONS}
         sent = Sent(held, TABLES[kind], options, self.limits.values)
         try:

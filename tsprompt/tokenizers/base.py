@@ -211,7 +211,8 @@ class Embedder(Tokenizer):
         return flat.addcmul_(missing, sent(self.direction_, flat.device))
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        return (vectors - sent(self.center_, vectors.device)) * sent(self.gain_, vectors.device)
+        centred = vectors - sent(self.center_, vectors.device)
+        return centred.mul_(sent(self.gain_, vectors.device))
 
     def _flat(self, vectors: Tensor) -> Tensor:
         """Scaled, and nothing left along the ones and along the direction of lengthening."""

@@ -30,6 +30,9 @@ _LEAST_CASES = 16
 """Cases that lie side by side in a block, where there are as many: fewer are slow to copy."""
 _LEAST_KERNELS = 16
 """Kernels that are convolved together, where a dilation has as many."""
+_BUNDLE = 1 << 16
+"""Numbers up to which groups are copied out of the series together: what few cases take is less
+than each further call."""
 
 
 class Group(NamedTuple):
@@ -66,8 +69,10 @@ class Bank:
         timesteps = _TIMESTEPS if on_processor else held // len(weights)
         most = max(1, _COPIES * held // (weights.shape[1] * rows.padded))
         cases = min(max(_LEAST_CASES, timesteps // rows.padded), most, max(1, len(values)))
-        kernels = max(_LEAST_KERNELS, held // (rows.padded * cases))
-        plan = _planned(rows, self.groups, self.weights.shape[2], kernels)
+        kernels = min(max(_LEAST_KERNELS, held // (rows.padded * cases)), len(weights))
+        together = max(1, _BUNDLE // (weights.shape[1] * rows.padded * cases))
+        together = 1 << together.bit_length() - 1  # so that few plans are made
+        plan = _planned(rows, self.groups, self.weights.shape[2], kernels, together)
         blocks = [
             self._pool_block(block.permute(2, 1, 0).contiguous(), weights, plan)
             for block in values.split(cases)
@@ -79,23 +84,23 @@ class Bank:
         rows, cases, features = plan.rows, values.shape[2], values.shape[0]
         pooled = values.new_empty(weights.shape[0], rows.steps * cases)
         room = values.new_empty(plan.widest * rows.padded * cases)
-        windows = values.new_empty(features, weights.shape[1] // features * rows.padded, cases)
-        multiplied = windows.view(weights.shape[1], -1)
-        smoothed: dict[int, Tensor] = {}
+        copied = values.new_empty(features * plan.most_windows * cases)
+        seen, of_group = _Seen(values), weights.split(plan.sizes)
         for run in plan.runs:
-            start, stop = run[0].group.start, run[-1].group.stop
-            responses = room[: (stop - start) * multiplied.shape[1]].view(stop - start, -1)
-            for own in run:
-                group, seen = own.group, values
-                if own.smoothing is not None:
-                    if group.dilation not in smoothed:
-                        average = _averages(values, own.smoothing, group.dilation)
-                        smoothed = {group.dilation: average}
-                    seen = smoothed[group.dilation]
-                torch.index_select(seen, 1, own.windows, out=windows)
-                into = responses[group.start - start : group.stop - start]
-                torch.mm(weights[group.start : group.stop], multiplied, out=into)
-            self._pool(start, responses, plan, pooled[start:stop])
+            responses = room[: (run.stop - run.start) * rows.padded * cases]
+            responses = responses.view(run.stop - run.start, -1)
+            into = responses.split(run.sizes)
+            for bundle in run.bundles:
+                source = seen.averages(bundle.smoothing) if bundle.smoothing else values
+                size = features, len(bundle.windows), cases
+                windows = copied[: features * len(bundle.windows) * cases].view(size)
+                torch.index_select(source, 1, bundle.windows, out=windows)
+                # One matrix (F * L, patch * S * b) for each group.
+                each = windows.view(features, len(bundle.numbers), -1, rows.padded * cases)
+                matrices = each.transpose(0, 1).flatten(1, 2).unbind()
+                for number, matrix in zip(bundle.numbers, matrices, strict=True):
+                    torch.mm(of_group[number], matrix, out=into[number - run.first])
+            self._pool(run.start, responses, plan, pooled[run.start : run.stop])
         by_step = pooled.T.contiguous().view(rows.steps, cases, -1)
         return by_step.transpose(0, 1).contiguous()
 
@@ -128,8 +133,8 @@ class Bank:
         for group in self.groups:
             seen = by_feature
             if group.smoothed:
-                below = _under_averages(values.shape[1], group.dilation)
-                seen = _averages(seen, below.clamp(0, values.shape[1] - 1), group.dilation)
+                below = _Rows(values.shape[1], 1, values.device)
+                seen = _averages(seen, _smoothing(below, (group.dilation,)))
             at = timesteps + _taps(group.dilation, length)
             windows = seen[:, at.clamp(0, values.shape[1] - 1), cases].flatten(0, 1)
             done.append(self.weights[group.start : group.stop].flatten(1) @ windows)
@@ -183,52 +188,123 @@ class _Rows(NamedTuple):
         return self.padded - self.timesteps
 
 
-class _Planned(NamedTuple):
-    """A group, and which timesteps it reads."""
+class _Smoothing(NamedTuple):
+    """Moving averages of several widths."""
 
-    group: Group
+    widths: tuple[int, ...]
+    below: Tensor
+    """(sum of T + width - 1,) the timesteps that they are taken of, for one width after the other;
+    the ends are repeated."""
+    sizes: tuple[int, ...]
+    """T + width - 1 of each."""
+
+
+class _Bundle(NamedTuple):
+    """Groups whose timesteps are copied out of the series together: all see the series, or all see
+    moving averages of it."""
+
+    numbers: tuple[int, ...]
+    """Which of all groups of the plan."""
     windows: Tensor
-    """(L * patch * S,) those under each weight of a kernel; the ends are repeated."""
-    smoothing: Tensor | None
-    """(T + dilation - 1,) those that moving averages are taken of; None: there are none."""
+    """(groups * L * patch * S,) the timesteps under each weight of a kernel; the ends are repeated.
+    Of moving averages, those of the next group stand T later."""
+    smoothing: _Smoothing | None
+
+
+class _Run(NamedTuple):
+    """Kernels whose responses are held at once."""
+
+    first: int
+    """The number of its first group."""
+    start: int
+    stop: int
+    sizes: tuple[int, ...]
+    """Kernels of each group."""
+    bundles: tuple[_Bundle, ...]
 
 
 class _Plan(NamedTuple):
     """All that does not depend on values."""
 
     rows: _Rows
-    runs: tuple[tuple[_Planned, ...], ...]
-    """Groups whose responses are held at once."""
+    sizes: tuple[int, ...]
+    """Kernels of each group."""
+    runs: tuple[_Run, ...]
     widest: int
     """Kernels of the largest run."""
+    most_windows: int
+    """Timesteps that the largest bundle copies, of one feature of one case."""
     counts: Tensor
     """(S, 1) timesteps of each patch."""
 
 
+class _Seen:
+    """What kernels see of values (F, T, b) besides these: the moving averages of late are kept."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = values
+        self._of: _Smoothing | None = None
+        self._made = values
+
+    def averages(self, smoothing: _Smoothing) -> Tensor:
+        """(F, widths * T, b): those of one width after the other."""
+        if self._of is not smoothing:
+            self._of, self._made = smoothing, _averages(self._values, smoothing)
+        return self._made
+
+
 @lru_cache(maxsize=32)
-def _planned(rows: _Rows, groups: tuple[Group, ...], length: int, kernels: int) -> _Plan:
-    """The groups, in runs of at most so many kernels; a larger group is divided."""
-    runs: list[list[_Planned]] = [[]]
+def _planned(
+    rows: _Rows, groups: tuple[Group, ...], length: int, kernels: int, together: int
+) -> _Plan:
+    """The groups, in runs of at most so many kernels; a larger group is divided. So many of a run
+    are copied together."""
     order = torch.arange(rows.padded).view(rows.steps, rows.patch).T.flatten()
-    held: dict[tuple[int, bool], Tensor] = {}
+    pieces = list(_pieces(groups, kernels))
+    made: dict[tuple[tuple[int, ...], bool], tuple[Tensor, _Smoothing | None]] = {}
 
-    def kept(dilation: int, at: Tensor, *, smooth: bool) -> Tensor:
-        inside = at.clamp(0, rows.timesteps - 1).flatten().to(rows.device, torch.int32)
-        return held.setdefault((dilation, smooth), inside)
+    def bundled(numbers: list[int]) -> _Bundle:
+        alike = [pieces[number] for number in numbers]
+        dilations, smooth = tuple(one.dilation for one in alike), alike[0].smoothed
+        if (dilations, smooth) not in made:
+            inside = [
+                (_taps(one, length) + order).clamp(0, rows.timesteps - 1).flatten()
+                + (number * rows.timesteps if smooth else 0)
+                for number, one in enumerate(dilations)
+            ]
+            made[dilations, smooth] = (
+                torch.cat(inside).to(rows.device, torch.int32),
+                _smoothing(rows, dilations) if smooth else None,
+            )
+        return _Bundle(tuple(numbers), *made[dilations, smooth])
 
-    for piece in _pieces(groups, kernels):
-        windows = kept(piece.dilation, _taps(piece.dilation, length) + order, smooth=False)
-        smoothing = None
-        if piece.smoothed:
-            smoothing = _under_averages(rows.timesteps, piece.dilation)
-            smoothing = kept(piece.dilation, smoothing, smooth=True)
-        if runs[-1] and piece.stop - runs[-1][0].group.start > kernels:
-            runs.append([])
-        runs[-1].append(_Planned(piece, windows, smoothing))
-    widest = max(run[-1].group.stop - run[0].group.start for run in runs)
+    def laid(run: list[int]) -> _Run:
+        own = [pieces[number] for number in run]
+        bundles = []
+        for smooth in (False, True):
+            alike = [number for number in run if pieces[number].smoothed is smooth]
+            starts = range(0, len(alike), together)
+            bundles += [bundled(alike[start : start + together]) for start in starts]
+        sizes = tuple(one.stop - one.start for one in own)
+        return _Run(run[0], own[0].start, own[-1].stop, sizes, tuple(bundles))
+
+    runs = tuple(map(laid, _runs(pieces, kernels)))
     counts = torch.full((rows.steps, 1), float(rows.patch), device=rows.device)
     counts[-1] -= rows.missing
-    return _Plan(rows, tuple(map(tuple, runs)), widest, counts)
+    widest = max(run.stop - run.start for run in runs)
+    windows = max(len(bundle.windows) for run in runs for bundle in run.bundles)
+    sizes = tuple(one.stop - one.start for one in pieces)
+    return _Plan(rows, sizes, runs, widest, windows, counts)
+
+
+def _runs(pieces: list[Group], kernels: int) -> list[list[int]]:
+    """Numbers of the groups that are held at once."""
+    runs: list[list[int]] = [[]]
+    for number, piece in enumerate(pieces):
+        if runs[-1] and piece.stop - pieces[runs[-1][0]].start > kernels:
+            runs.append([])
+        runs[-1].append(number)
+    return runs
 
 
 def _pieces(groups: tuple[Group, ...], kernels: int) -> Iterator[Group]:
@@ -244,7 +320,13 @@ def _taps(dilation: int, length: int) -> Tensor:
 
 def _under_averages(timesteps: int, width: int) -> Tensor:
     """(T + width - 1,) the timesteps that moving averages are taken of."""
-    return torch.arange(timesteps + width - 1) - (width - 1) // 2
+    return (torch.arange(timesteps + width - 1) - (width - 1) // 2).clamp(0, timesteps - 1)
+
+
+def _smoothing(rows: _Rows, widths: tuple[int, ...]) -> _Smoothing:
+    below = [_under_averages(rows.timesteps, width) for width in widths]
+    joined = torch.cat(below).to(rows.device, torch.int32)
+    return _Smoothing(widths, joined, tuple(map(len, below)))
 
 
 def bins(responses: Tensor, edges: Tensor) -> Tensor:
@@ -260,12 +342,16 @@ def bins(responses: Tensor, edges: Tensor) -> Tensor:
     return found
 
 
-def _averages(values: Tensor, below: Tensor, width: int) -> Tensor:
-    """Moving averages of values (F, T, b), the same T, of what stands at `below`."""
+def _averages(values: Tensor, smoothing: _Smoothing) -> Tensor:
+    """Moving averages (F, widths * T, b) of values (F, T, b), for one width after the other."""
     # Cases as channels that lie innermost: torch then adds up all of them at once.
-    cases_inside = values.index_select(1, below).unsqueeze(1).permute(0, 3, 1, 2)
-    averages = functional.avg_pool2d(cases_inside, (1, width), stride=1)
-    return averages.squeeze(2).transpose(1, 2).contiguous()
+    below = values.index_select(1, smoothing.below).unsqueeze(1).permute(0, 3, 1, 2)
+    made = [
+        functional.avg_pool2d(one, (1, width), stride=1)
+        for one, width in zip(below.split(smoothing.sizes, dim=3), smoothing.widths, strict=True)
+    ]
+    whole = made[0] if len(made) == 1 else torch.cat(made, dim=3)
+    return whole.squeeze(2).transpose(1, 2).contiguous()
 
 
 def _extend(values: Tensor, reach: int) -> Tensor:
