@@ -67,9 +67,10 @@ def parts() -> list[tuple[str, str]]:
     return [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
 
 
-def readout_of(head: str) -> str:
-    """What a head can read."""
-    return "mask" if heads[head].reads_mask else "pooled"
+def asked_by(head: str) -> dict[str, str]:
+    """The readout and the context that a head can read."""
+    readout = "mask" if heads[head].reads_mask else "pooled"
+    return {"readout": readout, "context": "pairs" if heads[head].needs_pairs else "none"}
 
 
 CASES: dict[str, dict[str, Any]] = {}
@@ -95,7 +96,7 @@ for _readout in readouts:
             continue
         CASES[f"{_readout} {_scope}"] = {"readout": _readout, "scope": _scope}
 for _head in heads:
-    CASES[f"head {_head}"] = {"head": small("head", _head), "readout": readout_of(_head)}
+    CASES[f"head {_head}"] = {"head": small("head", _head), **asked_by(_head)}
 for _twin in ("random", "shuffled", "none"):
     CASES[f"backbone {_twin}"] = {"backbone": _twin}
 for _combination in combinations:
@@ -126,17 +127,21 @@ VIT: dict[str, Any] = {"prompt": "none"}
 """What a tokenizer of images needs: a ViT as the backbone, and no words."""
 CLIP: dict[str, Any] = {"prompt": "none", "tokenizer": "image"}
 """What compares pictures with texts needs."""
-
-
+NEXT: dict[str, Any] = {}
+"""What judges pairs needs: a head for next sentences."""
 TOOLS: dict[str, dict[str, str]] = {}
 """The files of the user's that a tuner needs, by its name."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _files(
-    make_family: Callable[..., str], make_clip: Callable[..., str], tools: dict[str, Any]
+    make_family: Callable[..., str],
+    make_clip: Callable[..., str],
+    tiny_next: str,
+    tools: dict[str, Any],
 ) -> None:
     VIT["backbone"], CLIP["backbone"] = make_family("vit"), make_clip()
+    NEXT["backbone"] = tiny_next
     TOOLS.update(tools)
 
 
@@ -153,6 +158,12 @@ def compares_texts(changes: dict[str, Any]) -> bool:
     return any(REGISTRIES[kind].build(spec).needs_texts for kind, spec in own.items())
 
 
+def judges_pairs(changes: dict[str, Any]) -> bool:
+    """Whether the head of a case does."""
+    recipe = RECIPES[changes.get("recipe", "default")].settings
+    return bool(heads.build(changes.get("head", recipe.head)).needs_pairs)
+
+
 def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> PromptClassifier:
     """The classifier of one case."""
     options = {**tiny, **changes, "random_state": seed}
@@ -160,6 +171,8 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
         options |= VIT
     if compares_texts(changes):
         options |= CLIP
+    if judges_pairs(changes):
+        options |= NEXT
     if "recipe" in changes:
         chosen = RECIPES[changes["recipe"]].settings
         options["head"] = small("head", chosen.head)
@@ -245,6 +258,18 @@ def test_fits_predicts_repeats_and_is_saved(
     assert not any(module.training for module in backbone.model.modules())
 
 
+UNLEARNED = (
+    "recipe in-context",
+    "recipe clip",
+    "recipe cpt-plot",
+    "head class-texts",
+    "recipe nsp",
+    "recipe pairs",
+    "head matching",
+)
+"""What asks a model for what it has learned, and learns nothing, or hardly anything, itself."""
+
+
 def least(name: str) -> float:
     """The accuracy to reach on held-out cases; chance is a third.
 
@@ -252,9 +277,9 @@ def least(name: str) -> float:
     model that was never trained: there it is enough that they beat chance. An autoencoder of a
     few epochs loses much of a case. Nothing is fitted in-context, and a model that was never
     trained has not learned to copy: tests/contexts/test_contexts.py has a reader that can. Nor has
-    it learned to compare plots with texts, and its [CLS] says little of them.
+    it learned to compare plots with texts, or two inputs, and its [CLS] says little of them.
     """
-    if name in ("recipe in-context", "recipe clip", "recipe cpt-plot", "head class-texts"):
+    if name in UNLEARNED:
         return 0.0
     if name in ("recipe tip-adapter", "head tip-adapter", "texts series"):
         return 0.5
@@ -299,7 +324,7 @@ def test_constant_series_are_no_division_by_zero(
     choices: dict[str, Any], head: str, tiny: dict[str, Any]
 ) -> None:
     X, y = np.full((6, 9, 2), 3.0), np.array([0, 1] * 3)
-    chosen = {"head": small("head", head), "readout": readout_of(head)}
+    chosen = {"head": small("head", head), **asked_by(head)}
     fitted = build({**choices, **chosen}, tiny).fit(X, y)
     np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1)
     assert np.isfinite(fitted.predict_proba(X * 2 + 1)).all()

@@ -33,6 +33,7 @@ from tsprompt.model.fitted import Fitted
 from tsprompt.model.memory import Shape, check_fit, place_fit
 from tsprompt.model.nested import NestedParams
 from tsprompt.model.open_backbone import open_backbone
+from tsprompt.model.pairs import match
 from tsprompt.model.saving import Saved, load, save
 from tsprompt.model.spread import Spread, check_spread, fit_by_sums
 from tsprompt.model.training_data import TrainingData
@@ -431,6 +432,32 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         """The most probable label (B,) of each case."""
         chances = self.predict_proba(X)
         return np.asarray(self.classes_[chances.argmax(axis=1)])
+
+    def match(self, first: Any, second: Any) -> npt.NDArray[np.float64]:
+        """(B,) how likely each pair of series fits together, by a model that judges pairs.
+
+        What fitting together means is what the model is asked: of the recipe `pairs`, whether they
+        are the same; of one with the model's own head for next sentences
+        (``context='pairs:template="{series} [SEP] {series}"', head="matching"``), whether the
+        second comes next. So ``match(a, b) / (match(a, b) + match(b, a))`` is the chance that a
+        comes first. No label of a pair is learned from.
+
+        Parameters
+        ----------
+        first, second
+            Cases, as many of both, of the features that train had.
+
+        Raises
+        ------
+        ConfigError
+            The model judges no pairs of series.
+        InputError
+            The cases can't be used.
+        """
+        check_is_fitted(self, "fitted_")
+        cases, others = (as_cases(one, axes=self.axes) for one in (first, second))
+        with self._progress():
+            return match(self.fitted_, cases, others)
 
     def save(self, path: str | Path, **details: Any) -> Path:
         """Write the fitted model to a folder (safetensors and JSON): `tsprompt.model.saving`."""

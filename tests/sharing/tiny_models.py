@@ -278,6 +278,44 @@ def tiny_mlm(make_mlm: Callable[..., str]) -> str:
     return make_mlm()
 
 
+def save_next(folder: Path, kind: str, seed: int, **changes: Any) -> str:
+    """Write a BERT with random weights and its head for next sentences."""
+    import torch
+    import transformers
+
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+    }
+    config = transformers.BertConfig(vocab_size=save_tokenizer(folder), **{**sizes, **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = getattr(transformers, kind)(config)
+        _make_them_matter(model)
+        model.cls.seq_relationship.weight.data.mul_(20)
+    model.save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def make_next(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write a tiny BERT that judges next sentences: `make_next("BertForPreTraining", seed=1)`."""
+
+    def make(kind: str = "BertForNextSentencePrediction", seed: int = 0, **changes: Any) -> str:
+        return save_next(tmp_path_factory.mktemp("next"), kind, seed, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_next(make_next: Callable[..., str]) -> str:
+    """The folder of a BERT like `tiny_bert` that has its head for next sentences."""
+    return make_next()
+
+
 @pytest.fixture(scope="session")
 def tiny(tiny_bert: str) -> dict[str, Any]:
     """Keyword arguments of a PromptClassifier that fits in a blink and always alike."""

@@ -106,6 +106,12 @@ class Backbone:
         """Standard deviation of the entries of the word embeddings."""
         return float(self.word_vectors.std())
 
+    @cached_property
+    def second_segment(self) -> Tensor | None:
+        """(D,) what is added to an embedding that stands in the second of two segments (token type
+        1): the model itself adds what the first one has. None: it knows no segments."""
+        return self.family.second_segment(self.model)
+
     def embed(self, ids: Tensor | int) -> Tensor:
         """Word embeddings (..., D) of ids (...)."""
         if isinstance(ids, int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +17,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import Setting
+from tsprompt.heads import Head
 from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer
@@ -24,6 +25,7 @@ from tsprompt.tokenizers import Tokenizer
 __all__ = [
     "NO_CONTEXT",
     "Context",
+    "Joined",
     "NoContext",
     "Pairs",
     "Tokenise",
@@ -43,6 +45,19 @@ Pairs = list[tuple[str, str]]
 """(slot kind, text) of every position."""
 
 
+class Joined(NamedTuple):
+    """Rows that the model reads."""
+
+    part: IntArray
+    """(r',) which rows of the queries they are: of query q the numbers ``q * rows_each`` and on."""
+    rows: Tensor
+    """(r', L', D)."""
+    shift: int = 0
+    """By how much the query's positions have moved, those behind its first."""
+    answer: int | None = None
+    """Where the answer stands; None: where the query's template has it."""
+
+
 @dataclass
 class Context(Part):
     """Stands in the input besides prompt and data.
@@ -55,8 +70,18 @@ class Context(Part):
     """The scopes that it has a meaning with."""
     names_answers: ClassVar[bool] = False
     """Whether it brings words that the mask may name."""
-    shows_cases: ClassVar[bool] = False
-    """Whether it shows train cases, with their labels, beside others."""
+    gives_pairs: ClassVar[bool] = False
+    """Whether each query is read several times, in pairs whose order says which class is asked."""
+
+    @property
+    def shows_cases(self) -> bool:
+        """Whether it shows train cases, with their labels, beside others."""
+        return False
+
+    @property
+    def rows_each(self) -> int:
+        """In how many rows each query is read."""
+        return 1
 
     @property
     def lays_out_all(self) -> bool:
@@ -87,6 +112,20 @@ class Context(Part):
             Setting("scope", self.scopes[0]),
             " or ",
             Setting("context", "none"),
+        )
+
+    def check_head(self, head: Head) -> None:
+        """See that the head can read what is said.
+
+        Raises
+        ------
+        ConfigError
+            It can't.
+        """
+        require(
+            not head.needs_pairs or self.gives_pairs,
+            f"the head {head.name!r} judges pairs, one or several for each class; use ",
+            Setting("context", "pairs"),
         )
 
     def fit(
@@ -195,7 +234,7 @@ class Context(Part):
 
     def join(
         self, query: Tensor, beside: IntArray, write: Write, backbone: Backbone
-    ) -> Iterator[tuple[IntArray, Tensor, int]]:
+    ) -> Iterator[Joined]:
         """What the model reads: rows (r', L', D) of one length, and which of the queries they are.
 
         Parameters
@@ -204,17 +243,8 @@ class Context(Part):
             (r, L, D) filled templates.
         beside
             (r, K) what `choose` gave.
-
-        Yields
-        ------
-        part
-            (r',) positions of the queries.
-        rows
-            (r', L', D).
-        shift
-            By how much the query's positions have moved, those behind its first.
         """
-        yield np.arange(len(query)), query, 0
+        yield Joined(np.arange(len(query)), query)
 
     def shown(self, query: Pairs, bare: Pairs, backbone: Backbone) -> Pairs:
         """All positions in words, given those of the query, with its prompt and without."""

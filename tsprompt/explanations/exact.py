@@ -39,6 +39,8 @@ def divides(fitted: Fitted) -> str | None:
         return f"the strategy {parts.strategy.name!r} leaves no order of time"
     if any(one.tokenizer.makes != "words" for one in fitted.readings):
         return "the tokens are patches of a picture, not of time"
+    if any(one.context.rows_each > 1 for one in fitted.readings):
+        return f"the context {parts.context.name!r} has each case read several times"
     return None
 
 

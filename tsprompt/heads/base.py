@@ -75,6 +75,8 @@ class Head(Part):
 
     needs_words: ClassVar[bool] = False
     """Whether it uses the words of the language model."""
+    needs_pairs: ClassVar[bool] = False
+    """Whether it judges pairs of inputs, as the context `pairs` makes them."""
     needs_texts: ClassVar[bool] = False
     """Whether it compares pictures with texts, as a CLIP was trained to."""
     takes_soft: ClassVar[bool] = False

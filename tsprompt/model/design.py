@@ -141,6 +141,7 @@ class Design:
                 f"can't learn from them; use one of: {', '.join(able)}"
             )
         self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
+        self.context.check_head(self.head)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
             raise ConfigError(

@@ -145,9 +145,7 @@ class Fitted:
         InputError
             The cases have other features than train.
         """
-        cases = self.expected.aligned(cases)
-        self.expected.tell(cases)
-        prepared = self._prepared(cases)
+        prepared = self.prepared(cases)
         views = Views(self.design.combination)
         users = Counter(id(reading.tokenizer) for reading in self.readings)
         return [
@@ -160,6 +158,18 @@ class Fitted:
             )
             for number, reading in enumerate(self.readings, start=1)
         ]
+
+    def prepared(self, cases: Cases) -> Cases:
+        """Cases as the tokenizer gets them.
+
+        Raises
+        ------
+        InputError
+            The cases have other features than train.
+        """
+        cases = self.expected.aligned(cases)
+        self.expected.tell(cases)
+        return self._prepared(cases)
 
     def _prepared(self, cases: Cases) -> Cases:
         """The cases as preprocessing and strategy leave them, once there is room for them."""

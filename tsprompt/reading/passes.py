@@ -22,7 +22,7 @@ from tsprompt.reading.distinct import Distinct, hash_rows
 if TYPE_CHECKING:
     from tsprompt.reading.reader import Reader, Reading
 
-__all__ = ["Chunk", "Pass", "Said", "Work", "by_case", "nothing_beside"]
+__all__ = ["Chunk", "Pass", "Said", "Work", "by_case", "by_query", "nothing_beside"]
 
 _GATHER_CASES = 256
 """Cases whose step vectors are pooled at once."""
@@ -42,6 +42,11 @@ def by_case(vectors: Tensor) -> Said:
     """Mask vectors (b, S, N', D) of cases read step by step: they are data and mask at once."""
     said = vectors.transpose(1, 2)
     return said, said
+
+
+def by_query(said: Tensor, each: int) -> Tensor:
+    """(r, N', each * K, D) of (r * each, N', K, D): the rows of a query side by side."""
+    return said.unflatten(0, (-1, each)).transpose(1, 2).flatten(2, 3)
 
 
 class Pass:

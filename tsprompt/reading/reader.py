@@ -22,7 +22,7 @@ from tsprompt.contexts import NO_CONTEXT, Context, NoContext
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.fitting import fit_features
-from tsprompt.reading.passes import Chunk, Pass, Said, by_case, nothing_beside
+from tsprompt.reading.passes import Chunk, Pass, Said, by_case, by_query, nothing_beside
 from tsprompt.reading.storing import store_features
 from tsprompt.reading.together import read_passes
 from tsprompt.readouts import Readout
@@ -202,19 +202,25 @@ class Reader:
             return self.lay_out(tokens, nowhere, *said, context)
 
         parts, data, mask = [], [], []
-        for part, embeddings, shift in context.join(query, beside, write, self.backbone):
+        for part, embeddings, shift, answer in context.join(query, beside, write, self.backbone):
             states = self.backbone.run(embeddings, layers, prompt.deep)
             parts.append(part)
-            said = self.pick(states, template, embeddings.shape[1], shift)
+            said = self.pick(states, template, embeddings.shape[1], shift, answer)
             data.append(said[0])
             mask.append(said[1])
-        if len(parts) == 1:
+        if len(parts) == 1 and context.rows_each == 1:
             return data[0], mask[0]
         back = sent(np.argsort(np.concatenate(parts)), query.device)
-        return torch.cat(data)[back], torch.cat(mask)[back]
+        each = context.rows_each
+        return by_query(torch.cat(data)[back], each), by_query(torch.cat(mask)[back], each)
 
     def pick(
-        self, states: list[Tensor], template: Template, length: int | None = None, shift: int = 0
+        self,
+        states: list[Tensor],
+        template: Template,
+        length: int | None = None,
+        shift: int = 0,
+        answer: int | None = None,
     ) -> Said:
         """What stands at the data tokens and at the mask of hidden states (r, L', D).
 
@@ -224,12 +230,16 @@ class Reader:
             Positions that were read, if others than those of the template.
         shift
             By how much the template's positions have moved, those behind its first.
+        answer
+            Where the answer stands, if not where the template has it.
         """
-        answer = self.backbone.answer(template)
         data = _pick_positions(states, evenly(template.data.ravel() + shift, states[0].device))
-        behind = answer.start >= template.length  # of all that is read
+        if answer is not None:
+            return data, _pick_positions(states, slice(answer, answer + 1))
+        own = self.backbone.answer(template)
+        behind = own.start >= template.length  # of all that is read
         moved = (length or template.length) - template.length if behind else shift
-        return data, _pick_positions(states, slice(answer.start + moved, answer.stop + moved))
+        return data, _pick_positions(states, slice(own.start + moved, own.stop + moved))
 
     def wanted(self, template: Template, *, data: bool, answer: bool) -> tuple[IntArray, IntArray]:
         """The positions that are read: those of the data tokens and of the answer, if these are."""

@@ -70,4 +70,45 @@ CONTEXT = (
             "segments of equal length, not a detector's boxes, because a series has no objects",
         ),
     ),
+    Recipe(
+        "nsp",
+        "each class's text as the next sentence; the model's own head for that decides, no label",
+        "NSP-BERT: Sun et al. (2022)",
+        Settings(
+            tokenizer="kernels:steps=32",
+            prompt="none",
+            n_prompts=1,
+            readout="mask",
+            head="matching:fitted=false",
+            train="tuning-free",
+            context='pairs:template="{series} [SEP] the pattern is {class}"',
+            backbone="bert-base-uncased",
+        ),
+        mechanism="P(c | x) = P(IsNext | [CLS] x [SEP] text_c [SEP]) over the sum of all classes'",
+        departures=(
+            "the series stands as vectors in the words' space, because it has no words",
+            "segments count positions through, where the source lets those of a long prompt repeat "
+            "(soft positions), because that is for tasks that point at words",
+        ),
+    ),
+    Recipe(
+        "pairs",
+        "the query then a train case, four of each class: same or different, said at the mask",
+        "two inputs in one template: Schick and Schuetze (2021), Wang et al. (2021)",
+        Settings(
+            tokenizer="kernels:steps=32",
+            prompt="none",
+            n_prompts=1,
+            readout="mask",
+            head="matching:scores=tied,words=same+different",
+            context='pairs:template="{series} then {series} [MASK]",per_class=4',
+        ),
+        mechanism="score of c = mean over its pairs of log P(same) / (P(same) + P(different))",
+        departures=(
+            "words scored by their embeddings, because the default backbone lost its head for "
+            "words; `scores=model` asks it",
+            "a temperature and a bias for each class are fitted and nothing else, where the "
+            "sources fine-tune the model, because here it is frozen",
+        ),
+    ),
 )

@@ -131,6 +131,15 @@ class Family(ABC):
         scale = float(getattr(table, "embed_scale", 1.0))
         return weight if scale == 1 else weight * scale
 
+    def second_segment(self, model: nn.Module) -> Tensor | None:
+        """(D,) what the second of two segments has more in its embeddings than the first; None
+        where the model knows no segments."""
+        table = getattr(getattr(model, "embeddings", None), "token_type_embeddings", None)
+        if table is None or table.num_embeddings < 2:
+            return None
+        first, second = table.weight.detach().to(torch.float32)[:2]
+        return second - first
+
     def n_entering(self, model: nn.Module) -> int:
         """How many numbers make the embeddings, where nothing else is used."""
         return self.word_vectors(model).numel()
