@@ -359,3 +359,12 @@ def test_sub_tasks_validate_on_their_own_part_of_the_development_sample() -> Non
     head = MLP(epochs=3).fit(given.lesson(0, task=given.tasks[0]))
     assert head.developed_
     assert head.validation_kind() == "development sample"
+
+
+def test_the_rank_based_ensemble_is_the_mean_of_log_probabilities() -> None:
+    """Jiang et al. (2020): P = softmax(sum of log P / K), by hand for two prompts."""
+    each = np.array([[[0.9, 0.1]], [[0.4, 0.6]]])
+    products = np.sqrt([0.9 * 0.4, 0.1 * 0.6])
+    joined = Vote(how="log-mean")._joined(each, [1.0, 1.0])
+    np.testing.assert_allclose(joined, [products / products.sum()])
+    assert abs(joined[0, 0] - Vote()._joined(each, [1.0, 1.0])[0, 0]) > 0.05

@@ -365,6 +365,25 @@ def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def tools(tiny_writer: str) -> dict[str, dict[str, str]]:
+def tools(tiny_writer: str, tiny_corpus: str) -> dict[str, dict[str, Any]]:
     """The files of the user's that a tuner needs, as its options, by its name."""
-    return {"generate": {"model": tiny_writer}}
+    return {
+        "generate": {"model": tiny_writer},
+        "mine": {"corpus": tiny_corpus, "keep": 1},
+        "paraphrase": {"model": tiny_writer, "back": None, "keep": 1, "draws": 1},
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A text file with sentences about series that are calm, mild or wild."""
+    file = tmp_path_factory.mktemp("corpus") / "sentences.txt"
+    lines = [
+        "A signal is a calm one. The signal is a mild one, they say.",
+        "So wild a curve, and no wave!",
+        "",
+        "Nothing is said here.",
+        "the trend of it is mild",
+    ]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return str(file)

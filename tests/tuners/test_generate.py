@@ -14,7 +14,7 @@ from tiny_models import tiny_vocabulary
 from tsprompt import PromptClassifier
 from tsprompt.backbones.writer import Gaps, Writer, open_writer
 from tsprompt.data import as_cases
-from tsprompt.errors import BackboneError, ConfigError, InputError
+from tsprompt.errors import BackboneError, ConfigError, InputError, Setting
 from tsprompt.tokenizers.digits import Digits
 from tsprompt.tuners import tuners
 from tsprompt.tuners.generate import Generate, fill_gaps
@@ -22,7 +22,7 @@ from tsprompt.tuners.generate import Generate, fill_gaps
 
 @pytest.fixture(scope="module")
 def writer(tiny_writer: str) -> Writer:
-    return open_writer(tiny_writer, "cpu")
+    return open_writer(tiny_writer, "cpu", Setting("tuner", "generate"))
 
 
 TEXTS = ("+42,-07,", "+11,+12,+13,", "-50,")

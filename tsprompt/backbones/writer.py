@@ -150,15 +150,28 @@ class Gaps:
         return torch.stack(totals)
 
 
-def open_writer(name: str, device: str) -> Writer:
-    """Load a sequence-to-sequence model: by its folder, or by its name on the hub.
+def open_writer(name: str, device: str, option: Setting) -> Writer:
+    """Load a sequence-to-sequence model: by its folder, or by its name on the hub. `option` is how
+    a person gives one.
 
     Raises
     ------
     BackboneError
         It is not to be had, or does not write.
     """
-    return _open(str(name), device)
+    try:
+        return _open(name, device)
+    except _NotHereError as error:
+        raise BackboneError(
+            f"no model that writes: {error}. Where the hub can be reached, hf download {name} "
+            "fetches it; else give the folder of a sequence-to-sequence model that save_pretrained "
+            "wrote, ",
+            option,
+        ) from None
+
+
+class _NotHereError(BackboneError):
+    """There is no such model."""
 
 
 @lru_cache(maxsize=2)
@@ -168,12 +181,7 @@ def _open(name: str, device: str) -> Writer:
     try:
         source, config, vocabulary = _describe(name)
     except BackboneError as error:
-        raise BackboneError(
-            f"no model that writes: {error}. Templates are written by a sequence-to-sequence model "
-            "such as t5-base: where the hub can be reached, hf download t5-base fetches it; else "
-            "give the folder of one that save_pretrained wrote, as ",
-            Setting("tuner", "generate:model=FOLDER"),
-        ) from None
+        raise _NotHereError(*error.args) from None
     if not getattr(config, "is_encoder_decoder", False):
         raise BackboneError(
             f"{name} is a {config.model_type} model and does not write; give a "

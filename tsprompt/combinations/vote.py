@@ -14,6 +14,7 @@ from tsprompt.base.seeds import derive
 from tsprompt.base.state import Figures
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head, Judgement
+from tsprompt.heads.base import softmax
 
 __all__ = ["Vote"]
 
@@ -26,8 +27,10 @@ class Vote(Combination):
     streams: ClassVar[bool] = True
 
     how: str = "mean"
-    """`mean` of the probabilities; `weighted`: each head by its validation accuracy (Jiang et al.
-    2020); `majority`: each head has one vote, and the mean decides between classes with as many."""
+    """`mean` of the probabilities; `log-mean`, of their logarithms, made probabilities again (the
+    rank-based ensemble of Jiang et al. 2020, equation 3); `weighted`: each head by its validation
+    accuracy; `majority`: each head has one vote, and the mean decides between classes with as
+    many."""
 
     class State(Combination.State):
         """What fitting has learned."""
@@ -36,7 +39,7 @@ class Vote(Combination):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_one_of(self, "how", ("mean", "weighted", "majority"))
+        require_one_of(self, "how", ("mean", "log-mean", "weighted", "majority"))
 
     def fit(self, evidence: Evidence, head: Head, seed: int) -> None:
         """Fit one head for each reading."""
@@ -76,6 +79,9 @@ class Vote(Combination):
         """(B, C) of what some heads say (k, B, C)."""
         if self.how == "weighted" and sum(weights) > 0:
             return np.asarray(np.average(each, axis=0, weights=weights))
+        if self.how == "log-mean":
+            tiny = np.finfo(np.float64).tiny
+            return softmax(np.log(np.maximum(each, tiny)).mean(axis=0))
         mean = np.asarray(each.mean(axis=0))
         if self.how != "majority":
             return mean

@@ -15,6 +15,7 @@ from tsprompt import progress
 from tsprompt.backbones.writer import Gaps, Writer, open_writer
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
+from tsprompt.errors import Setting
 from tsprompt.heads.lesson import Labels
 from tsprompt.tokenizers.digits import Digits
 from tsprompt.tuners.base import Problem, tuners
@@ -66,7 +67,8 @@ class Generate(TemplateSearch):
 
     def propose(self, problem: Problem, learn: Labels) -> Iterator[str]:
         """What the T5 writes, the likeliest first; the two forms take turns."""
-        writer = open_writer(self.model, str(problem.reader.backbone.device))
+        option = Setting("tuner", "generate:model=FOLDER")
+        writer = open_writer(self.model, str(problem.reader.backbone.device), option)
         chosen = self._some(problem, learn)
         cases = problem.cases.take(chosen)
         train = problem.cases.take(learn)
