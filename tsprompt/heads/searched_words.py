@@ -1,0 +1,168 @@
+"""`searched-words`: one word for each class, the best of many assignments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tsprompt.base.part import require
+from tsprompt.errors import ConfigError, InputError
+from tsprompt.heads.base import heads
+from tsprompt.heads.lesson import Labels, Lesson, hold_out
+from tsprompt.heads.verbalizer import Verbalizer, fit_answer
+from tsprompt.heads.weighing import as_tensor, cross_entropy
+
+__all__ = ["SearchedWords", "assign"]
+
+_ROWS = 256
+"""Cases whose scores of the whole vocabulary exist at once."""
+_FOLLOWED = 1_000
+"""Assignments of words to the first classes that are followed to the next."""
+
+
+@heads.register("searched-words")
+@dataclass
+class SearchedWords(Verbalizer):
+    """The search for label words of LM-BFF (Gao, Fisch and Chen 2021, section 5.1).
+
+    Of the whole words, each class gets those with the largest sum over its train cases of
+    ``log P([MASK] = v | x)``. Of all ways to give each class one of them, no word twice, those are
+    kept whose scores alone are right for the most train cases. These are ranked anew: with each, a
+    temperature and a bias for each class are fitted on most of train, and the one that is right
+    for the most of the rest is taken.
+
+    With more than two classes, assignments are put together class by class, and the best 1,000 are
+    followed.
+    """
+
+    calibrate: bool = False
+    """Take off each word's mean score over train before assignments are compared; the paper does
+    not."""
+    candidates: int = 100
+    """Words of each class among which is searched."""
+    assignments: int = 20
+    """Assignments that are ranked anew; 1: the best by its scores alone is taken."""
+    validation: float = 0.25
+    """Share of train by which they are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        counts = (self.candidates, self.assignments)
+        require(min(counts) >= 1, "searched-words: counts must be 1 or more")
+        require(0 < self.validation < 1, "searched-words: validation lies between 0 and 1")
+
+    def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
+        """The assignment that does best on held-out cases of train, once it is fitted."""
+        if not len(lesson.labels):
+            raise ConfigError(
+                "searched-words: words can't be searched without labels; use label-words"
+            )
+        learn, validate = self._parts(lesson)
+        rows = torch.from_numpy(learn)
+        ids = self._likely(evidence[rows], lesson.of_rows(learn))
+        scores = torch.stack([self._score(evidence, own) for own in ids], dim=1)  # (B, C, K)
+        if self.calibrate:
+            scores = scores - scores[rows].mean(dim=0)
+        labels = torch.from_numpy(lesson.labels)
+        found = assign(scores[rows], labels[rows], ids, self.assignments)
+        best = found[0]
+        if len(found) > 1 and len(validate):
+            best = max(found, key=lambda one: self._held(evidence, one, lesson, learn, validate))
+        return [[one] for one in best]
+
+    def _parts(self, lesson: Lesson) -> tuple[Labels, Labels]:
+        """The cases that words are searched by, and those that rank what was found."""
+        every = torch.arange(len(lesson.labels)).numpy()
+        if self.assignments == 1:
+            return every, every[:0]
+        try:
+            return hold_out(lesson.labels, self.validation, lesson.seed, lesson.groups)
+        except InputError:  # one case of each class: what they have in common is all there is
+            return every, every[:0]
+
+    def _likely(self, said: Tensor, lesson: Lesson) -> list[Tensor]:
+        """(C) the ids (K,) of the words that are likeliest in the cases of each class."""
+        candidates = torch.tensor(self.vocabulary.plain)
+        count = min(self.candidates, len(candidates))
+        require(
+            len(candidates) >= lesson.n_classes,
+            f"searched-words: the vocabulary has {len(candidates)} whole words, fewer than there "
+            "are classes",
+        )
+        weights = as_tensor(lesson.train_weights)
+        inside = torch.nn.functional.one_hot(
+            torch.from_numpy(lesson.labels), lesson.n_classes
+        ).double()
+        inside = inside if weights is None else inside * weights[:, None]
+        sums = torch.zeros(lesson.n_classes, len(candidates), dtype=torch.float64)
+        for rows, own in zip(said.split(_ROWS), inside.split(_ROWS), strict=True):
+            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
+            sums += own.T @ scores.log_softmax(dim=1)[:, candidates]
+        count = max(count, min(lesson.n_classes, len(candidates)))  # so that each finds one
+        return [candidates[own.argsort(descending=True, stable=True)[:count]] for own in sums]
+
+    def _held(
+        self, said: Tensor, words: list[int], lesson: Lesson, learn: Labels, validate: Labels
+    ) -> tuple[float, float]:
+        """Accuracy on the held-out cases of these words, fitted on the others; of equal ones the
+        loss decides."""
+        ids = [[one] for one in words]
+        rows, others = torch.from_numpy(learn), torch.from_numpy(validate)
+        weights = lesson.train_weights
+        counted = None if weights is None else weights[learn]
+        labels = torch.from_numpy(lesson.labels)
+        answer = self._unfitted(said[rows], ids, as_tensor(counted))
+        seen = self._score(said[rows], answer.flat)
+        answer = fit_answer(answer, seen, labels[rows], as_tensor(counted), weighs=self.weighs)
+        scores = answer.classes(self._score(said[others], answer.flat))
+        right = (scores.argmax(dim=1) == labels[others]).double().mean()
+        return float(right), -float(cross_entropy(scores, labels[others]))
+
+
+def assign(
+    scores: Tensor, labels: Tensor, ids: list[Tensor], count: int, followed: int = _FOLLOWED
+) -> list[list[int]]:
+    """The `count` best ways to give each of C classes a word of its own.
+
+    Parameters
+    ----------
+    scores
+        (B, C, K) of the words in each case.
+    labels
+        (B,) class numbers.
+    ids
+        (C) the words (K,) of each class, the likeliest first.
+    followed
+        How many assignments to the first classes are followed to the next one.
+
+    Returns
+    -------
+    For each the words (C,), those that are right for most cases first; of equal ones, those whose
+    words come first.
+    """
+    chosen = torch.empty(1, 0, dtype=torch.long)
+    top = torch.full((1, len(labels)), -torch.inf, dtype=scores.dtype)
+    right = torch.zeros(1, len(labels), dtype=torch.bool)
+
+    def told(number: int, own: Tensor, before: Tensor | slice) -> Tensor:
+        """Which cases are right with one more class, whose word has these scores."""
+        wins = own > top[before]
+        return torch.where(labels == number, wins, right[before] & ~wins)
+
+    for number, words in enumerate(ids):
+        own = scores[:, number].T  # (K, B)
+        hits = torch.stack([told(number, one, slice(None)).sum(dim=1) for one in own], dim=1)
+        for k in range(number):
+            hits[words == ids[k][chosen[:, k]][:, None]] = -1  # the word is taken
+        order = hits.flatten().argsort(descending=True, stable=True)
+        order = order[hits.flatten()[order] >= 0][:followed]
+        before, word = order // len(words), order % len(words)
+        right = told(number, own[word], before)
+        top = torch.maximum(top[before], own[word])
+        chosen = torch.cat([chosen[before], word[:, None]], dim=1)
+    return [
+        [int(words[one]) for words, one in zip(ids, row, strict=True)]
+        for row in chosen[:count].tolist()
+    ]
