@@ -232,6 +232,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             class_weight=parts.class_weight,
         )
         self._check_counts(data, parts)
+        _settle(parts, data.train)
         if workers is not None:
             check_spread(parts, data)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
@@ -255,6 +256,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         parts = Design.build(self._settings())
         parts.check_zero_shot()
         data = TrainingData.without_labels(X, classes, axes=self.axes)
+        _settle(parts, data.train)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
         return self._fit_on(parts, data)
 
@@ -281,17 +283,6 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
     def _fit(
         self, parts: Design, data: TrainingData, seed: int, workers: Spread | None = None
     ) -> Fitted:
-        cases = data.train
-        if parts.scope == "step" and parts.preprocessing.length is None:
-            # The head sees one vector for each step, so all series need the same steps.
-            parts.preprocessing.length = int(cases.lengths.max())
-            if not cases.equal_length:
-                notice(
-                    "series of different lengths are resampled to the longest of train, "
-                    f"{parts.preprocessing.length} timesteps: ",
-                    Setting("scope", "step"),
-                    " needs equal lengths",
-                )
         sources = read_sources(parts.prompt_from)
         layers = parts.choose_layers()
         backbone = open_backbone(parts, seed, device=self.device, dtype=self.dtype)
@@ -557,6 +548,17 @@ def _shape(parts: Design, data: TrainingData) -> Shape:
     count = len(data.cases) + (0 if data.unlabelled is None else len(data.unlabelled))
     longest = parts.preprocessing.length or int(data.cases.lengths.max())
     return count, longest, data.cases.n_features
+
+
+def _settle(parts: Design, train: Cases) -> None:
+    """Settle what depends on train, and say if that changes it."""
+    if parts.settle(train) and not train.equal_length:
+        notice(
+            "series of different lengths are resampled to the longest of train, "
+            f"{parts.preprocessing.length} timesteps: ",
+            Setting("scope", "step"),
+            " needs equal lengths",
+        )
 
 
 def _prepare(parts: Design, data: TrainingData, seed: int) -> TrainingData:

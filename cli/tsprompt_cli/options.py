@@ -145,8 +145,9 @@ class Choices:
     scope: Annotated[
         str | None,
         typer.Option(
-            metavar="series|step",
-            help="Whether the language model reads a whole series at once, or each step alone.",
+            metavar="series|step|auto",
+            help="Whether the language model reads a whole series at once, or each step alone; "
+            "auto: one feature whole, several step by step.",
             show_default=False,
             rich_help_panel=_MODEL,
         ),

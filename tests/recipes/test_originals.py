@@ -17,8 +17,6 @@ from tsprompt.prompts.hard import Hard
 
 pytestmark = pytest.mark.slow
 
-ORIGINALS = ("original", "original-gru", "original-gru-st", "original-surrogate")
-
 
 @pytest.fixture
 def backbone(tiny_bert: str) -> Backbone:
@@ -143,7 +141,7 @@ def test_surrogate_carries_a_gradient_and_fits_what_the_model_says(
     tiny_bert: str, separable: Any
 ) -> None:
     tuner = "surrogate:explore=3,epochs=3,surrogate_steps=200"
-    model = fit("original-surrogate", tiny_bert, separable, tuner=tuner)
+    model = fit("original-surrogate-replay", tiny_bert, separable, tuner=tuner)
     assert model.report_["largest gradient at the prompt"] > 0
     assert model.report_["surrogate's first mean squared error"] < 0.1
 
@@ -157,7 +155,7 @@ def test_surrogate_learns_from_train_without_the_development_sample(
     X, y = separable.X, separable.y
     errors = []
     for scale in (1, -3):
-        model = PromptClassifier("original-surrogate", **options, tuner=tuner)
+        model = PromptClassifier("original-surrogate-replay", **options, tuner=tuner)
         model.fit(X[:15], y[:15], development=(scale * X[15:], y[15:]))
         errors.append(model.report_["surrogate's first mean squared error"])
     assert errors[0] == errors[1]

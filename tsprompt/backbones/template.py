@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Annotated, NotRequired, Protocol
+from typing import Annotated, Any, NotRequired, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -65,10 +65,11 @@ class Prompt:
     """(P, D) vectors; None where `ids` say it all."""
     deep: Tensor | None = None
     """(N, 2, P', D) keys and values of P' tokens that each layer attends to besides its own."""
-    before: int = 0
-    """`shared` only: how many of the P slots and the mask, taken in order, precede the data."""
-    mask: int = 0
-    """`shared` only: how many prompt slots precede the mask."""
+    before: int | tuple[int, ...] = 0
+    """How many of the P slots and the mask, taken in order, precede the data; of each step, where
+    each is an input with slots of its own. (`per-step` has no use for a single number.)"""
+    mask: int | tuple[int, ...] = 0
+    """How many prompt slots precede the mask; of each step as above."""
 
     class State(TypedDict):
         """What fitting has learned."""
@@ -76,8 +77,13 @@ class Prompt:
         ids: NotRequired[Annotated[Tensor, numbers("int64", "P", least=0, below="V")]]
         vectors: NotRequired[Annotated[Tensor, numbers("float32", "P", "D")]]
         deep: NotRequired[Annotated[Tensor, numbers("float32", "N", "two", "deep", "H")]]
-        before: Index
-        mask: Index
+        before: Index | list[Index]
+        mask: Index | list[Index]
+
+    def __post_init__(self) -> None:
+        for name in ("before", "mask"):  # a file has lists
+            if isinstance(told := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(told))
 
     def __len__(self) -> int:
         filled = self.vectors if self.ids is None else self.ids
@@ -114,9 +120,39 @@ class Prompt:
             None if self.ids is None else self.ids[slots],
             None if self.vectors is None else self.vectors[slots],
             self.deep,
-            self.before // count,
-            self.mask // count,
+            *(
+                one // count if isinstance(one, int) else tuple(k // count for k in one)
+                for one in (self.before, self.mask)
+            ),
         )
+
+    @property
+    def apart(self) -> bool:
+        """Whether each step is an input with slice and mask of its own."""
+        return isinstance(self.before, tuple)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """`before` and `mask`, of the first step where each has its own."""
+        before, mask = (one if isinstance(one, int) else one[0] for one in (self.before, self.mask))
+        return before, mask
+
+    def at(self, step: int) -> Prompt:
+        """The same with slice and mask as this step alone has them."""
+        if not (isinstance(self.before, tuple) and isinstance(self.mask, tuple)):
+            return self
+        return replace(self, before=(self.before[step],), mask=(self.mask[step],))
+
+    def laid_alike(self, steps: IntArray) -> Iterator[tuple[Any, Prompt]]:
+        """Which of the rows that stand at these steps (r,) are laid out alike (what picks them: all
+        or positions), with the prompt as they have it."""
+        if not self.apart or not len(steps):
+            yield slice(None), self
+            return
+        places = np.column_stack([self.before, self.mask])[steps]
+        _, first, kind = np.unique(places, axis=0, return_index=True, return_inverse=True)
+        for number, one in enumerate(first):
+            yield np.flatnonzero(kind.ravel() == number), self.at(int(steps[one]))
 
     def equals(self, other: Prompt) -> bool:
         """Whether the model would say the same under both."""
@@ -126,7 +162,7 @@ class Prompt:
             a is b if a is None or b is None else a.equal(b) for a, b in pairs
         )
 
-    def state(self) -> dict[str, Tensor | int]:
+    def state(self) -> dict[str, Tensor | int | tuple[int, ...]]:
         """What a file must hold to make this prompt again."""
         tensors = {"ids": self.ids, "vectors": self.vectors, "deep": self.deep}
         kept = {key: value for key, value in tensors.items() if value is not None}

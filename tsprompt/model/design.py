@@ -17,6 +17,7 @@ from tsprompt.base.part import count_of, spec_of
 from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.combinations import Combination, combinations
 from tsprompt.contexts import Context, contexts
+from tsprompt.data import Cases
 from tsprompt.errors import BackboneError, ConfigError, Piece, Setting
 from tsprompt.heads import Head, heads
 from tsprompt.model.weights import ClassWeight, check_class_weight
@@ -30,6 +31,9 @@ from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Tuner, tuners, tuners_for
 
 __all__ = ["Design", "make_reader"]
+
+_SCOPES = ("series", "step", "auto")
+"""What the language model reads at once: a whole case, each step alone, or what suits the data."""
 
 _BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072, "mps": 32_768}
 
@@ -102,8 +106,8 @@ class Design:
         return parts
 
     def _check(self) -> None:
-        if self.scope not in ("series", "step"):
-            raise ConfigError(f"scope {self.scope!r} is not one of: series, step")
+        if self.scope not in _SCOPES:
+            raise ConfigError(f"scope {self.scope!r} is not one of: {', '.join(_SCOPES)}")
         if self.prompt.by_layer and self.strategy.by_step:
             raise ConfigError(
                 f"the prompt {self.prompt.name!r} stands beside all tokens of every layer, so no "
@@ -140,7 +144,7 @@ class Design:
                 f"the tuner {self.tuner.name!r} gives soft labels, and the head {self.head.name!r} "
                 f"can't learn from them; use one of: {', '.join(able)}"
             )
-        self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
+        self._check_scope()
         self.context.check_head(self.head)
         if self.readout.reads_words and not self.context.names_answers:
             named = [name for name in contexts if contexts[name].names_answers]
@@ -177,6 +181,42 @@ class Design:
                 f"the tuner {self.tuner.name!r} seeks no prompt, so that its placebo would be the "
                 f"model itself; leave out placebo=true, or use one of the tuners: {able}"
             )
+
+    def _check_scope(self) -> None:
+        if self.scope != "auto":
+            self.context.check(self.scope, self.strategy, self.tokenizer, self.combination)
+
+    def settle(self, train: Cases) -> bool:
+        """Settle what depends on train. With ``scope="auto"`` a case is read whole where there is
+        one feature and one prompt, and else each step alone: a timestep's row of features.
+        Where steps are read alone, the head sees one vector for each, so all series get the length
+        of the longest.
+
+        Returns
+        -------
+        bool
+            Whether train decided the length.
+
+        Raises
+        ------
+        ConfigError
+            Other choices have no meaning with what was settled.
+        """
+        if self.scope == "auto":
+            whole = train.n_features == 1 or not self.strategy.keeps_channels
+            self.scope = "series" if whole and not self.strategy.by_step else "step"
+            self._check_scope()
+        if self.scope == "series" and self.strategy.by_step and self.prompt.placement == "random":
+            raise ConfigError(
+                f"with the strategy {self.strategy.name!r} and placement=random each step has a "
+                "mask of its own, so each must be an input of its own; use ",
+                Setting("scope", "step"),
+                ", or leave placement out",
+            )
+        if self.scope == "series" or self.preprocessing.length is not None:
+            return False
+        self.preprocessing.length = int(train.lengths.max())
+        return True
 
     def _finders(self) -> tuple[str, ...]:
         """Tuners that can find the prompt, without a look at those that nobody asked for."""

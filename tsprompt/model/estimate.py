@@ -119,6 +119,7 @@ def estimate(
         The language model can't be had.
     """
     parts = Design.build(settings)
+    parts.settle(asks.train)
     layers = parts.choose_layers()
     started = clock()
     backbone = open_backbone(parts, asks.seed, device=device, dtype=dtype)
@@ -126,8 +127,6 @@ def estimate(
 
     opened = clock() - started
     reader = make_reader(parts, backbone, batch_tokens)
-    if parts.scope == "step" and parts.preprocessing.length is None:
-        parts.preprocessing.length = int(asks.train.lengths.max())
     longest = parts.preprocessing.length or int(asks.train.lengths.max())
     shape = len(asks.train) + asks.more, longest, asks.train.n_features
     need, refused = need_of(parts, reader, layers, shape, fits=True), None

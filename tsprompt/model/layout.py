@@ -102,7 +102,7 @@ def _template(fitted: Fitted, reading: Reading, prompt: Prompt) -> Template:
     reader = fitted.reader
     steps = 1 if reader.scope == "step" else reading.tokenizer.max_steps_
     used = min(reader.strategy.slots(reader.length, steps), len(prompt))
-    return reader.template(steps, width_of(fitted, reading), used, prompt)
+    return reader.template(steps, width_of(fitted, reading), used, prompt.at(0))
 
 
 def _prompt_words(fitted: Fitted, reading: Reading) -> list[str]:

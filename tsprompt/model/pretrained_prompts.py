@@ -241,8 +241,7 @@ def _prepare(
     batch_tokens: int | None,
 ) -> tuple[Problem, Tensor]:
     """A set as a tuner sees it, with its task vector; all draws are those of a fit on it."""
-    if parts.scope == "step" and parts.preprocessing.length is None:
-        parts.preprocessing.length = int(cases.lengths.max())
+    parts.settle(cases)
     prepared = parts.preprocessing.fit(cases).transform(cases)
     parts.strategy.device = backbone.device
     prepared = parts.strategy.fit_transform(prepared, derive(seed, "strategy"))

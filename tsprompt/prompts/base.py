@@ -17,9 +17,20 @@ from tsprompt.base.registry import Registry
 from tsprompt.base.seeds import generator
 from tsprompt.errors import ConfigError, Setting
 
-__all__ = ["FixedPrompt", "PromptModel", "PromptModule", "normal_to_ids", "place", "prompts"]
+__all__ = [
+    "FixedPrompt",
+    "Places",
+    "PromptModel",
+    "PromptModule",
+    "normal_to_ids",
+    "place",
+    "prompts",
+]
 
 prompts: Registry[PromptModel] = Registry("prompt")
+
+Places = tuple[int | tuple[int, ...], int | tuple[int, ...]]
+"""`before` and `mask` of a prompt, or of the prompt of each step."""
 
 _REACH = 3.0
 """Standard deviations of the normal distribution that the vocabulary is spread over."""
@@ -66,11 +77,15 @@ class PromptModel(Part):
     resumes: ClassVar[bool] = False
     """Whether its own training can start from a prompt that was saved; see `resume`."""
 
+    inputs = 0
+    """Inputs of a case that each have some of the slots for themselves, and so a slice and a mask;
+    0: there is one prompt. Set it before a draw."""
     length: int | None = None
     """Prompt tokens (for each step, with `per-step`); None: what the strategy uses."""
     placement: str = "around"
-    """Of a shared prompt: half of it before the data, the rest and the mask after it (`around`),
-    or split at random with the mask at a random place in it (`random`)."""
+    """Of a prompt that stands around the data: half of it before them, the rest and the mask after
+    them (`around`), or split at random with the mask at a random place in it (`random`). Where a
+    step is read alone with a prompt of its own, it stands around the step with `random` alone."""
 
     def __post_init__(self) -> None:
         require(
@@ -111,6 +126,13 @@ class PromptModel(Part):
         drawn it has no parameters."""
         return FixedPrompt(self.draw(slots, backbone, rng))
 
+    def place(self, slots: int, rng: np.random.Generator) -> Places:
+        """Where P slots are split and the mask stands in them; of each input that has some."""
+        if not (self.inputs and self.placement == "random"):
+            return place(self.placement, slots, rng)
+        own = [place(self.placement, slots // self.inputs, rng) for _ in range(self.inputs)]
+        return tuple(before for before, _ in own), tuple(mask for _, mask in own)
+
     def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
         """A trained prompt as a module, to go on from: for the prompts that say `resumes`.
 
@@ -123,7 +145,7 @@ class PromptModel(Part):
 
 
 def place(placement: str, slots: int, rng: np.random.Generator) -> tuple[int, int]:
-    """(before, mask) of a shared prompt of P slots."""
+    """(before, mask) of one prompt of P slots."""
     if placement == "random":
         return int(rng.integers(0, slots + 2)), int(rng.integers(0, slots + 1))
     return slots // 2, slots

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
-from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
+from tsprompt.prompts.base import Places, PromptModel, PromptModule, prompts
 from tsprompt.prompts.values import ValuesModule
 
 __all__ = ["Buffer"]
@@ -35,15 +35,22 @@ class Buffer(PromptModel):
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """Standard-normal values for P slots."""
         values = torch.from_numpy(rng.standard_normal(slots))
-        before, mask = place(self.placement, slots, rng)
-        return _Values(values, backbone, before, mask, straight_through=self.straight_through)
+        places = self.place(slots, rng)
+        inputs = self.inputs if self.placement == "random" else 0
+        return _Values(values, backbone, places, inputs, straight_through=self.straight_through)
 
 
 class _Values(ValuesModule):
     def __init__(
-        self, values: Tensor, backbone: Backbone, before: int, mask: int, *, straight_through: bool
+        self,
+        values: Tensor,
+        backbone: Backbone,
+        places: Places,
+        inputs: int,
+        *,
+        straight_through: bool,
     ) -> None:
-        super().__init__(backbone, before, mask, straight_through=straight_through)
+        super().__init__(backbone, places, inputs, straight_through=straight_through)
         self.parameter = nn.Parameter(values.to(backbone.device, torch.float32))
 
     def values(self) -> Tensor:

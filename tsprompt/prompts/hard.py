@@ -11,7 +11,7 @@ import torch
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require_one_of
-from tsprompt.prompts.base import PromptModel, normal_to_ids, place, prompts
+from tsprompt.prompts.base import PromptModel, normal_to_ids, prompts
 
 __all__ = ["Hard"]
 
@@ -38,5 +38,5 @@ class Hard(PromptModel):
             ids = normal_to_ids(values, len(backbone.word_vectors)).round().long()
         else:
             ids = torch.from_numpy(rng.choice(backbone.words.plain, size=slots))
-        before, mask = place(self.placement, slots, rng)
+        before, mask = self.place(slots, rng)
         return Prompt(ids=ids, before=before, mask=mask)

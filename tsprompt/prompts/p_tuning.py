@@ -13,7 +13,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
+from tsprompt.prompts.base import Places, PromptModel, PromptModule, prompts
 
 __all__ = ["PTuning"]
 
@@ -60,10 +60,10 @@ class PTuning(PromptModel):
 
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """Pseudo tokens and encoder, freshly initialised."""
-        before, mask = place(self.placement, slots, rng)
+        places = self.place(slots, rng)
         with seeded_torch(int(rng.integers(2**31))):
             encoder = self._encoder(slots, backbone.hidden_size)
-        return _Encoded(encoder, slots, before, mask).to(backbone.device)
+        return _Encoded(encoder, slots, places).to(backbone.device)
 
     def _encoder(self, slots: int, size: int) -> nn.Module:
         from peft import PromptEncoder, PromptEncoderConfig  # slow to import
@@ -94,11 +94,11 @@ _ENCODERS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "mlp": None}
 class _Encoded(PromptModule):
     """The slots' vectors are what the encoder makes of all pseudo tokens."""
 
-    def __init__(self, encoder: nn.Module, slots: int, before: int, mask: int) -> None:
+    def __init__(self, encoder: nn.Module, slots: int, places: Places) -> None:
         super().__init__()
         self.encoder = encoder
         self.register_buffer("tokens", torch.arange(slots)[None], persistent=False)
-        self.before, self.mask = before, mask
+        self.before, self.mask = places
 
     def forward(self) -> Prompt:
         """Vectors (P, D)."""

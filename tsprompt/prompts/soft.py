@@ -14,7 +14,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import Setting
-from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts
+from tsprompt.prompts.base import Places, PromptModel, PromptModule, prompts
 
 __all__ = ["FreeVectors", "Soft", "resume_vectors"]
 
@@ -71,7 +71,7 @@ class Soft(PromptModel):
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """Vectors (P, D) to start from."""
         vectors = self._start(slots, backbone, rng)
-        return FreeVectors(vectors, *place(self.placement, slots, rng))
+        return FreeVectors(vectors, self.place(slots, rng))
 
     def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
         """Vectors (P, D) that were trained before, placed as they were."""
@@ -115,16 +115,16 @@ def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> 
         Setting("prompt", f"soft:length={len(vectors)}"),
         " (with per-step also the same number of steps)",
     )
-    return FreeVectors(vectors, start.before, start.mask)
+    return FreeVectors(vectors, (start.before, start.mask))
 
 
 class FreeVectors(PromptModule):
     """P vectors that are parameters themselves, float32 whatever the language model computes in."""
 
-    def __init__(self, vectors: Tensor, before: int, mask: int) -> None:
+    def __init__(self, vectors: Tensor, places: Places) -> None:
         super().__init__()
         self.vectors = nn.Parameter(vectors.detach().to(torch.float32).clone())
-        self.before, self.mask = before, mask
+        self.before, self.mask = places
 
     def forward(self) -> Prompt:
         """The vectors (P, D)."""

@@ -30,7 +30,7 @@ class SoftWords(Manual):
     def module(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> PromptModule:
         """The embeddings (P, D) of the words, to start from."""
         start: Prompt = self.draw(slots, backbone, rng)
-        return FreeVectors(start.fill(backbone), start.before, start.mask)
+        return FreeVectors(start.fill(backbone), (start.before, start.mask))
 
     def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
         """Vectors (P, D) that were trained before, placed as they were."""

@@ -52,7 +52,7 @@ def _read(own: Pass, chunks: list[Chunk], chosen: np.ndarray) -> Kept:
 
 def _say(own: Pass, index: IntArray, tokens: Tensor, keep: Callable[[Said], Any]) -> Kept:
     """What is to be kept of what the model says about the new rows among these cases."""
-    read_works([own.work(index, tokens, keep)])
+    read_works(own.works(index, tokens, keep))
     said, own.kept = own.kept, []
     return said
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones import Backbone
-from tsprompt.backbones.template import Template
+from tsprompt.backbones.template import Prompt, Template
 from tsprompt.base.accelerator import sent
 from tsprompt.data import Cases, IntArray
 from tsprompt.reading.distinct import Distinct, hash_rows
@@ -117,14 +117,15 @@ class Pass:
         """Of the rows that these tokens (b, S, W[, D]) are read in."""
         return hash_rows(self.reader.rows(tokens)[0])
 
-    def work(
+    def works(
         self,
         index: IntArray,
         tokens: Tensor,
         keep: Callable[[Said], Any] | None = None,
         hashes: IntArray | None = None,
-    ) -> Work:
-        """The rows among these cases that are new to this pass; `keep`: as `Work` has it."""
+    ) -> list[Work]:
+        """The rows among these cases that are new to this pass, those that are laid out alike
+        together; `keep`: as `Work` has it."""
         reader = self.reader
         rows, place = reader.rows(tokens)
         hashes = self.hashes(tokens) if hashes is None else hashes
@@ -141,8 +142,24 @@ class Pass:
             beside, at, hashes = beside[new], at[new], hashes[new]
         slots = reader.slots(self.vectors, rows.shape[1], place)
         positions = reader.positions(rows, slots, self.context, beside)
-        keep = keep or self.pool
-        return Work(self, rows, place, beside, at, hashes, positions, first, keep, len(index))
+        number = first + np.arange(len(rows))
+        share = len(index) / len(rows) if len(rows) else 0.0
+        return [
+            Work(
+                owner=self,
+                prompt=prompt,
+                rows=rows[which],
+                place=place[which],
+                beside=beside[which],
+                at=at[which],
+                hashes=hashes[which],
+                positions=positions[which],
+                numbers=number[which],
+                keep=keep or self.pool,
+                cases=share * len(number[which]) if len(rows) else len(index),
+            )
+            for which, prompt in self.reading.prompt.laid_alike(place)
+        ]
 
     def pool(self, said: Said) -> Tensor:
         """Of a row: its features (r, R); of a step read alone: its mask vectors (r, N', D)."""
@@ -171,6 +188,8 @@ class Work:
     """Rows that a pass wants the model to read."""
 
     owner: Pass
+    prompt: Prompt
+    """As it is laid out for these rows."""
     rows: Tensor
     """(r, S', W[, D])"""
     place: IntArray
@@ -184,11 +203,11 @@ class Work:
     """(r,) of the rows alone."""
     positions: IntArray
     """(r,) L."""
-    first: int
-    """The number of the first row in its pass."""
+    numbers: IntArray
+    """(r,) of the rows in their pass."""
     keep: Callable[[Said], Any]
     """Makes of what is said about rows what is to be kept."""
-    cases: int
+    cases: float
     """How many cases have brought them."""
     _before: float = field(init=False)
     _read: int = field(default=0, init=False)
@@ -205,7 +224,7 @@ class Work:
     def laid_out(self, part: Any) -> tuple[Template, Tensor]:
         """The template of some of the rows, and what stands in it (r', L, D)."""
         own = self.owner
-        said = own.reading.prompt, own.vectors, own.context
+        said = self.prompt, own.vectors, own.context
         return own.reader.lay_out(self.rows[part], self.place[part], *said)
 
     @property
@@ -227,7 +246,7 @@ class Work:
         """What is kept of some of the rows (r',); of none, where no row is new."""
         own = self.owner
         if len(which):
-            own.kept.append((self.first + which, kept))
+            own.kept.append((self.numbers[which], kept))
         self._read += len(which)
         share = self._read / len(self.rows) if len(self.rows) else 1.0
         progress.report(own.stage, self._before + self.cases * share, len(own.cases))

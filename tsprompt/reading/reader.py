@@ -155,6 +155,12 @@ class Reader:
         """Let go of the tokens that were kept for a next prompt."""
         self._kept = None
 
+    def inputs(self, slots: int) -> int:
+        """How many inputs a case is read in that each have some of the P slots for themselves; 0:
+        there is one prompt."""
+        own = self.scope == "step" and self.strategy.by_step and self.length
+        return slots // self.length if own else 0
+
     def rows(self, tokens: Tensor) -> tuple[Tensor, IntArray]:
         """What the model reads at once: rows (r, S', W[, D]), and the step that each stands at."""
         if self.scope == "series":
@@ -164,7 +170,7 @@ class Reader:
 
     def slots(self, vectors: Tensor, steps: int, place: IntArray) -> Tensor:
         """What fills the prompt slots of rows with S' steps: (P', D), or (r, P', D) by place."""
-        if self.scope == "step" and self.strategy.by_step and len(vectors):
+        if len(vectors) and self.inputs(len(vectors)):
             own = vectors.unflatten(0, (-1, self.length))
             return own[sent(place, own.device)]
         return vectors[: self.strategy.slots(self.length, steps)]
@@ -314,9 +320,13 @@ class Reader:
             self.count(self.positions(rows, slots, context, beside))
             return self.read(rows, place, prompt, vectors, layers, context=context, beside=beside)
         numbers, new = Distinct().add(rows, place if self.strategy.by_step else place * 0)
-        kept = rows[sent(new, rows.device)]
-        _, mask = self.read(kept, place[new], prompt, vectors, layers)
-        self.count(self.positions(kept, self.slots(vectors, kept.shape[1], place[new])))
+        rows, place = rows[sent(new, rows.device)], place[new]
+        self.count(self.positions(rows, self.slots(vectors, rows.shape[1], place)))
+        order, said = [], []
+        for which, laid in prompt.laid_alike(place):
+            order.append(np.arange(len(place))[which])
+            said.append(self.read(rows[which], place[which], laid, vectors, layers)[1])
+        mask = torch.cat(said)[sent(np.argsort(np.concatenate(order)), said[0].device)]
         each = mask.squeeze(2)[sent(numbers, mask.device)]
         return by_case(each.unflatten(0, tokens.shape[:2]))
 

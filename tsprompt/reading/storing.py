@@ -38,7 +38,7 @@ def store_features(own: Pass, scratch: Scratch, sample: IntArray | None = None) 
         table.put(_fit(own, sample))
         rest[sample] = False
     for index, tokens in _pick(own.chunks(), rest):
-        read_works([own.work(index, tokens)])
+        read_works(own.works(index, tokens))
         said, own.kept = own.kept, []
         table.put(said)
     return table.whole
@@ -49,7 +49,7 @@ def _fit(own: Pass, sample: IntArray) -> list[tuple[IntArray, Tensor]]:
     chunks = own.reader.tokenise(own.reading.tokenizer, own.cases.take(sample))
     first: list[tuple[IntArray, Said]] = []
     for index, tokens in chunks:
-        read_works([own.work(sample[index], tokens, _as_it_is)])
+        read_works(own.works(sample[index], tokens, _as_it_is))
         said, own.kept = own.kept, []
         first += said
     own.reading.readout.fit(torch.cat([one[0].transpose(1, 2).flatten(0, 1) for _, one in first]))

@@ -41,7 +41,8 @@ def read_passes(passes: Sequence[Pass]) -> Iterator[Pass]:
         for alike in _classed(some, _tokens_of):
             for index, tokens in alike[0].chunks():
                 hashes = alike[0].hashes(tokens)
-                works += [one.work(index, tokens, hashes=hashes) for one in alike]
+                for one in alike:
+                    works += one.works(index, tokens, hashes=hashes)
                 held += tokens.nbytes
                 if held > _HELD_BYTES:
                     read_works(works)
@@ -196,7 +197,7 @@ def _run_alone(work: Work) -> None:
         said = reader.read(
             work.rows[part],
             work.place[part],
-            own.reading.prompt,
+            work.prompt,
             own.vectors,
             own.layers,
             context=own.context,

@@ -14,7 +14,8 @@ class Settings:
     strategy: str = "shared"
     """How input, prompt and mask are laid out."""
     scope: str = "series"
-    """Whether the language model reads a whole `series` or each `step` alone."""
+    """Whether the language model reads a whole `series` or each `step` alone; `auto`: a whole
+    series of one feature, and of several each step."""
     preprocessing: str = "standard"
     """How series are imputed, standardised and resampled."""
     tokenizer: str = "kernels"

@@ -11,7 +11,7 @@ import numpy as np
 from tsprompt.backbones.template import Prompt, Template
 from tsprompt.strategies.base import Strategy, strategies
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "around"]
 
 
 @strategies.register("shared")
@@ -24,11 +24,12 @@ class Shared(Strategy):
 
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
         """One prompt around all steps."""
-        return _laid_out(steps, width, slots, prompt.before, prompt.mask)
+        return around(steps, width, slots, *prompt.place)
 
 
-@lru_cache(maxsize=256)
-def _laid_out(steps: int, width: int, slots: int, before: int, mask: int) -> Template:
+@lru_cache(maxsize=1024)
+def around(steps: int, width: int, slots: int, before: int, mask: int) -> Template:
+    """P slots with the mask among them, split around S steps of W tokens."""
     frame = np.insert(np.arange(slots), mask, -2)
     order = np.insert(frame, np.full(steps * width, before), -1)
     return Template.from_order(order, width)

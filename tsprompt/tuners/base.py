@@ -103,6 +103,9 @@ class Problem:
     unlabelled: Cases | None = None
     """U further cases without a label, for a tuner that `uses_unlabelled`."""
 
+    def __post_init__(self) -> None:
+        self.prompt.inputs = self.reader.inputs(self.slots)
+
     def draw(self, number: int) -> Prompt:
         """The prompt model's draw with this number, for this member; the prompt to start from, if
         there is one."""

@@ -30,7 +30,7 @@ __all__ = ["Surrogate"]
 @tuners.register("surrogate")
 @dataclass
 class Surrogate(TrainingTuner):
-    """The second of the original attempts.
+    """The second of the original attempts, with the head's loss in the place of the surrogate's.
 
     An MLP learns, by mean squared error, to map (prompt values, place of the mask, place of the
     slice) to what the language model says at the mask, averaged over train. The model itself is run
@@ -159,7 +159,7 @@ class _Memory:
         self.optimiser = torch.optim.NAdam(self.network.parameters(), lr=1e-2)
 
     def add(self, module: ValuesModule, features: Tensor) -> None:
-        self.inputs.append(_describe(module).detach())
+        self.inputs.append(module.described().detach())
         self.outputs.append(features[: self.count].mean(dim=0))
 
     def learn(self, steps: int) -> float:
@@ -175,12 +175,5 @@ class _Memory:
 
     def predict(self, module: ValuesModule) -> Tensor:
         """(R,) mean features under the module's prompt, with a graph back to its values."""
-        out: Tensor = self.network(_describe(module)) * self.unit + self.center
+        out: Tensor = self.network(module.described()) * self.unit + self.center
         return out
-
-
-def _describe(module: ValuesModule) -> Tensor:
-    """(P + 2,) prompt values, place of the mask, place of the slice."""
-    values = module.values()
-    places = values.new_tensor([module.mask, module.before]) / (len(values) + 1)
-    return torch.cat([values, places])
