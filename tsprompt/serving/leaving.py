@@ -29,9 +29,10 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ClientDisconnect
         return answer.result()
     finally:
-        for one in (answer, leaving):
-            one.cancel()
-        await asyncio.gather(answer, leaving, return_exceptions=True)
+        leaving.cancel()
+        if not answer.done():  # else nothing is left that needs be waited for
+            answer.cancel()
+            await asyncio.gather(answer, leaving, return_exceptions=True)
 
 
 async def _left(request: Request) -> None:
