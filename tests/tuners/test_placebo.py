@@ -167,6 +167,27 @@ def test_the_placebo_of_fine_tuning_steps_at_random_too(
     assert not all(one.equal(ends[2][name]) for name, one in ends[0].items())
 
 
+@pytest.mark.parametrize("tuner", [name for name in tuners if tuners[name].trains_model])
+def test_the_placebo_of_a_tuner_of_models_steps_at_random_too(
+    tuner: str, tiny: dict[str, Any], separable: Any, relabelled: dict[str, Any]
+) -> None:
+    def end(labels: Any, *, placebo: bool) -> dict[str, torch.Tensor]:
+        choices = {**tiny, "tokenizer": "bins", "tuner": quick(tuner), "readout": "mask"}
+        made = PromptClassifier(**choices, train=f"lm:placebo={placebo}").fit(separable.X, labels)
+        return made.reader_.backbone.trained_state()
+
+    true, mixed = relabelled.values()
+    chance = end(true, placebo=True)
+    same, heard = end(mixed, placebo=True), end(true, placebo=False)
+    assert all(one.equal(same[name]) for name, one in chance.items())
+    assert not all(one.equal(heard[name]) for name, one in chance.items())
+
+
+@pytest.mark.parametrize("tuner", list(tuners))
+def test_a_tuner_that_learns_from_cases_says_what_its_placebo_leaves_to_chance(tuner: str) -> None:
+    assert bool(tuners[tuner].placebo) == tuners.build(tuner).needs_cases
+
+
 def test_a_placebo_is_saved_and_says_what_it_is(
     fitted: Fit, separable: Any, tmp_path: Path
 ) -> None:
@@ -193,4 +214,4 @@ def test_each_recipe_that_seeks_has_its_placebo_and_its_twin_among_its_ablations
     assert ("placebo" in made) == bool(seeks.placebo)
     assert made["random weights"].resolved()["backbone"] == f"random:{tiny_bert}"
     if seeks.placebo:
-        assert made["placebo"].resolved()["train"] == "prompt:placebo=True"
+        assert made["placebo"].resolved()["train"].endswith("placebo=True")

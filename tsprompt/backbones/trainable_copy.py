@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from tsprompt.backbones.base import Backbone
 from tsprompt.backbones.load import load_backbone
 from tsprompt.backbones.word_scores import WordScorer, own_scorer
-from tsprompt.base.seeds import seeded_torch
+from tsprompt.base.placebo import random_gradients
+from tsprompt.base.seeds import derive, seeded_torch
 from tsprompt.errors import ConfigError, Setting
 
 __all__ = ["METHODS", "TunedBackbone"]
@@ -39,6 +40,7 @@ class TunedBackbone(Backbone):
         learning_rate: float,
         seed: int,
         speaks: bool = False,
+        placebo: bool = False,
     ) -> None:
         """Copy `base`.
 
@@ -58,6 +60,8 @@ class TunedBackbone(Backbone):
             Whether the model's own head for masked words is copied too, and trained by the same
             method: `full`, all of it but vectors that are the word embeddings; `lora`, additions to
             its projections; `layernorm`, its normalisations.
+        placebo
+            Whether gradients are replaced by chance: see `tsprompt.base.placebo`.
 
         Raises
         ------
@@ -82,6 +86,7 @@ class TunedBackbone(Backbone):
             "learning_rate": learning_rate,
             "seed": seed,
             "speaks": speaks,
+            "placebo": placebo,
         }
         self._rate = learning_rate
         self.model = copy.deepcopy(shared.model)
@@ -92,6 +97,8 @@ class TunedBackbone(Backbone):
         if speaks:
             self.speaker = own_scorer(shared).copied(self)
             self._trained |= _of_speaker(self.speaker, method, rank, seed)
+        if placebo:
+            random_gradients(self._trained.values(), derive(seed, "placebo"))
 
     def anew(self, seed: int, *, speaks: bool) -> TunedBackbone:
         """Another copy of the same model, as it was before any training."""

@@ -8,8 +8,6 @@ from typing import ClassVar
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.trainable_copy import METHODS, TunedBackbone
 from tsprompt.base.part import require, require_one_of
-from tsprompt.base.placebo import random_gradients
-from tsprompt.base.seeds import derive
 from tsprompt.errors import Setting
 from tsprompt.regimes.base import Regime, regimes
 
@@ -67,17 +65,15 @@ class _Tuned(Regime):
     def prepare(self, backbone: Backbone, seed: int, *, speaks: bool = False) -> Backbone:
         """A private copy."""
         small = 5e-5 if self.method == "full" else 1e-3
-        own = TunedBackbone(
+        return TunedBackbone(
             backbone,
             method=self.method,
             rank=self.rank,
             learning_rate=self.learning_rate or small,
             seed=seed,
             speaks=speaks,
+            placebo=self.placebo,
         )
-        if self.placebo:
-            random_gradients(own.trained.values(), derive(seed, "placebo"))
-        return own
 
 
 @regimes.register("lm")

@@ -49,6 +49,7 @@ class Pet(Tuner):
     Without cases that lack a label, those of train play them.
     """
 
+    placebo: ClassVar[str] = "the direction of each step of every model"
     trains_model: ClassVar[bool] = True
     uses_unlabelled: ClassVar[bool] = True
     teaches: ClassVar[bool] = True
