@@ -85,6 +85,23 @@ def test_doctor() -> None:
     assert set(json.loads(ok("doctor", "--format", "json"))) >= {"Machine", "Backbones", "Packages"}
 
 
+def test_doctor_says_what_a_backbone_can_do_and_serves(
+    tiny_bert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsprompt.recipes import RECIPES
+
+    for name in set(RECIPES) - {"manual", "image"}:
+        monkeypatch.delitem(RECIPES, name)
+    monkeypatch.setattr("tsprompt.advice.served.served.__defaults__", ("auto", tuple(RECIPES)))
+    said = json.loads(ok("doctor", "--backbone", tiny_bert, "--format", "json"))
+    able, serves = said.values()
+    assert able["words at the mask"] == "its embeddings alone (scores=tied)"
+    assert serves["manual"] == "yes"
+    assert serves["image"].startswith("no: ")
+    assert "Recipes that it serves" in ok("doctor", "--backbone", tiny_bert)
+    assert "not downloaded" in refused("doctor", "--backbone", "no-such-model")
+
+
 def test_a_template_is_short_for_the_prompts_own_option() -> None:
     from tsprompt.errors import ConfigError
     from tsprompt_cli.options import Choices, Model

@@ -33,7 +33,8 @@ class Part(ABC):  # noqa: B024  (each kind of part says what its own must have)
     refuses: ClassVar[tuple[str, ...]] = ()
     """Options of its kind that have no meaning for it: lists leave them out."""
     quick: ClassVar[dict[str, Any]] = {}
-    """Options that make it quick on data of a few cases and a tiny model, for tests."""
+    """Options that make it quick on data of a few cases and a tiny model, for tests and
+    trials."""
 
     class State(TypedDict):
         """What fitting has learned, declared: see `tsprompt.base.state`."""

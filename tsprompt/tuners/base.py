@@ -238,6 +238,8 @@ class Tuner(Part):
     """Whether it holds nothing of all cases but the features that `Problem.read` gives."""
     finds: ClassVar[tuple[str, ...]] = ()
     """Prompts that it can find though their own files don't name it."""
+    needs: ClassVar[str] = ""
+    """What it is to be given besides train and the backbone, in a few words."""
     placebo: ClassVar[str] = ""
     """What is left to chance in its placebo (see `Regime.placebo`), where budget and judgement stay
     as they are, in a few words; nothing, if it seeks no prompt. Whatever module `Problem.module`

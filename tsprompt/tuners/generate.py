@@ -47,6 +47,7 @@ class Generate(TemplateSearch):
     Each of the two forms gives half of the templates that are compared.
     """
 
+    needs: ClassVar[str] = "a T5 that writes: --tuner generate:model=FOLDER"
     quick: ClassVar[dict[str, Any]] = {"draws": 3, "beam": 3, "longest": 8, "words": 2}
 
     model: str = "t5-base"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tsprompt.base.part import require, several
 from tsprompt.errors import ConfigError, InputError, Setting
@@ -40,6 +41,8 @@ class Mine(TemplateSearch):
     Those that are found most often are compared on train; the `keep` best are put side by side, or
     vote, by the logarithms of what they say (`vote:how=log-mean`).
     """
+
+    needs: ClassVar[str] = "a text file with sentences: --tuner mine:corpus=FILE"
 
     draws: int = 20
     """The most templates that are compared, those that are found most often."""

@@ -38,6 +38,9 @@ class Paraphrase(TemplateSearch):
     With one `model` alone, and no `back`, that model is asked for paraphrases itself.
     """
 
+    needs: ClassVar[str] = (
+        "models that translate or reword: --tuner paraphrase:model=FOLDER,back=FOLDER"
+    )
     quick: ClassVar[dict[str, Any]] = {"draws": 2, "beam": 2}
 
     model: str = "Helsinki-NLP/opus-mt-en-de"

@@ -6,8 +6,11 @@ import importlib.util
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from tsprompt_cli import completion
 from tsprompt_cli.options import Form
 from tsprompt_cli.output import Format, chosen, grid, show, show_json
 
@@ -36,9 +39,21 @@ _OPTIONAL = {
 """Import name -> what it is, what it is for, and how to get it."""
 
 
-def doctor(form: Form = None) -> None:
+def doctor(
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Say what this backbone can do, and which recipes it serves: each is tried on a "
+            "few cases, in a minute or two. Nothing is downloaded.",
+            show_default=False,
+            autocompletion=completion.backbone_names,
+        ),
+    ] = None,
+    form: Form = None,
+) -> None:
     """Say what this machine has: devices, backbones, data sets, versions, and what is missing."""
-    found = _findings()
+    found = _findings() if backbone is None else _served(backbone)
     if chosen(form, None) is not Format.TABLE:
         show_json(found)
         return
@@ -53,8 +68,18 @@ def _lines(lines: dict[str, Any]) -> list[Any]:
 def _marked(value: str) -> Any:
     from tsprompt.base.names import for_terminal
 
-    style = "yellow" if value.startswith("missing") else ""
+    style = "yellow" if value.startswith(("missing", "no: ")) else ""
     return for_terminal(value, style)
+
+
+def _served(backbone: str) -> dict[str, dict[str, str]]:
+    """What a backbone can do, and which recipes it serves."""
+    from tsprompt.advice.served import abilities, served
+    from tsprompt_cli.display.progress_bars import working
+
+    able = abilities(backbone)
+    with working("trying recipes"):
+        return {f"Backbone {backbone}": able, "Recipes that it serves": served(backbone)}
 
 
 def _findings() -> dict[str, dict[str, str]]:
@@ -106,6 +131,7 @@ def _backbones() -> dict[str, str]:
         except BackboneError as error:
             found[name] = f"missing: {error}"
     found |= dict.fromkeys(cached(), "cached")
+    found["what each can do"] = "tsprompt doctor --backbone NAME"
     found["cache"] = f"{HF_HUB_CACHE} ({'set' if os.environ.get('HF_HOME') else 'by default'})"
     if "bert-large-uncased" not in found:
         found["bert-large-uncased"] = (
