@@ -302,6 +302,24 @@ def test_segments_need_a_model_that_knows_two(make_mlm: Make, separable: Any) ->
     assert plain.fit(separable.X, separable.y).predict_proba(separable.X_test).shape == (15, 3)
 
 
+def test_segments_that_are_added_elsewhere_are_none(backbone: Any) -> None:
+    """MobileBERT adds them to states that are wider than its embeddings."""
+    from torch import nn
+
+    wide = nn.Module()
+    wide.embeddings = nn.Module()
+    wide.embeddings.token_type_embeddings = nn.Embedding(2, 2 * backbone.hidden_size)
+    assert backbone.family.second_segment(wide) is not None
+    assert backbone.second_segment is not None
+    other = load_backbone(backbone.name, 1, **CPU)
+    model, other.model = other.model, wide
+    try:
+        assert other.second_segment is None
+    finally:
+        other.model = model
+        del other.__dict__["second_segment"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

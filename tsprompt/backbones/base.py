@@ -109,8 +109,10 @@ class Backbone:
     @cached_property
     def second_segment(self) -> Tensor | None:
         """(D,) what is added to an embedding that stands in the second of two segments (token type
-        1): the model itself adds what the first one has. None: it knows no segments."""
-        return self.family.second_segment(self.model)
+        1): the model itself adds what the first one has. None: it knows no segments, or adds them
+        elsewhere than to the embeddings of words, as MobileBERT does."""
+        told = self.family.second_segment(self.model)
+        return told if told is not None and len(told) == self.hidden_size else None
 
     def embed(self, ids: Tensor | int) -> Tensor:
         """Word embeddings (..., D) of ids (...)."""

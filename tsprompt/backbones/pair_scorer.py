@@ -156,8 +156,8 @@ def _load_next(name: str, seed: int, device: str) -> _ByNext:
 def _none_there(base: str, why: str) -> ConfigError:
     return ConfigError(
         f"{base} has no head for next sentences ({why}). BERT as it was released has one "
-        "(bert-base-uncased, bert-large-uncased and the like), and so have MobileBERT and ERNIE; "
-        "RoBERTa, ELECTRA, DistilBERT, MPNet and sentence encoders such as minilm have none. Use "
-        "such a backbone, or ask for words at a mask: a template of pairs with [MASK], and the "
-        "head matching:scores=tied"
+        "(bert-base-uncased, bert-large-uncased and the like), and so has ERNIE; RoBERTa, ELECTRA, "
+        "DistilBERT, MPNet and sentence encoders such as minilm have none. Use such a backbone, or "
+        "ask for words at a mask: a template of pairs with [MASK], and the head "
+        "matching:scores=tied"
     )
