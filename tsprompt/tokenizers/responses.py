@@ -261,40 +261,42 @@ def _planned(
     are copied together."""
     order = torch.arange(rows.padded).view(rows.steps, rows.patch).T.flatten()
     pieces = list(_pieces(groups, kernels))
-    made: dict[tuple[tuple[int, ...], bool], tuple[Tensor, _Smoothing | None]] = {}
+    windows: dict[tuple[tuple[int, int], ...], Tensor] = {}
+    smoothings: dict[tuple[int, ...], _Smoothing] = {}
 
     def bundled(numbers: list[int]) -> _Bundle:
-        alike = [pieces[number] for number in numbers]
-        dilations, smooth = tuple(one.dilation for one in alike), alike[0].smoothed
-        if (dilations, smooth) not in made:
-            inside = [
-                (_taps(one, length) + order).clamp(0, rows.timesteps - 1).flatten()
-                + (number * rows.timesteps if smooth else 0)
-                for number, one in enumerate(dilations)
+        dilations = tuple(pieces[number].dilation for number in numbers)
+        smooth = pieces[numbers[0]].smoothed
+        at = tuple((one, k * rows.timesteps * smooth) for k, one in enumerate(dilations))
+        if at not in windows:
+            each = [
+                (_taps(dilation, length) + order).clamp(0, rows.timesteps - 1).flatten() + start
+                for dilation, start in at
             ]
-            made[dilations, smooth] = (
-                torch.cat(inside).to(rows.device, torch.int32),
-                _smoothing(rows, dilations) if smooth else None,
-            )
-        return _Bundle(tuple(numbers), *made[dilations, smooth])
+            windows[at] = torch.cat(each).to(rows.device, torch.int32)
+        if smooth and dilations not in smoothings:
+            smoothings[dilations] = _smoothing(rows, dilations)
+        own = smoothings[dilations] if smooth else None
+        return _Bundle(tuple(numbers), windows[at], own)
 
     def laid(run: list[int]) -> _Run:
         own = [pieces[number] for number in run]
-        bundles = []
+        bundles: list[_Bundle] = []
         for smooth in (False, True):
             alike = [number for number in run if pieces[number].smoothed is smooth]
             starts = range(0, len(alike), together)
             bundles += [bundled(alike[start : start + together]) for start in starts]
         sizes = tuple(one.stop - one.start for one in own)
+        bundles.sort(key=lambda one: one.numbers)
         return _Run(run[0], own[0].start, own[-1].stop, sizes, tuple(bundles))
 
     runs = tuple(map(laid, _runs(pieces, kernels)))
     counts = torch.full((rows.steps, 1), float(rows.patch), device=rows.device)
     counts[-1] -= rows.missing
     widest = max(run.stop - run.start for run in runs)
-    windows = max(len(bundle.windows) for run in runs for bundle in run.bundles)
+    most = max(len(bundle.windows) for run in runs for bundle in run.bundles)
     sizes = tuple(one.stop - one.start for one in pieces)
-    return _Plan(rows, sizes, runs, widest, windows, counts)
+    return _Plan(rows, sizes, runs, widest, most, counts)
 
 
 def _runs(pieces: list[Group], kernels: int) -> list[list[int]]:
