@@ -27,6 +27,7 @@ __all__ = [
     "Ablations",
     "ablation_effects",
     "ablations_in",
+    "by_choices",
     "by_part",
     "settings_of",
     "survivors",
@@ -193,13 +194,13 @@ def _owners(
     for model in models:
         choices = settings.get(model)
         if own and choices and model not in found and _shots(model) == _shots(ablation):
-            what = _by_choices(own, choices)
+            what = by_choices(own, choices)
             if what is not None:
                 found[model] = what
     return found
 
 
-def _by_choices(own: dict[str, Any], model: dict[str, Any]) -> str | None:
+def by_choices(own: dict[str, Any], model: dict[str, Any]) -> str | None:
     """Which ablation of a model these choices are, if any."""
     differ = {key for key in own.keys() | model.keys() if own.get(key) != model.get(key)}
     if own.get("prompt_from") is None:
