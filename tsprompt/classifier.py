@@ -27,7 +27,7 @@ from tsprompt.heads import Head
 from tsprompt.heads.lesson import hold_out
 from tsprompt.model.answers import Answers
 from tsprompt.model.calibration import calibrate, judge
-from tsprompt.model.design import Design, make_reader
+from tsprompt.model.design import Design, let_say, make_reader
 from tsprompt.model.ensemble import Ensemble
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.memory import Shape, check_fit, place_fit
@@ -307,6 +307,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         if parts.prompt.of_vectors:
             # No label is read: all of train says what the task is.
             vector = task_vector(parts, reader, prepared.whole, layers)
+        let_say(parts, reader)
         chosen = choose_source(sources, vector, parts, backbone)
         source = chosen.source if chosen else None
         members = Ensemble(parts, reader, prepared, layers, seed=seed, source=source)

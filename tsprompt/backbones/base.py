@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from tsprompt.backbones.bert import Bert
 from tsprompt.backbones.families import Family
 from tsprompt.backbones.gelu import fuse_gelu
 from tsprompt.backbones.picture import Picture
+from tsprompt.backbones.spoken import Spoken
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import Words
 from tsprompt.base.accelerator import sent
@@ -138,8 +140,8 @@ class Backbone:
 
         Layer 0 is what enters the first layer; layer k is what the k-th one puts out. Without
         layers (`none`) it is the embeddings themselves, in their own dtype. An encoder-decoder
-        gives (B, L + 1, D): what its decoder says first is the last position. `answer` tells where
-        to read.
+        gives (B, L + 1, D): what its decoder says first is the last position. A model that is
+        `asked` for texts gives (B, L + M, D). `answer` tells where to read.
 
         Parameters
         ----------
@@ -178,10 +180,33 @@ class Backbone:
         the model was loaded without what says it."""
         return self.family.answer(template)
 
+    def asked(self, spoken: Spoken) -> Self:
+        """The same model, which answers in this way; it shares all weights, also those that are
+        trained.
+
+        Raises
+        ------
+        ConfigError
+            It can't.
+        """
+        if spoken.alone:
+            return self
+        if self.passes_through and self.family.writes:
+            raise ConfigError(
+                f"{self.name} has no layers that could write a text; use a backbone with layers"
+            )
+        other = object.__new__(type(self))  # `copy` would load the weights again
+        vars(other).update(vars(self))
+        other.family = copy.copy(self.family)
+        other.family.spoken = spoken
+        other.positions = self.positions - spoken.room
+        return other
+
     @property
     def first_word(self) -> str:
-        """The word that a decoder beside the encoder starts with."""
-        return self.words.word(self.family.start)
+        """The word that a decoder beside the encoder starts with; nothing, where there is none."""
+        start = self.family.start
+        return "" if start < 0 else self.words.word(start)
 
     @property
     def picture(self) -> Picture:
@@ -261,6 +286,7 @@ class Backbone:
             for mine, others in (
                 (type(self.family), type(other.family)),
                 (self.family.answers, other.family.answers),
+                (self.family.spoken.key, other.family.spoken.key),
                 (self.passes_through, other.passes_through),
                 (self.word_vectors.data_ptr(), other.word_vectors.data_ptr()),
             )

@@ -20,6 +20,7 @@ from tsprompt.backbones.bert_files import read_sizes, read_vocabulary, read_weig
 from tsprompt.backbones.catalogue import BUNDLED, available, cached, split_name
 from tsprompt.backbones.families import FAMILIES, Encoder, Family
 from tsprompt.backbones.shared_weights import sharing
+from tsprompt.backbones.spoken import Spoken
 from tsprompt.base.seeds import generator, seeded_torch
 from tsprompt.errors import BackboneError, ConfigError, counted
 
@@ -96,8 +97,12 @@ def load_backbone(
 def _again(backbone: Backbone) -> tuple[Any, ...]:
     """A copy, in this process or another, loads the weights instead of carrying them along."""
     place = (str(backbone.device), backbone.dtype_name)
-    again = partial(load_backbone, answers=backbone.family.answers)
-    return again, (backbone.name, backbone.depth, backbone.seed, *place)
+    names = (backbone.name, backbone.depth, backbone.seed, *place)
+    return _loaded_again, (names, backbone.family.answers, backbone.family.spoken)
+
+
+def _loaded_again(place: tuple[Any, ...], answers: bool, spoken: Spoken) -> Backbone:
+    return load_backbone(*place, answers=answers).asked(spoken)
 
 
 copyreg.pickle(Backbone, _again)

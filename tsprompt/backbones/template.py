@@ -183,11 +183,14 @@ class Template:
     """Which of the slots `cls`, `mask` and `sep` there are."""
     markers: IntArray = field(default_factory=lambda: np.empty(0, np.intp))
     """(M,) positions of words that a context puts between the others."""
+    masks: int = 1
+    """How many masks stand side by side, from `mask` on."""
 
     @property
     def length(self) -> int:
         """L, all positions."""
-        return len(self.frame) + self.prompt.size + self.data.size + self.markers.size
+        words = self.prompt.size + self.data.size + self.markers.size
+        return len(self.frame) + self.masks - 1 + words
 
     @property
     def _framing(self) -> dict[str, int]:
@@ -209,6 +212,17 @@ class Template:
 
         mask = int(moved(np.array(self.mask))) if "mask" in frame else -1
         return Template(moved(self.prompt), moved(self.data), mask, frame)
+
+    def with_masks(self, count: int) -> Template:
+        """The same with so many masks in the place of one."""
+        if count == self.masks or "mask" not in self.frame:
+            return self
+
+        def moved(positions: IntArray) -> IntArray:
+            return positions + (count - self.masks) * (positions > self.mask)
+
+        prompt, data, markers = map(moved, (self.prompt, self.data, self.markers))
+        return replace(self, prompt=prompt, data=data, markers=markers, masks=count)
 
     @classmethod
     def from_order(cls, order: IntArray, width: int) -> Template:
@@ -266,6 +280,7 @@ class Template:
         out = data.new_empty(len(data), self.length, backbone.hidden_size)
         for kind, position in self._framing.items():
             out[:, position] = backbone.embed(int(getattr(words, kind)))
+        out[:, self.mask + 1 : self.mask + self.masks] = backbone.embed(words.mask)
         out[:, evenly(self.data.ravel(), out.device)] = data.flatten(1, 2)
         out[:, evenly(self.prompt, out.device)] = prompt
         if markers is not None:
@@ -293,6 +308,7 @@ class Template:
         text = [("", "")] * self.length
         for kind, position in self._framing.items():
             text[position] = (kind, backbone.words.word(getattr(backbone.words, kind)))
+        text[self.mask + 1 : self.mask + self.masks] = [text[self.mask]] * (self.masks - 1)
         self._show_answer(text, backbone)
         for position, word in zip(self.prompt, prompt, strict=True):
             text[position] = ("prompt", word)
@@ -308,13 +324,14 @@ class Template:
     def _show_answer(self, text: list[tuple[str, str]], backbone: Embeds) -> None:
         """Say in the (kind, text) of all positions where the answer is read."""
         where = backbone.answer(self)
-        if where == slice(self.mask, self.mask + 1):
+        if where == slice(self.mask, self.mask + self.masks):
             return
         if "mask" in self.frame:
             text[self.mask] = ("frame", text[self.mask][1])
         for position in range(where.start, where.stop):
-            if position == self.length:
-                text.append(("answer", f"→ {backbone.first_word}"))
+            if position >= self.length:
+                first = backbone.first_word if position == self.length else ""
+                text.append(("answer", f"→ {first}".rstrip()))
             else:
                 text[position] = ("answer", text[position][1])
 

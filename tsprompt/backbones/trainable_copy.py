@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsprompt.backbones.base import Backbone
 from tsprompt.backbones.load import load_backbone
+from tsprompt.backbones.spoken import Spoken
 from tsprompt.backbones.word_scores import WordScorer, own_scorer
 from tsprompt.base.placebo import random_gradients
 from tsprompt.base.seeds import derive, seeded_torch
@@ -125,16 +126,21 @@ class TunedBackbone(Backbone):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: one.cpu() for name, one in self.trained_state().items()}
         place = (self.name, self.depth, self.seed, str(self.device), self.dtype_name)
-        return _again, (place, self.family.answers, self._recipe, state)
+        how = self.family.answers, self.family.spoken
+        return _again, (place, *how, self._recipe, state)
 
 
 def _again(
-    place: tuple[Any, ...], answers: bool, recipe: dict[str, Any], state: dict[str, Tensor]
+    place: tuple[Any, ...],
+    answers: bool,
+    spoken: Spoken,
+    recipe: dict[str, Any],
+    state: dict[str, Tensor],
 ) -> Backbone:
     """A copy, in this process or another, loads the base and carries along what was trained."""
     backbone = TunedBackbone(load_backbone(*place, answers=answers), **recipe)
     backbone.restore(state)
-    return backbone
+    return backbone.asked(spoken)
 
 
 def _full(backbone: TunedBackbone, rank: int, seed: int) -> list[str]:

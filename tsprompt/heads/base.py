@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
+from tsprompt.backbones.spoken import ONE_WORD, Spoken
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.scratch import row_blocks
@@ -141,6 +142,11 @@ class Head(Part):
         ConfigError
             The head has no meaning with this language model or these classes.
         """
+
+    @property
+    def asks(self) -> Spoken:
+        """What the model is to say for it, once it has met it."""
+        return ONE_WORD
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """What guides a prompt while it is trained: a module from features (b, R) to scores (b, C).

@@ -166,7 +166,7 @@ def texts_of_classes(words: str | None, classes: Sequence[str], part: str) -> li
     ConfigError
         A class has none.
     """
-    return [[name] for name in classes] if words is None else _parse(words, classes, part)
+    return [[name] for name in classes] if words is None else parse_words(words, classes, part)
 
 
 def words_of_classes(
@@ -213,7 +213,14 @@ def _known(ids: list[int], vocabulary: Words) -> list[int]:
     return [] if any(one in vocabulary.special for one in ids) else ids
 
 
-def _parse(words: str, classes: Sequence[str], part: str) -> list[list[str]]:
+def parse_words(words: str, classes: Sequence[str], part: str) -> list[list[str]]:
+    """The words of each class, as `words_of_classes` reads them.
+
+    Raises
+    ------
+    ConfigError
+        They are for other classes, or leave one without a word.
+    """
     items = [item.strip() for item in words.split("|")]
     if all(":" in item for item in items):
         pairs = dict(item.rsplit(":", 1) for item in items)
@@ -370,8 +377,12 @@ class ClassScores(ScoringHead):
         """(M,) what calibration takes off the scores of words, by what is said (B, E) of cases."""
         return mean_of(self._score(said, ids), weights)
 
+    def heard(self, said: Tensor, ids: Tensor) -> Tensor:
+        """Scores (b, M) of what these ids (M,) stand for, of what is said (b, E)."""
+        return self.met_scorer.scores(said, ids)
+
     def _score(self, said: Tensor, ids: Tensor) -> Tensor:
-        return self.met_scorer.scores(said, ids).cpu().to(torch.float64)
+        return self.heard(said, ids).cpu().to(torch.float64)
 
     def _fit(self, lesson: Lesson) -> None:
         """Learn from train; optional features are features like others."""
@@ -509,7 +520,7 @@ class Verbalizer(ClassScores, WordHead):
 class WordCoach(nn.Module):
     """Scores of classes through their words, for a prompt that is being trained."""
 
-    def __init__(self, head: ScoringHead, answer: Answer, *, learns: bool) -> None:
+    def __init__(self, head: ClassScores, answer: Answer, *, learns: bool) -> None:
         super().__init__()
         device = head.met_scorer.vectors.device
         self.head, self.answer = head, answer.to(device, torch.float32)
@@ -519,7 +530,7 @@ class WordCoach(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Scores (b, C) of features (b, R)."""
         said = self.head.say(features)
-        scores = self.answer.classes(self.head.met_scorer.scores(said, self.answer.flat))
+        scores = self.answer.classes(self.head.heard(said, self.answer.flat))
         return scores * self.sharpness.exp() + self.shift
 
 

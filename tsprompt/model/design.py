@@ -30,7 +30,7 @@ from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Tuner, tuners, tuners_for
 
-__all__ = ["Design", "make_reader"]
+__all__ = ["Design", "let_say", "make_reader"]
 
 _SCOPES = ("series", "step", "auto")
 """What the language model reads at once: a whole case, each step alone, or what suits the data."""
@@ -370,6 +370,26 @@ def _folders(given: Any) -> str | None:
     if isinstance(given, (str, Path)):
         given = split_texts(given) if isinstance(given, str) else [given]
     return join_texts(given) if given else None
+
+
+def let_say(parts: Design, reader: Reader) -> None:
+    """Let the reader's model give the answer that the head asks for, once that has met the model.
+
+    Raises
+    ------
+    ConfigError
+        It asks for more than one word where there is room for no more.
+    """
+    asked = parts.head.asks
+    if not asked.alone and (parts.scope != "series" or parts.context.name != "none"):
+        raise ConfigError(
+            f"the head {parts.head.name!r} asks for an answer of several words, and there is one "
+            "place for each series and nothing beside it; use ",
+            Setting("scope", "series"),
+            " and ",
+            Setting("context", "none"),
+        )
+    reader.backbone = reader.backbone.asked(asked)
 
 
 def make_reader(parts: Design, backbone: Backbone, batch_tokens: int | None) -> Reader:

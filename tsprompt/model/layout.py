@@ -124,7 +124,8 @@ def _features(fitted: Fitted, reading: Reading) -> int:
     if reader.scope == "step":
         tokens = reading.tokenizer.max_steps_
     data = torch.zeros(1, layers, tokens, size)
-    mask = data if reader.scope == "step" else data[:, :, :1]
+    said = reader.backbone.family.spoken.read
+    mask = data if reader.scope == "step" else torch.zeros(1, layers, said, size)
     each = reading.context.rows_each
     data, mask = data.repeat(1, 1, each, 1), mask.repeat(1, 1, each, 1)
     return int(np.prod(reading.readout.pool(data, mask).shape[1:]))

@@ -37,7 +37,7 @@ from tsprompt.errors import InputError, ModelFileError, TspromptNotice
 from tsprompt.model.calibration import Calibration
 from tsprompt.model.card import model_card
 from tsprompt.model.description import to_header
-from tsprompt.model.design import Design, make_reader
+from tsprompt.model.design import Design, let_say, make_reader
 from tsprompt.model.fitted import Fitted
 from tsprompt.model.header import (
     FORMAT,
@@ -260,9 +260,11 @@ def _rebuild(header: dict[str, Any], state: dict[str, Any], machine: dict[str, A
     readings: list[Reading] = []
     for one in state["readings"]:
         readings.append(_reading(one, parts, backbone, readings))
+    reader = make_reader(parts, backbone, machine["batch_tokens"])
+    let_say(parts, reader)
     return Fitted(
         design=parts,
-        reader=make_reader(parts, backbone, machine["batch_tokens"]),
+        reader=reader,
         readings=readings,
         classes=classes,
         expected=expected,

@@ -235,7 +235,7 @@ class Work:
         own = self.owner
         digest = hashlib.sha256(own.said_around)
         told = (str(self.rows.dtype), own.reader.scope, own.reader.strategy.by_step, template.frame)
-        digest.update(repr((*told, template.mask)).encode())
+        digest.update(repr((*told, template.mask, template.masks)).encode())
         for places in (template.prompt, template.data, template.markers):
             digest.update(str(places.shape).encode() + places.tobytes())
         marks = own.context.markers(template, own.backbone)

@@ -178,7 +178,8 @@ class Reader:
     def template(self, steps: int, width: int, slots: int, prompt: Prompt) -> Template:
         """S steps of W tokens and P slots as the strategy lays them out, in the model's frame."""
         template = self.strategy.template(steps, width, slots, prompt)
-        return template.framed(self.backbone.family.frame)
+        family = self.backbone.family
+        return template.framed(family.frame).with_masks(family.spoken.masks)
 
     def read(
         self,
@@ -288,7 +289,9 @@ class Reader:
     ) -> IntArray:
         """(r,) L of rows (r, S', W[, D]), of what fills their prompt slots (P', D) or (r, P', D),
         and of what the context has chosen (r, K)."""
-        query = len(self.backbone.family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        family = self.backbone.family
+        query = len(family.frame) + slots.shape[-2] + rows.shape[1] * rows.shape[2]
+        query += family.spoken.masks - 1
         beside = nothing_beside(rows) if beside is None else beside
         # A template that was found may be shorter than the room that was left for it.
         length = self.length if self.strategy.by_step else slots.shape[-2]

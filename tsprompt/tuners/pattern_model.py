@@ -70,12 +70,13 @@ class PatternModel:
         self, problem: Problem, prompt: Prompt, verbalizer: Verbalizer, base: TunedBackbone
     ) -> None:
         """Meet the classes; read train as the model was pretrained."""
-        self.backbone = base.anew(problem.seed, speaks=verbalizer.asks_speaker)
+        own_model = base.anew(problem.seed, speaks=verbalizer.asks_speaker)
+        self.verbalizer = verbalizer
+        verbalizer.meet(own_model, classes=list(problem.classes))
+        self.backbone = own_model.asked(verbalizer.asks)
         self.reader = dataclasses.replace(
             problem.reader, backbone=self.backbone, tokens_run=0, seconds=0.0
         )
-        self.verbalizer = verbalizer
-        verbalizer.meet(self.backbone, classes=list(problem.classes))
         own = dataclasses.replace(problem, reader=self.reader)
         found = own.read(prompt, "pattern")
         self.reading: Reading = found.reading

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones.picture import Picture
+from tsprompt.backbones.spoken import ONE_WORD, Spoken
 from tsprompt.backbones.template import FRAME, Template
 from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
 
-__all__ = ["Family", "first_of", "pick"]
+__all__ = ["Family", "as_rows", "first_of", "pick"]
 
 _FINAL_NORMS = (
     "ln_f",
@@ -52,6 +53,11 @@ class Family(ABC):
 
     picture: Picture
     """The images that it reads, if it does."""
+
+    spoken: Spoken = ONE_WORD
+    """How the answer is given; see `Backbone.asked`."""
+    writes: ClassVar[bool] = False
+    """Whether it writes word after word, and fills no masks."""
 
     def __init__(self, config: Any, depth: int, *, answers: bool = True) -> None:
         """`config` is changed to that of a model of `depth` layers."""
@@ -153,7 +159,7 @@ class Family(ABC):
 
     def answer(self, template: Template) -> slice:
         """Where in what `run` gives the answer to a template stands."""
-        return slice(template.mask, template.mask + 1)
+        return slice(template.mask, template.mask + template.masks)
 
     def entering(self, embeddings: Tensor, vectors: Tensor) -> Tensor:
         """What `run` would give with no layers at all; `vectors` (V, D) are those of the words."""
@@ -174,6 +180,14 @@ def pick(said: Any, layers: tuple[int, ...]) -> list[Tensor]:
     # Of no layers at all, what enters the first is the last.
     states = said.hidden_states or (said.last_hidden_state,)
     return [states[layer] for layer in layers]
+
+
+def as_rows(words: list[int] | Tensor, embeddings: Tensor) -> Tensor:
+    """Ids (B, n) of the same words for all rows of embeddings (B, L, D), or of each row's own."""
+    if isinstance(words, Tensor):
+        return words.to(embeddings.device)
+    ids = torch.tensor(words, dtype=torch.long, device=embeddings.device)
+    return ids.expand(len(embeddings), -1)
 
 
 def first_of(tokenizer: Any, *kinds: str) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from tsprompt.backbones.families.base import Family, first_of, pick
+from tsprompt.backbones.families.base import Family, as_rows, first_of, pick
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
@@ -27,6 +28,7 @@ class Decoder(Family):
 
     name: ClassVar[str] = "decoder"
     causal: ClassVar[bool] = True
+    writes: ClassVar[bool] = True
 
     @classmethod
     def claims(cls, config: Any) -> bool:
@@ -57,10 +59,33 @@ class Decoder(Family):
         return int(getattr(config, "max_position_embeddings", None) or _UNBOUND)
 
     def answer(self, template: Template) -> slice:
-        """The last token."""
-        return slice(template.length - 1, template.length)
+        """The last token; behind it, where texts follow."""
+        if self.spoken.alone:
+            return slice(template.length - 1, template.length)
+        return slice(template.length, template.length + self.spoken.read)
 
     def run(self, model: nn.Module, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """States (B, L, D). Nothing is generated, so no keys are kept for a next token."""
-        said = model(inputs_embeds=embeddings, output_hidden_states=True, use_cache=False)
-        return pick(said, layers)
+        """States (B, L, D), or (B, L + M, D) with those of the texts that follow. What was read is
+        not read again for them: its keys are kept."""
+        texts = not self.spoken.alone
+        said = model(inputs_embeds=embeddings, output_hidden_states=True, use_cache=texts)
+        states = pick(said, layers)
+        if not texts:
+            return states
+        before = [one[:, -1:] for one in pick(said, (*layers, -1))]
+        known = said.past_key_values
+
+        def listen(words: list[int] | Tensor) -> list[Tensor]:
+            ids = as_rows(words, embeddings)
+            if not ids.shape[1]:
+                return before
+            more = model(
+                input_ids=ids, past_key_values=known, output_hidden_states=True, use_cache=True
+            )
+            known.crop(-ids.shape[1])  # the next text follows what was read as well
+            after = pick(more, (*layers, -1))
+            return [torch.cat(pair, dim=1) for pair in zip(before, after, strict=True)]
+
+        return [
+            torch.cat(pair, dim=1) for pair in zip(states, self.spoken.heard(listen), strict=True)
+        ]

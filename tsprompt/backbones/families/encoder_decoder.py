@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from tsprompt.backbones.families.base import Family, first_of, pick
+from tsprompt.backbones.families.base import Family, as_rows, first_of, pick
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import Words
 from tsprompt.errors import BackboneError
@@ -36,6 +36,7 @@ class EncoderDecoder(Family):
 
     name: ClassVar[str] = "encoder-decoder"
     answers_apart: ClassVar[bool] = True
+    writes: ClassVar[bool] = True
 
     def __init__(self, config: Any, depth: int, *, answers: bool = True) -> None:
         super().__init__(config, depth, answers=answers)
@@ -97,7 +98,8 @@ class EncoderDecoder(Family):
 
     def answer(self, template: Template) -> slice:
         """Behind the template; nowhere, where there is no decoder."""
-        return slice(template.length, template.length + self.answers)
+        count = self.spoken.read if self.answers else 0
+        return slice(template.length, template.length + count)
 
     def entering(self, embeddings: Tensor, vectors: Tensor) -> Tensor:
         """With the decoder's start token behind them."""
@@ -107,19 +109,24 @@ class EncoderDecoder(Family):
         return torch.cat([embeddings, start], dim=1)
 
     def run(self, model: nn.Module, embeddings: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """States (B, L, D) of the encoder, or (B, L + 1, D) with the answer as the last."""
+        """States (B, L, D) of the encoder, or (B, L + M, D) with the answer behind them."""
         heard = self.stack(model)(inputs_embeds=embeddings, output_hidden_states=True)
         states = pick(heard, layers)
         if not self.answers:
             return states
-        start = torch.full((len(embeddings), 1), self.start, device=embeddings.device)
-        said = model.get_submodule("decoder")(
-            input_ids=start,
-            encoder_hidden_states=heard.last_hidden_state,
-            output_hidden_states=True,
-            use_cache=False,
-        )
-        answers = pick(said, tuple(min(layer, self.speaks) for layer in layers))
+        own = tuple(min(layer, self.speaks) for layer in layers)
+
+        def listen(words: list[int] | Tensor) -> list[Tensor]:
+            start = torch.full((len(embeddings), 1), self.start, device=embeddings.device)
+            said = model.get_submodule("decoder")(
+                input_ids=torch.cat([start, as_rows(words, embeddings)], dim=1),
+                encoder_hidden_states=heard.last_hidden_state,
+                output_hidden_states=True,
+                use_cache=False,
+            )
+            return pick(said, (*own, -1))
+
+        answers = listen([])[:-1] if self.spoken.alone else self.spoken.heard(listen)
         return [torch.cat(pair, dim=1) for pair in zip(states, answers, strict=True)]
 
 
