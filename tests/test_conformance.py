@@ -249,7 +249,7 @@ def test_fits_predicts_repeats_and_is_saved(
         backbone.name, backbone.depth, backbone.seed, str(backbone.device), backbone.dtype_name
     )
     assert fingerprint(shared.model) == backbone.weights_hash
-    assert (backbone is shared) != fitted.parts_.train.tunes_model
+    assert (backbone.model is shared.model) != fitted.parts_.train.tunes_model
     start = fitted.parts_.train.prepare(shared, derive(fitted.seed_, "train")).trained_state()
     end = backbone.trained_state()
     assert any(not end[name].equal(start[name]) for name in start) == bool(start)
@@ -267,6 +267,7 @@ UNLEARNED = (
     "recipe nsp",
     "recipe pairs",
     "head matching",
+    "head label-texts",
 )
 """What asks a model for what it has learned, and learns nothing, or hardly anything, itself."""
 
@@ -278,7 +279,8 @@ def least(name: str) -> float:
     model that was never trained: there it is enough that they beat chance. An autoencoder of a
     few epochs loses much of a case. Nothing is fitted in-context, and a model that was never
     trained has not learned to copy: tests/contexts/test_contexts.py has a reader that can. Nor has
-    it learned to compare plots with texts, or two inputs, and its [CLS] says little of them.
+    it learned to compare plots with texts, or two inputs, and its [CLS] says little of them; nor
+    which texts are likely, whose temperatures may not turn against them.
     """
     if name in UNLEARNED:
         return 0.0
