@@ -90,6 +90,11 @@ for _prompt, _tuner in pairs():
             "prompt": small("prompt", _prompt),
             "tuner": small("tuner", _tuner),
         }
+        if tuners[_tuner].hears_words:
+            CASES[f"{_strategy} {_prompt} by {_tuner}"] |= {
+                "head": small("head", "auto-words"),
+                "readout": "mask",
+            }
 for _readout in readouts:
     for _scope in SCOPES:
         if readouts[_readout].reads_words:  # with each context that brings words: see below

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
     prompt_from
         Folders of trained prompts (saved models, or what `tsprompt pretrain` wrote), or names on
         the Hugging Face hub (`hf://USER/NAME`), one or several, also as a text joined by `+`:
-        training starts from the prompt whose task is nearest to this one, see
+        training starts from the prompt that is nearest to one that is trained first, see
         `tsprompt.model.warm_start`.
     class_weight
         How much a case of each class counts in training: `balanced`, so that all classes count
@@ -308,9 +309,12 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             # No label is read: all of train says what the task is.
             vector = task_vector(parts, reader, prepared.whole, layers)
         let_say(parts, reader)
-        chosen = choose_source(sources, vector, parts, backbone)
+        afresh = partial(Ensemble, parts, reader, prepared, layers, seed=seed)
+        chosen = choose_source(
+            sources, parts, backbone, vector=vector, compare=lambda these: afresh().compare(these)
+        )
         source = chosen.source if chosen else None
-        members = Ensemble(parts, reader, prepared, layers, seed=seed, source=source)
+        members = afresh(source=source)
         if workers is None:
             readings, evidence = members.read()
             # What the head learns is told beside what was found before.

@@ -223,8 +223,8 @@ class Choices:
         typer.Option(
             metavar="FOLDER",
             help="Start from a trained prompt: a folder that fit or pretrain wrote, or "
-            "hf://USER/NAME on the Hugging Face hub. Give it several times, and the prompt of the "
-            "nearest task is taken.",
+            "hf://USER/NAME on the Hugging Face hub. Give it several times, and a prompt is "
+            "trained first: the one that is most like it is taken.",
             show_default=False,
             rich_help_panel=_MODEL,
         ),

@@ -16,7 +16,6 @@ from tsprompt.data import Cases
 from tsprompt.heads import early_stopping, heads, mlp
 from tsprompt.heads.lesson import Lesson
 from tsprompt.strategies import autoencoder, strategies
-from tsprompt.tuners import policy
 
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 Seen = list[tuple[torch.device, int, int]]
@@ -38,7 +37,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         asked.append((chosen, parameters, rows))
         return CPU
 
-    for module in (mlp, early_stopping, autoencoder, policy):
+    for module in (mlp, early_stopping, autoencoder):
         monkeypatch.setattr(module, "training_device", rule)
     return asked
 
@@ -80,12 +79,6 @@ def test_a_fit_tells_the_strategy_its_device(seen: Seen, separable: Any, tiny: A
     fitted = PromptClassifier(**tiny, **choices).fit(separable.X, separable.y)
     assert fitted.parts_.strategy.device == fitted.reader_.backbone.device
     assert seen
-
-
-def test_the_policy_asks_too(seen: Seen, separable: Any, tiny: Any) -> None:
-    tuner = "policy:rounds=1,batch=2,vocabulary=20,hidden=8"
-    PromptClassifier(**tiny, prompt="hard", tuner=tuner).fit(separable.X, separable.y)
-    assert (seen[0][0], seen[0][2]) == (CPU, 2)
 
 
 @pytest.mark.gpu

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_data import KINDS_OF_DATA, kind_of_data
+from tiny_problems import FEW, FEWER, QUICK, problem_of
 from typer.testing import CliRunner
 
 from tsprompt import PromptClassifier
@@ -19,63 +21,24 @@ from tsprompt.base.spec import join_texts, split_texts
 from tsprompt.benchmark.measure import check
 from tsprompt.benchmark.plan import Method, ablations_of
 from tsprompt.benchmark.plan_file import read_plan
-from tsprompt.data import Cases
-from tsprompt.errors import ConfigError, InputError, ModelFileError, TspromptNotice
+from tsprompt.errors import ConfigError, InputError, ModelFileError
 from tsprompt.model.design import Design
-from tsprompt.model.pretrained_prompts import UNIVERSAL, _labels, _prepare, pretrain
+from tsprompt.model.pretrained_prompts import UNIVERSAL, pretrain
 from tsprompt.model.warm_start import _silence, read_sources
-from tsprompt.prompts.base import FixedPrompt
 from tsprompt.recipes import resolve
-from tsprompt.tuners import Problem, transprompt
+from tsprompt.tuners import Problem
 from tsprompt.tuners.gradient import Gradient
-from tsprompt.tuners.ppt import KINDS, PPT, make_pretext
 from tsprompt.tuners.training import MaskTrainer
-from tsprompt.tuners.transprompt import (
-    Joined,
-    TransPrompt,
-    _joint,
-    _rounds,
-    instance_weights,
-    sub_tasks,
-)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::tsprompt.errors.TspromptNotice"),
 ]
 
-QUICK: dict[str, Any] = {
-    "tokenizer": "kernels:steps=8",
-    "prompt": "soft:length=4",
-    "head": "mlp:epochs=20,hidden=8",
-}
-FEW = "epochs=2,patience=2,hidden=8"
-FEWER = f"{FEW},pretraining_epochs=2,pretraining_patience=2"
-
 
 @pytest.fixture(scope="module")
 def choices(tiny: dict[str, Any]) -> dict[str, Any]:
     return {**tiny, **QUICK}
-
-
-def kind_of_data(kind: str, seed: int, count: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes of waves, noise, or steps from one level to another."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(count) % 2
-    time = np.linspace(0, 1, 24)
-    phase = rng.uniform(size=(count, 1))
-    if kind == "waves":
-        X = np.sin(2 * np.pi * ((1 + y[:, None]) * time + phase))
-    elif kind == "noise":
-        X = rng.standard_normal((count, 24)) * (1 + y[:, None])
-    else:
-        X = np.sign(np.arange(24) - rng.integers(4, 20, size=(count, 1)) + 0.5) * (
-            1 - 2 * y[:, None]
-        )
-    return (X + 0.02 * rng.standard_normal(X.shape))[:, :, None].astype(np.float32), y
-
-
-KINDS_OF_DATA = ("waves", "noise", "steps")
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +50,6 @@ def saved(choices: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
         model = PromptClassifier("prompt-tuning", **choices, tuner=f"gradient:{FEW}")
         fits[kind] = model.fit(*kind_of_data(kind, 0)).save(folder / kind)
     return fits
-
-
-def problem_of(
-    choices: dict[str, Any], X: Any, y: Any, recipe: str = "prompt-tuning", **more: Any
-) -> Problem:
-    own = {k: v for k, v in {**choices, **more}.items() if k in resolve(recipe, {})}
-    parts = Design.build(resolve(recipe, own))
-    backbone = load_backbone(parts.backbone, device="cpu", dtype="float32")
-    from tsprompt.data import as_cases
-
-    labels = _labels("made", y, len(X), needed=True)
-    problem, _ = _prepare(parts, backbone, as_cases(X), labels, seed=0, batch_tokens=None)
-    return problem
 
 
 # --- where training starts ---
@@ -286,28 +236,6 @@ def test_models_of_all_families_tell_tasks_apart(
         assert report["prompt started from"] == str(own)
 
 
-def test_tasks_made_of_train_learn_nothing_that_tuning_validates_on(
-    tiny: dict[str, Any], separable: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainers: list[tuple[set[bytes], set[bytes]]] = []
-    real = MaskTrainer.__init__
-
-    def spy(self: MaskTrainer, problem: Any, *given: Any) -> None:
-        real(self, problem, *given)
-        parts = self.learn.tolist(), self.validate.tolist()
-        learn, held = ({problem.cases[i].tobytes() for i in part} for part in parts)
-        trainers.append((learn, held))
-
-    monkeypatch.setattr(MaskTrainer, "__init__", spy)
-    tuner = "transprompt:epochs=1,pretraining_epochs=1"
-    with pytest.warns(TspromptNotice, match="3 tasks that are made of train"):
-        PromptClassifier("prompt-tuning", **tiny, tuner=tuner).fit(separable.X, separable.y)
-    *tasks, tuning = trainers
-    assert len(tasks) == 3
-    assert all(task == tuning for task in tasks)
-    assert not tuning[0] & tuning[1]
-
-
 # --- the tokenizer that a prompt knows ---
 
 
@@ -387,22 +315,22 @@ def test_what_does_not_fit_is_refused_with_what_to_do(
             PromptClassifier("prompt-tuning", **options).fit(X, y)
 
     fit("trained with the language model .* give backbone=", backbone=make_bert(seed=5))
-    fit("has 4 vectors, and this model has 6 prompt slots.*soft:length=4", prompt="soft:length=6")
+    fit("has 4 slots, and this model has 6.*soft:length=4", prompt="soft:length=6")
     fit('trained for 2 layers of .* readout="mask', readout="mask:layers=1")
     fit("trained with 'kernels:steps=8', and here", tokenizer="kernels:steps=4")
     fit("trained with 'shared', and here it is 'per-step'", strategy="per-step")
-    fit("can't start from vectors", prompt="hard", tuner="none")
-    fit("can't start from vectors.*use one of: .*soft", prompt="p-tuning", tuner="gradient")
+    fit("can't start from one.*use one of: .*soft", prompt="hard", tuner="none")
+    fit("can't start from one.*use one of: .*soft", prompt="prefix", tuner="gradient")
     fit("holds no model", ModelFileError, prompt_from=tmp_path / "nothing")
-    hard = PromptClassifier(**{**choices, "prompt": "hard", "readout": "mask"}).fit(X, y)
-    fit("training can start from vectors only", prompt_from=hard.save(tmp_path / "hard"))
+    bare = PromptClassifier(**{**choices, "prompt": "none", "readout": "mask"}).fit(X, y)
+    fit("leaves nothing to start from", prompt_from=bare.save(tmp_path / "bare"))
     tuned = PromptClassifier(
         "prompt-tuning", **choices, tuner=f"gradient:{FEW}", train="prompt+lm:method=layernorm"
     ).fit(X, y)
     fit("its own copy of the language model", prompt_from=tuned.save(tmp_path / "tuned"))
 
 
-def test_several_prompts_need_task_vectors(
+def test_several_prompts_that_nobody_trains_need_task_vectors(
     choices: dict[str, Any], saved: dict[str, Path], tmp_path: Path
 ) -> None:
     X, y = kind_of_data("waves", 0)
@@ -421,196 +349,7 @@ def test_several_prompts_need_task_vectors(
         both.fit(X, y)
 
 
-# --- ppt ---
-
-
-def test_the_pretext_halves_are_what_they_say() -> None:
-    X, _ = kind_of_data("noise", 0, count=12)
-    from tsprompt.data import as_cases
-
-    made = make_pretext(as_cases(X), 8, 0.25, np.random.default_rng(0))
-    assert len(made.cases) == 8 * len(KINDS)
-    learn, validate = np.arange(made.learn), np.arange(made.learn, 24)
-    assert len(validate) == 2 * len(KINDS)
-    originals = {one.tobytes(): number for number, one in enumerate(X)}
-    seconds = {one[12:].tobytes(): number for number, one in enumerate(X)}
-    sides: list[set[int]] = []
-    for side in (learn, validate):
-        used: set[int] = set()
-        for start in side[::3]:
-            true, other, back = (made.cases[start + k] for k in range(3))
-            own = originals[true.tobytes()]
-            taken = seconds[other[12:].tobytes()]
-            assert taken != own
-            assert np.array_equal(other[:12], true[:12])
-            assert np.array_equal(back, np.concatenate([true[:12], true[12:][::-1]]))
-            used |= {own, taken}
-        sides.append(used)
-    assert not sides[0] & sides[1]
-    assert made.kinds.tolist() == [0, 1, 2] * 8
-
-
-def test_pretraining_without_labels_reads_no_label(choices: dict[str, Any]) -> None:
-    X, y = kind_of_data("waves", 0)
-    options = {**choices, "tuner": f"ppt:{FEWER}"}
-    made = [pretrain({"a": (X, labels)}, "ppt", **options) for labels in (y, y[::-1], None)]
-    for other in made[1:]:
-        assert other.tasks[0].prompt.equals(made[0].tasks[0].prompt)
-        assert torch.equal(other.tasks[0].vector, made[0].tasks[0].vector)
-    # On train itself too: what own_start gives does not depend on labels.
-    starts = [
-        PPT(epochs=2, hidden=8, pretraining_epochs=2).own_start(problem_of(choices, X, labels))
-        for labels in (y, np.roll(y, 1))
-    ]
-    assert starts[0].equals(starts[1])
-
-
-def test_the_development_sample_is_not_pretrained_on(choices: dict[str, Any]) -> None:
-    X, y = kind_of_data("waves", 0)
-    problem = problem_of(choices, X, y)
-    tuner = PPT(epochs=2, hidden=8, pretraining_epochs=2)
-    train = list(X[:8])
-    starts = [
-        tuner.own_start(dataclasses.replace(problem, cases=Cases([*train, *extra]), learn=8))
-        for extra in (X[8:], -3 * X[8:])
-    ]
-    assert starts[0].equals(starts[1])
-
-
-def test_a_pretext_prompt_does_better_than_a_random_one(choices: dict[str, Any]) -> None:
-    problem = problem_of(choices, *kind_of_data("waves", 0, count=40))
-    tuner = PPT(hidden=8, pretraining_epochs=40, pretraining_patience=40)
-    pretext = tuner.pretext(problem)
-    learner = Gradient(epochs=40, patience=40, hidden=8)
-    fixed = FixedPrompt(problem.draw(0))
-    first = pretext.read(fixed.prompt(), "random")
-    random = learner.descend(pretext, fixed, first)
-    (trained,) = tuner.pretrain([problem])
-    assert not trained.equals(problem.draw(0))
-    assert tuner.pretraining_["loss on halves held out"] < random.loss
-    assert tuner.pretraining_["loss on halves held out"] < tuner.pretraining_["the same by chance"]
-
-
-def test_ppt_alone_says_what_it_pretrains_on(choices: dict[str, Any]) -> None:
-    X, y = kind_of_data("waves", 0)
-    options = {**choices, "tuner": f"ppt:{FEWER}"}
-    with pytest.warns(TspromptNotice, match="on the series of train itself, without their labels"):
-        fitted = PromptClassifier("ppt", **options).fit(X, y)
-    assert fitted.report_["the same by chance"] == pytest.approx(np.log(3))
-    with pytest.raises(InputError, match="cuts series in half"):
-        PromptClassifier("ppt", **options).fit(X[:, :3], y)
-
-
-# --- transprompt ---
-
-
-def test_the_universal_part_learns_from_all_tasks_and_the_others_from_their_own(
-    choices: dict[str, Any],
-) -> None:
-    problems = [problem_of(choices, *kind_of_data(kind, 0)) for kind in KINDS_OF_DATA]
-    joint = _joint(problems)
-    firsts = transprompt._read_all(problems, joint)
-    lessons = transprompt._lessons(problems, firsts, TransPrompt(hidden=8))
-    losses = next(_rounds(joint, lessons, 8))
-    for task, (batch, loss) in enumerate(losses):
-        for module in joint:
-            module.zero_grad()
-        loss(batch).backward()
-        reached = [
-            sum(float(p.grad.abs().sum()) for p in part.parameters() if p.grad is not None) > 0
-            for part in (joint[0].universal, *(module.specific for module in joint))
-        ]
-        assert reached == [True, *(own == task for own in range(3))]
-    assert all(module.universal is joint[0].universal for module in joint)
-
-
-def test_the_parts_add_up(choices: dict[str, Any]) -> None:
-    problems = [problem_of(choices, *kind_of_data(kind, 0)) for kind in KINDS_OF_DATA]
-    tuner = TransPrompt(hidden=8, pretraining_epochs=2, pretraining_patience=2)
-    found = tuner.pretrain(problems)
-    shared = tuner.for_others()
-    assert shared is not None
-    universal = shared.vectors
-    assert universal is not None
-    own = [one.vectors - universal for one in found if one.vectors is not None]
-    assert len(own) == 3
-    assert all(float(one.abs().max()) > 0 for one in own)
-    assert not torch.allclose(own[0], own[1])
-    assert not universal.equal(problems[0].draw(0).vectors)
-
-
-def test_cases_weigh_by_prototypes_of_their_own_and_of_other_tasks() -> None:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(20) % 2
-    centre = torch.zeros(2, 6)
-    centre[0], centre[1] = 3.0, -3.0
-    features = centre[labels] + 0.1 * torch.randn(20, 6, generator=generator)
-    features[0] = centre[1]  # says another class than its label
-    elsewhere = torch.full((20, 6), 3.0)  # the other task is where class 0 of this one is
-    elsewhere += 0.1 * torch.randn(20, 6, generator=generator)
-    everything = torch.arange(20)
-
-    def weights(alpha: float) -> torch.Tensor:
-        return instance_weights(
-            [features, elsewhere], [labels, labels], [everything, everything], alpha
-        )[0]
-
-    own, other = weights(1.0), weights(0.0)
-    assert own.mean() == pytest.approx(1)
-    assert own.argmin() == 0
-    assert other[labels == 0][1:].min() > other[labels == 1].max()
-
-
-def test_tasks_count_alike_whatever_their_size(choices: dict[str, Any]) -> None:
-    problems = [
-        problem_of(choices, *kind_of_data("waves", 0, count=40)),
-        problem_of(choices, *kind_of_data("noise", 0, count=12)),
-    ]
-    joint = _joint(problems)
-    firsts = transprompt._read_all(problems, joint)
-    lessons = transprompt._lessons(problems, firsts, TransPrompt(hidden=8))
-    rounds = list(_rounds(joint, lessons, 8))
-    assert len(rounds) == 4  # of 30 cases of the larger; the smaller's come again
-    assert all(len(losses) == 2 for losses in rounds)
-    for lesson in lessons:
-        assert lesson.trainer.nearness[lesson.trainer.learn].mean() == pytest.approx(1, abs=1e-5)
-
-
-def test_entropy_holds_back_sure_answers(choices: dict[str, Any]) -> None:
-    problem = problem_of(choices, *kind_of_data("waves", 0))
-    found = problem.read(problem.draw(0), "first")
-    lessons = [
-        transprompt._lessons([problem], [found], TransPrompt(hidden=8, entropy=entropy))[0]
-        for entropy in (0.0, 0.5)
-    ]
-    cases = lessons[0].trainer.learn
-    lessons[1].trainer.coach = lessons[0].trainer.coach
-    with torch.no_grad():
-        plain, held = (one.trainer.lesson(found.features[cases], cases) for one in lessons)
-        chances = lessons[0].trainer.coach(found.features[cases]).softmax(dim=1)
-    entropy = float(-(chances * chances.log()).sum(dim=1).mean())
-    assert float(plain - held) == pytest.approx(0.5 * entropy, rel=1e-3)
-
-
-def test_one_set_gives_tasks_of_its_classes_and_is_read_once(
-    choices: dict[str, Any], separable: Any
-) -> None:
-    problem = problem_of(choices, separable.X, separable.y)
-    tasks = sub_tasks(problem)
-    assert [task.labels.sum() for task in tasks] == [8, 8, 8]
-    assert all(task.n_classes == 2 for task in tasks)
-    joint = _joint(tasks)
-    before = problem.reader.tokens_run
-    found = transprompt._read_all(tasks, joint)
-    once = problem.reader.tokens_run - before
-    assert found[0] is found[1] is found[2]
-    assert isinstance(joint[0], Joined)
-    problem.read(joint[0].prompt(), "again")
-    assert problem.reader.tokens_run - before == 2 * once
-    with pytest.warns(TspromptNotice, match="across 3 tasks that are made of train"):
-        PromptClassifier("transprompt", **{**choices, "tuner": f"transprompt:{FEWER}"}).fit(
-            separable.X, separable.y
-        )
+# --- pre-training ---
 
 
 def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path]) -> None:
@@ -619,12 +358,14 @@ def test_what_pretraining_refuses(choices: dict[str, Any], saved: dict[str, Path
         pretrain({"a": (X, y)}, "transprompt", **choices)
     with pytest.raises(ConfigError, match=r"does not pre-train; .*ppt, transprompt"):
         pretrain({"a": (X, y)}, "prompt-tuning", **choices)
+    with pytest.raises(ConfigError, match="which mean nothing to another copy"):
+        pretrain({"a": (X, y), "b": (X, y)}, "transprompt", **choices, train="prompt+lm")
     with pytest.raises(ConfigError, match="prompt_from is for fitting"):
         pretrain({"a": (X, y)}, "ppt", **choices, prompt_from=saved["waves"])
     with pytest.raises(InputError, match="b: one label for each"):
         pretrain({"a": (X, y), "b": (X, y * 0)}, "transprompt", **choices)
     longer = np.concatenate([X, X[:, :12]], axis=1)
-    with pytest.raises(ConfigError, match="a universal one has one size"):
+    with pytest.raises(ConfigError, match="one that all train has one size"):
         pretrain(
             {"a": (X, y), "b": (longer, y)},
             "transprompt",
@@ -647,7 +388,7 @@ def test_a_fit_takes_what_was_pretrained_with_the_same_choices(
     made = pretrain({one: kind_of_data(one, 0) for one in ("waves", "steps")}, method, **same)
     prompts = made.save(tmp_path / "prompts")
     fitted = PromptClassifier(method, **same, prompt_from=prompts).fit(*kind_of_data("steps", 1))
-    assert fitted.report_["prompt started from"] == f"{prompts}, steps"
+    assert str(fitted.report_["prompt started from"]).startswith(f"{prompts}, ")
     assert fitted.reader_.backbone.weights_hash == made.backbone["weights_hash"]
 
 
@@ -655,18 +396,18 @@ def test_the_pretext_question_is_answered_where_the_readout_pools(
     make_family: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, ...]] = []
-    descend = Gradient.descend
+    own = MaskTrainer.__init__
 
-    def spy(self: Gradient, problem: Problem, module: Any, first: Any) -> Any:
-        asked.append(tuple(first.features.shape[1:]))
-        return descend(self, problem, module, first)
+    def spy(self: MaskTrainer, problem: Problem, tuner: Any, features: torch.Tensor) -> None:
+        asked.append(tuple(features.shape[1:]))
+        own(self, problem, tuner, features)
 
-    monkeypatch.setattr(Gradient, "descend", spy)
+    monkeypatch.setattr(MaskTrainer, "__init__", spy)
     folder = make_family("bart")
     same = with_family("bart", folder, readout="pooled:layers=2", tuner=f"ppt:{FEWER}")
     pretrain({"a": kind_of_data("waves", 0)}, "ppt", **same)
     PromptClassifier("ppt", **same).fit(*kind_of_data("waves", 0))
-    assert asked[:2] == [(32,), (32,)]
+    assert asked[:6] == [(32,)] * 6
 
 
 # --- files ---
@@ -682,7 +423,7 @@ def test_prompts_are_saved_bit_by_bit_and_started_from(
     folder = made.save(tmp_path / "prompts")
     assert {one.name for one in folder.iterdir()} == {"prompts.json", "prompts.safetensors"}
     sources = read_sources(str(folder))
-    names = [*KINDS_OF_DATA, *([UNIVERSAL] if method == "transprompt" else [])]
+    names = [*(KINDS_OF_DATA if method == "transprompt" else []), UNIVERSAL]
     assert [one.name for one in sources] == [f"{folder}, {name}" for name in names]
     for source, task in zip(sources, made.tasks, strict=True):
         assert source.prompts[0].equals(task.prompt)
@@ -690,7 +431,7 @@ def test_prompts_are_saved_bit_by_bit_and_started_from(
         assert torch.equal(source.vector, task.vector)
     X, y = kind_of_data("noise", 1)
     fitted = PromptClassifier(method, **options, prompt_from=folder).fit(X, y)
-    assert fitted.report_["prompt started from"] == f"{folder}, noise"
+    assert fitted.report_["prompt started from"] in {source.name for source in sources}
     loaded = PromptClassifier.load(fitted.save(tmp_path / "model"), device="cpu")
     assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.report_ == fitted.report_
@@ -760,15 +501,14 @@ def test_the_command_pretrains_and_fit_starts_from_it(
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "Waves, Noise" in run("pretrain", "Waves", "Noise", "-o", "prompts")
+    assert UNIVERSAL in run("pretrain", "Waves", "Noise", "-o", "prompts")
     said = run(
         *("fit", "Noise", "--recipe", "ppt", "--prompt-from", "prompts", "--no-ablations"),
         *("-o", "model"),
     )
-    assert "prompts, Noise" in said
+    assert f"prompts, {UNIVERSAL}" in said
     shown = CliRunner().invoke(app, ["show", "model"]).output
     assert "prompt started from" in shown
-    assert "similarity of prompts, Waves" in shown
 
 
 def test_the_split_of_a_problem_is_kept(choices: dict[str, Any]) -> None:

@@ -55,3 +55,24 @@ def gappy(separable: Separable) -> Separable:
         return holes.astype(np.float32)
 
     return separable._replace(X=punch(separable.X, 2), X_test=punch(separable.X_test, 3))
+
+
+def kind_of_data(kind: str, seed: int, count: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes of waves, noise, or steps from one level to another."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(count) % 2
+    time = np.linspace(0, 1, 24)
+    phase = rng.uniform(size=(count, 1))
+    if kind == "waves":
+        X = np.sin(2 * np.pi * ((1 + y[:, None]) * time + phase))
+    elif kind == "noise":
+        X = rng.standard_normal((count, 24)) * (1 + y[:, None])
+    else:
+        X = np.sign(np.arange(24) - rng.integers(4, 20, size=(count, 1)) + 0.5) * (
+            1 - 2 * y[:, None]
+        )
+    return (X + 0.02 * rng.standard_normal(X.shape))[:, :, None].astype(np.float32), y
+
+
+KINDS_OF_DATA = ("waves", "noise", "steps")
+"""What `kind_of_data` knows."""

@@ -80,6 +80,8 @@ class Head(Part):
     """Whether it judges pairs of inputs, as the context `pairs` makes them."""
     needs_texts: ClassVar[bool] = False
     """Whether it compares pictures with texts, as a CLIP was trained to."""
+    has_words: ClassVar[bool] = False
+    """Whether words stand for the classes, so that its coach tells them before it is trained."""
     takes_soft: ClassVar[bool] = False
     """Whether it can learn from probabilities instead of labels."""
     takes_sums: ClassVar[bool] = False

@@ -323,6 +323,7 @@ class ClassScores(ScoringHead):
     don't outvote the others (Zhao et al. 2021; the mean over train as in Hu et al. 2022). Without
     a labelled case (zero-shot) it is the mean over the cases without labels."""
 
+    has_words: ClassVar[bool] = True
     weighs: ClassVar[bool] = False
     """Whether the words of a class get learned weights."""
 

@@ -116,7 +116,8 @@ class Design:
                 f", or a prompt of tokens with {self.strategy.name!r}",
             )
         trainers = (self.tuner.name,) if self.tuner.trains_model else ()
-        if self.tuner.name not in self.train.tuners_of(self._finders(), trainers):
+        finders = self.train.tuners_of(self._finders(), trainers)
+        if self.tuner.name not in finders and not self._trains_both():
             if trainers:
                 raise ConfigError(
                     f"the tuner {self.tuner.name!r} trains language models under prompts that stay "
@@ -158,7 +159,7 @@ class Design:
             able = [name for name in prompts if prompts[name].resumes]
             raise ConfigError(
                 Setting("prompt_from"),
-                f": the prompt {self.prompt.name!r} can't start from vectors that were saved; use "
+                f": the prompt {self.prompt.name!r} can't start from one that was saved; use "
                 f"one of: {', '.join(able)}",
             )
         if self.head.reads_mask and self.readout.name != "mask":
@@ -181,6 +182,12 @@ class Design:
                 f"the tuner {self.tuner.name!r} seeks no prompt, so that its placebo would be the "
                 f"model itself; leave out placebo=true, or use one of the tuners: {able}"
             )
+
+    def _trains_both(self) -> bool:
+        """Whether prompt and language model are trained together, by a tuner of this prompt that
+        can."""
+        both = self.train.tunes_prompt and self.train.tunes_model
+        return both and self.tuner.trains_both and self.tuner.name in self._finders()
 
     def _check_scope(self) -> None:
         if self.scope != "auto":

@@ -18,10 +18,11 @@ from tsprompt.heads.lesson import Labels
 from tsprompt.model.design import Design
 from tsprompt.model.training_data import TrainingData
 from tsprompt.model.views import Columns, Views
-from tsprompt.model.warm_start import Source
+from tsprompt.model.warm_start import Source, cosine, prompt_vector
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.tokenizers import Tokenizer, tokenizers
 from tsprompt.tuners import Found, Problem
+from tsprompt.tuners.gradient import Gradient
 
 __all__ = ["Ensemble"]
 
@@ -93,6 +94,32 @@ class Ensemble:
         )
         return readings, evidence
 
+    def compare(self, sources: list[Source]) -> dict[str, float]:
+        """Cosine of each source's prompt with the first member's, trained from its own start.
+
+        The language model is left as it was.
+
+        Raises
+        ------
+        ConfigError
+            A source's prompt does not fill the slots here.
+        """
+        first, *_ = self._fit_tokenizers()
+        problem, _, _ = self._task_problem(0, first)
+        backbone, tuner = self.reader.backbone, self.parts.tuner
+        for source in sources:
+            problem.prompt.resume(source.prompt(0), problem.slots, backbone)
+        assert isinstance(tuner, Gradient)  # no other trains a prompt that can start from another
+        before = backbone.trained_state()
+        (found,) = tuner.plain().find(problem)
+        backbone.restore(before)
+        self.reader.forget()
+        own = prompt_vector(found.reading.prompt, backbone)
+        return {
+            source.name: cosine(own, prompt_vector(source.prompt(0), backbone))
+            for source in sources
+        }
+
     def readings(self) -> list[Reading]:
         """The readings alone, for a tuner that takes prompts as they are drawn and tasks that have
         all classes: of train, only what readouts learn from is read."""
@@ -116,16 +143,8 @@ class Ensemble:
 
     def _find(self, member: int, tokenizer: Tokenizer) -> Iterator[Found]:
         """What the tuner finds for one member, with features of all cases."""
-        task, cases = self.tasks[member], self.views.of(self.data.cases, member)
-        labels = task.labels(self.data.labels)
-        part, others = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
-        some = cases.take(part) if len(others) else cases
-        problem = self._problem(member, task, tokenizer, some, labels[part])
-        problem.context = self._context(member, part)
-        if self.data.weights is not None:
-            problem.weights = self.data.weights[part]
-        if self.data.development and part[-1] >= self.data.learn:
-            problem.learn = int((part < self.data.learn).sum())
+        cases = self.views.of(self.data.cases, member)
+        problem, part, others = self._task_problem(member, tokenizer)
         prompts = self.parts.tuner.find(problem)
         self._reports.append(self.parts.tuner.report())
         for found in prompts:
@@ -139,6 +158,22 @@ class Ensemble:
                 whole[torch.from_numpy(others)] = rest
                 found.features = whole
             yield found
+
+    def _task_problem(
+        self, member: int, tokenizer: Tokenizer
+    ) -> tuple[Problem, IntArray, IntArray]:
+        """What a member's tuner is given, and which of all cases are of its task and are not."""
+        task, cases = self.tasks[member], self.views.of(self.data.cases, member)
+        labels = task.labels(self.data.labels)
+        part, others = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+        some = cases.take(part) if len(others) else cases
+        problem = self._problem(member, task, tokenizer, some, labels[part])
+        problem.context = self._context(member, part)
+        if self.data.weights is not None:
+            problem.weights = self.data.weights[part]
+        if self.data.development and part[-1] >= self.data.learn:
+            problem.learn = int((part < self.data.learn).sum())
+        return problem, part, others
 
     def _context(self, member: int, part: IntArray) -> Context:
         """What stands beside the cases of a member; `part`: which of all cases its task has."""

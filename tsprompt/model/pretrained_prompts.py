@@ -117,8 +117,8 @@ def pretrain(
         Name -> (X, y): train of each set, as `PromptClassifier.fit` takes it. y may be None for a
         method that reads no labels.
     method
-        The recipe whose tuner pre-trains: `ppt` (Gu et al. 2022), a prompt for each set, trained
-        without labels; `transprompt` (Wang et al. 2021), prompts that share a universal part.
+        The recipe whose tuner pre-trains: `ppt` (Gu et al. 2022), one prompt for all sets, trained
+        without labels; `transprompt` (Wang et al. 2021), a universal prompt and one for each set.
     device, dtype, batch_tokens, random_state, choices
         As for `PromptClassifier`. A fit that is to start from the prompts needs the same choices.
         Head and number of prompts have no part in this.
@@ -154,8 +154,9 @@ def pretrain(
         )
         problems.append(problem)
         vectors.append(vector)
-    trained = zip(sets, tuner.pretrain(problems), vectors, strict=True)
-    tasks = [TrainedPrompt(*one) for one in trained]
+    prompts = tuner.pretrain(problems)
+    # A method that makes one for all makes none for each.
+    tasks = [TrainedPrompt(*one) for one in zip(sets, prompts, vectors, strict=False)]
     universal = tuner.for_others()
     if universal is not None:
         # Its task is what they have in common: it is the nearest to a task that is like no one.
@@ -197,6 +198,12 @@ def _check(parts: Design, choices: dict[str, Any]) -> None:
     require(
         not parts.train.placebo,
         "placebo=true is for fitting: a placebo starts from no trained prompt; leave it out",
+    )
+    require(
+        not parts.train.tunes_model,
+        Setting("train", parts.train.name),
+        " is for fitting: what is saved are prompts, which mean nothing to another copy of the "
+        "language model; leave it out here",
     )
     if parts.class_weight is not None:
         raise ConfigError(

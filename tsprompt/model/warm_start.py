@@ -1,15 +1,18 @@
-"""Prompts that come from elsewhere: reading them, and telling which task is the nearest.
+"""Prompts that come from elsewhere: reading them, and telling which of several is the nearest.
 
-A task is known by its task vector: what the frozen language model answers to the cases of train, on
-average, without any prompt, less what it answers when it reads nothing at all. Where an
-encoder-decoder was loaded without the decoder that answers, what it says of the tokens that it
-reads takes the place of the answer, on average. Of several prompts training starts from the one
-whose task vector has the largest cosine with that of train (after Gu et al. 2022, and Vu et al.
-2022, SPoT).
+Where the prompt is trained, a prompt is trained first from its own start, and stands for its task:
+training starts again from the one of the others that has the largest cosine with it (Vu et al.
+2022, SPoT). A prompt's vector is the mean over its tokens.
+
+Where it is not, a task is known by its task vector: what the frozen language model answers to the
+cases of train, on average, without any prompt, less what it answers when it reads nothing at all.
+Where an encoder-decoder was loaded without the decoder that answers, what it says of the tokens
+that it reads takes the place of the answer, on average.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +46,9 @@ __all__ = [
     "Chosen",
     "Source",
     "choose_source",
+    "cosine",
     "fingerprints",
+    "prompt_vector",
     "read_sources",
     "task_vector",
 ]
@@ -91,11 +96,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The source whose task is nearest."""
+    """The source that is nearest."""
 
     source: Source
     similarities: dict[str, float]
-    """Cosine of each source's task vector with that of train, as far as there are any."""
+    """Cosine of each source with what is fitted here; none where it is the only one."""
 
     def report(self) -> dict[str, Any]:
         """For a fit's report."""
@@ -150,7 +155,7 @@ def read_sources(folders: str | None) -> list[Source]:
         A folder holds neither a saved model nor prompts, or they are damaged; the hub does not give
         one.
     ConfigError
-        A model has no trained prompt, or one that its own language model was trained with.
+        A model has no prompt, or one that its own language model was trained with.
     """
     names = split_texts(folders) if folders is not None else []
     return [source for name in names for source in _read(name)]
@@ -198,10 +203,10 @@ def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
     prompts = [_prompt(one["prompt"]) for one in state["readings"]]
     kind = name_in(header["settings"]["prompt"])
     require(
-        all(one.ids is None and (len(one) or one.deep is not None) for one in prompts),
+        all(len(one) or one.deep is not None for one in prompts),
         Setting("prompt_from"),
-        f": the prompt of {name} is of the kind {kind!r}, and training can start from vectors "
-        "only; give a model that was fitted with such as ",
+        f": {name} was fitted with prompt={kind!r}, which leaves nothing to start from; give a "
+        "model that was fitted with such as ",
         Setting("recipe", "prompt-tuning"),
     )
     require(
@@ -232,35 +237,68 @@ def _prompt(state: dict[str, Any]) -> Prompt:
     return Prompt(**{"ids": None, **state})
 
 
+def prompt_vector(prompt: Prompt, backbone: Backbone) -> Tensor:
+    """The mean over the tokens of a prompt, by which tasks are compared (Vu et al. 2022, section
+    5.1): (D,) of those in slots, (N * 2 * D,) of keys and values for N layers."""
+    if prompt.deep is not None:
+        return prompt.deep.to(torch.float32).mean(dim=2).flatten().cpu()
+    return prompt.fill(backbone).to(torch.float32).mean(dim=0).cpu()
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    """Of two vectors (D,)."""
+    return float(functional.cosine_similarity(one, other, dim=0))
+
+
 def choose_source(
-    sources: list[Source], vector: Tensor | None, parts: Design, backbone: Backbone
+    sources: list[Source],
+    parts: Design,
+    backbone: Backbone,
+    *,
+    vector: Tensor | None,
+    compare: Callable[[list[Source]], dict[str, float]],
 ) -> Chosen | None:
-    """The source whose task vector has the largest cosine with this one; None of none.
+    """The source that is nearest; None of none.
+
+    Parameters
+    ----------
+    vector
+        (D,) the task vector of train, which decides where no prompt is trained.
+    compare
+        Gives the cosine of each source's prompt with one that is trained here.
 
     Raises
     ------
     ConfigError
-        A source was trained with another language model, tokenizer or layout; or there are several,
-        and one has no task vector, or one that is not finite.
+        A source was trained with another language model, tokenizer or layout, or fills other slots;
+        or there are several, none is trained here, and one has no task vector, or one that is not
+        finite.
     """
     if not sources:
         return None
     for source in sources:
         _check_alike(source, parts, backbone)
-    similarities = {
-        source.name: float(functional.cosine_similarity(source.vector, vector, dim=0))
-        for source in sources
-        if source.vector is not None and vector is not None and source.vector.isfinite().all()
-    }
+    if len(sources) == 1:
+        return Chosen(sources[0], {})
+    by_prompts = parts.train.tunes_prompt and parts.tuner.name != "none"
+    similarities = compare(sources) if by_prompts else _by_task(sources, vector)
+    nearest = max(sources, key=lambda one: similarities[one.name])
+    return Chosen(nearest, similarities)
+
+
+def _by_task(sources: list[Source], vector: Tensor | None) -> dict[str, float]:
+    """Cosine of each source's task vector with that of train."""
     for source in sources:
         require(
-            len(sources) == 1 or source.name in similarities,
+            source.vector is not None and bool(source.vector.isfinite().all()),
             Setting("prompt_from"),
             f": {source.name} was saved without a task vector that can be compared with "
             "those of the others; fit it again, or give it alone",
         )
-    nearest = max(sources, key=lambda one: similarities.get(one.name, 0.0))
-    return Chosen(nearest, similarities)
+    pairs = ((one.name, one.vector) for one in sources)
+    return {
+        name: cosine(own, vector) for name, own in pairs if own is not None and vector is not None
+    }
 
 
 def _check_alike(source: Source, parts: Design, backbone: Backbone) -> None:

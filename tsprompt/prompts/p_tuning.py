@@ -14,6 +14,7 @@ from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.prompts.base import Places, PromptModel, PromptModule, prompts
+from tsprompt.prompts.soft import resume_vectors
 
 __all__ = ["PTuning"]
 
@@ -24,12 +25,14 @@ class PTuning(PromptModel):
     """Pseudo tokens through an encoder, which ties the slots to each other (Liu et al. 2021).
 
     The encoder is a bidirectional LSTM and a two-layer perceptron on top, PEFT's `PromptEncoder`.
-    Pseudo tokens and encoder are trained; once they are, only the vectors that they give are kept.
+    Pseudo tokens and encoder are trained; once they are, only the vectors that they give are kept,
+    and a training that goes on from these trains the vectors themselves.
     """
 
     tuner: ClassVar[str] = "gradient"
-    tuners: ClassVar[tuple[str, ...]] = ("gradient", "none")
+    tuners: ClassVar[tuple[str, ...]] = ("gradient", "transprompt", "none")
     of_vectors: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
     quick: ClassVar[dict[str, Any]] = {"hidden": 8}
 
     encoder: str = "lstm"
@@ -64,6 +67,10 @@ class PTuning(PromptModel):
         with seeded_torch(int(rng.integers(2**31))):
             encoder = self._encoder(slots, backbone.hidden_size)
         return _Encoded(encoder, slots, places).to(backbone.device)
+
+    def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
+        """Vectors (P, D) that were trained before, without an encoder."""
+        return resume_vectors(self.name, start, slots, backbone)
 
     def _encoder(self, slots: int, size: int) -> nn.Module:
         from peft import PromptEncoder, PromptEncoderConfig  # slow to import

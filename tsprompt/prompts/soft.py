@@ -13,7 +13,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.part import require, require_one_of
-from tsprompt.errors import Setting
+from tsprompt.errors import Setting, counted
 from tsprompt.prompts.base import Places, PromptModel, PromptModule, prompts
 
 __all__ = ["FreeVectors", "Soft", "resume_vectors"]
@@ -74,7 +74,8 @@ class Soft(PromptModel):
         return FreeVectors(vectors, self.place(slots, rng))
 
     def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
-        """Vectors (P, D) that were trained before, placed as they were."""
+        """Vectors (P, D) that were trained before, or the embeddings of words that were found,
+        placed as they were."""
         return resume_vectors(self.name, start, slots, backbone)
 
     def _start(self, slots: int, backbone: Backbone, rng: np.random.Generator) -> Tensor:
@@ -94,7 +95,8 @@ class Soft(PromptModel):
 
 
 def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> FreeVectors:
-    """The vectors of a trained prompt as a module, if they fill the P slots of the prompt `name`.
+    """The vectors of a prompt, or its words' embeddings (Zhong et al. 2021), as a module, if they
+    fill the P slots of the prompt `name`.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> 
         They are keys and values for every layer, or for another number of slots.
     """
     require(
-        start.vectors is not None and start.deep is None,
+        start.deep is None,
         f"the prompt {name!r} fills slots of the input, and the saved one is keys and values for "
         "every layer; use ",
         Setting("prompt", "p-tuning-v2"),
@@ -110,7 +112,7 @@ def resume_vectors(name: str, start: Prompt, slots: int, backbone: Backbone) -> 
     vectors = start.fill(backbone)
     require(
         len(vectors) == slots,
-        f"the saved prompt has {len(vectors)} vectors, and this model has {slots} prompt slots; "
+        f"the saved prompt has {counted(len(vectors), 'slot')}, and this model has {slots}; "
         "give the prompt the length that it was trained with, as in ",
         Setting("prompt", f"soft:length={len(vectors)}"),
         " (with per-step also the same number of steps)",

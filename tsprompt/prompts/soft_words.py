@@ -33,5 +33,6 @@ class SoftWords(Manual):
         return FreeVectors(start.fill(backbone), (start.before, start.mask))
 
     def resume(self, start: Prompt, slots: int, backbone: Backbone) -> PromptModule:
-        """Vectors (P, D) that were trained before, placed as they were."""
+        """Vectors (P, D) that were trained before, or the embeddings of words that were found,
+        placed as they were."""
         return resume_vectors(self.name, start, slots, backbone)

@@ -69,6 +69,23 @@ SOFT = (
         ),
     ),
     Recipe(
+        "optiprompt",
+        "words found as AutoPrompt finds them, then their embeddings trained",
+        "Zhong et al. (2021), OptiPrompt, started from a discrete search: Liu et al. (2023)",
+        replace(
+            _TRAINED,
+            prompt="soft",
+            tuner="optiprompt:epochs=20,patience=5",
+            head="auto-words:scores=tied",
+        ),
+        mechanism="the slots' vectors start at the embeddings of the words that a trigger search "
+        "has found, v_i = e(w_i), and are trained with the model frozen",
+        departures=(
+            "words for classes are chosen from data, where the paper's are its relations' answers, "
+            "because classes of series have no words",
+        ),
+    ),
+    Recipe(
         "p-tuning",
         "an LSTM and a perceptron write the vectors of the prompt slots",
         "Liu et al. (2021), GPT understands, too",
@@ -102,5 +119,12 @@ SOFT = (
         "keys and values for every layer, free parameters",
         "Liu et al. (2022)",
         replace(_TRAINED, prompt="p-tuning-v2"),
+        mechanism="each layer attends to P' keys and values besides its own, which are parameters; "
+        "with several in prompt_from, a trained prompt is compared by cos(mean(p), mean(q)) and "
+        "training starts again from the most similar",
+        departures=(
+            "the head is a ridge on the state at the mask, where the paper has a linear classifier "
+            "on [CLS], because the mask is what prompting recipes read",
+        ),
     ),
 )

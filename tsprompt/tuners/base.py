@@ -234,6 +234,8 @@ class Tuner(Part):
     """Whether it can also make prompts on other sets, for a later start; see `PretrainingTuner`."""
     reads_answer: ClassVar[bool] = False
     """Whether it looks at what stands at the mask, whatever the readout does."""
+    hears_words: ClassVar[bool] = False
+    """Whether it asks the head's words what a prompt makes the model say; see `Head.has_words`."""
     streams: ClassVar[bool] = False
     """Whether it holds nothing of all cases but the features that `Problem.read` gives."""
     finds: ClassVar[tuple[str, ...]] = ()
@@ -245,6 +247,9 @@ class Tuner(Part):
     as they are, in a few words; nothing, if it seeks no prompt. Whatever module `Problem.module`
     gives, or `Problem.trainable` is shown, hears nothing of train by itself; a search draws its
     proposals by `Problem.chance` where `Problem.placebo` holds."""
+    trains_both: ClassVar[bool] = False
+    """Whether it can train the language model together with the prompts that it finds; the tuner
+    `gradient` can with any prompt."""
     trains_model: ClassVar[bool] = False
     """Whether it trains a language model by itself, under prompts that stay as they are."""
     uses_unlabelled: ClassVar[bool] = False

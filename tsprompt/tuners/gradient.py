@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -65,10 +65,19 @@ class Gradient(TrainingTuner):
         require(self.batch >= 1, "gradient: batch must be 1 or more")
         require_one_of(self, "optimiser", tuple(OPTIMISERS))
 
+    def plain(self) -> Gradient:
+        """This training alone, without what a tuner that is made of it does before."""
+        return Gradient(**{one.name: getattr(self, one.name) for one in fields(Gradient)})
+
     def find(self, problem: Problem) -> list[Found]:
         """Prompt and model of the epoch with the least loss on the held-out part."""
-        module, backbone = problem.module(0), problem.reader.backbone
+        module = problem.module(0)
         first = problem.read(module.prompt(), f"prompt {problem.member + 1}")
+        return self.train(problem, module, first)
+
+    def train(self, problem: Problem, module: PromptModule, first: Found) -> list[Found]:
+        """The same from this module on; `first` is what it makes the model say before that."""
+        backbone = problem.reader.backbone
         best = self.descend(problem, module, first)
         if self.gradients_ and max(self.gradients_) == 0:
             notice(f"no gradient reached the prompt {problem.prompt.name!r}: {_reason(backbone)}")

@@ -2,175 +2,266 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tsprompt import progress
 from tsprompt.backbones.template import Prompt
-from tsprompt.base.accelerator import n_numbers, training_device
+from tsprompt.base.accelerator import sent
 from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import Part, require
 from tsprompt.base.seeds import derive, generator, seeded_torch
-from tsprompt.base.state import Figure, Figures
-from tsprompt.tuners.base import Found, Problem, Tuner, tuners
+from tsprompt.base.state import Figures, Index
+from tsprompt.errors import Setting
+from tsprompt.heads import heads
+from tsprompt.prompts.base import FixedPrompt
+from tsprompt.tuners.base import Choices, Found, Problem, Tuner, tuners
+from tsprompt.tuners.rewards import gap_rewards, standardised
+from tsprompt.tuners.training import MaskTrainer, TrainFeatures
+from tsprompt.tuners.writer import States, Writer, soft_q_loss
 
-__all__ = ["Policy", "Writer"]
+__all__ = ["Judge", "Policy"]
 
-_Reward = Callable[[tuple[int, ...]], float]
-
-_WORST = 100.0
-"""The validation loss of a head that has diverged: no reward is without bound."""
+_Words = tuple[int, ...]
+_HELD = 4
+"""Batches of held-out cases that judge a round's best prompt, at the most."""
+_SHARE = 10
+"""Of the rounds, the first and the last of so many parts are reported."""
 
 
 @tuners.register("policy")
 @dataclass
 class Policy(Tuner):
-    """Prompts written by a policy that is rewarded, after RLPrompt (Deng et al. 2022).
+    """Prompts written by a policy that is rewarded: RLPrompt (Deng et al. 2022).
 
-    A small network writes the words of a prompt one after the other, each by those before it. The
-    reward of a prompt is the head's validation loss on train, with its sign turned, as z-scores
-    within a round. The policy follows the gradient of the expected reward (REINFORCE, Williams
-    1992) with a bonus for entropy; RLPrompt itself uses soft Q-learning, whose optimum is the same
-    kind of policy, and a frozen language model as the trunk of the policy, where this one is a GRU
-    over word embeddings. The prompt with the best reward wins. A prompt that is written again is
-    not run again.
+    A perceptron on the states of the frozen language model writes a prompt word by word. Under the
+    prompts of a round the model reads a batch of train, and the head's words at the mask give the
+    probabilities of the classes: words, temperature and bias are those under the first draw, and
+    nothing is fitted to a prompt. The reward is the piecewise gap between the right class and the
+    best other, as z-scores over the prompts of the round for each input, of whose means over the
+    inputs z-scores are taken again. The policy learns by soft Q-learning. The prompt of each round
+    with the best reward is judged on a held-out part of train, and the best of them wins.
     """
 
+    hears_words: ClassVar[bool] = True
     placebo: ClassVar[str] = "the words: the policy is rewarded, and does not learn"
 
-    quick: ClassVar[dict[str, Any]] = {"hidden": 8, "rounds": 2, "vocabulary": 20}
+    quick: ClassVar[dict[str, Any]] = {
+        "hidden": 8,
+        "rounds": 4,
+        "vocabulary": 20,
+        "cases": 6,
+        "learning_rate": 0.3,
+    }
 
-    rounds: int = 8
+    rounds: int = 60
     """How often the policy learns."""
-    batch: int = 6
+    batch: int = 8
     """Prompts that are written in a round."""
+    cases: int = 16
+    """Train cases that the prompts of a round are rewarded on."""
     vocabulary: int = 200
     """Whole words that it may use, drawn at random."""
-    entropy: float = 0.01
-    """Weight of the entropy of a word's distribution, beside z-scored rewards."""
+    wrong: float = 180.0
+    """What the gap counts where another class is preferred (lambda 1)."""
+    right: float = 200.0
+    """What it counts where the right one is (lambda 2)."""
+    scale: float = 10.0
+    """What z-scores are multiplied by: the larger, the more a reward outweighs openness."""
     learning_rate: float = 1e-2
     """Step size of Adam."""
-    hidden: int = 64
-    """Units of the network."""
+    hidden: int = 512
+    """Units of the perceptron."""
+    follows: float = 0.1
+    """How much of the way to what was learned the values' target goes in a round."""
+    validation: float = 0.25
+    """Share of train that is held out."""
 
     class State(Part.State, total=False):
         """What fitting has learned."""
 
         means_: Figures
-        rewards_: dict[str, Figure]
+        held_: Figures
+        distinct_: Index
 
     def __post_init__(self) -> None:
-        require(min(self.rounds, self.hidden) >= 1, "policy: rounds and hidden must be 1 or more")
+        counts = (self.rounds, self.hidden, self.cases)
+        require(min(counts) >= 1, "policy: rounds, hidden and cases must be 1 or more")
         require(self.batch >= 2, "policy: batch must be 2 or more, for rewards to differ")
         require(self.vocabulary >= 2, "policy: vocabulary must be 2 or more")
-        require(self.entropy >= 0, "policy: entropy must be 0 or more")
+        require(min(self.wrong, self.right) > 0, "policy: wrong and right must be positive")
+        require(self.scale > 0, "policy: scale must be positive")
         require(self.learning_rate > 0, "policy: learning_rate must be positive")
+        require(0 < self.follows <= 1, "policy: follows lies above 0 and is 1 or less")
+        require(0 < self.validation < 1, "policy: validation lies between 0 and 1")
+
+    def check(self, design: Choices) -> None:
+        """See that there are words at the mask to ask.
+
+        Raises
+        ------
+        ConfigError
+            There are not.
+        """
+        able = [name for name in heads if heads[name].has_words]
+        require(
+            design.head.has_words,
+            f"policy rewards prompts by the words of the classes at the mask, and the head "
+            f"{design.head.name!r} has none; use one of: {', '.join(able)}, with ",
+            Setting("readout", "mask"),
+        )
+
+    @property
+    def held_share(self) -> float:
+        """The option."""
+        return self.validation
 
     def find(self, problem: Problem) -> list[Found]:
-        """The prompt with the best reward."""
-        first = problem.draw(0)
-        best: Best[Found | None] = Best(None)
-
-        def reward(words: tuple[int, ...]) -> float:
-            prompt = Prompt(torch.tensor(words), before=first.before, mask=first.mask)
-            found = problem.read(prompt, f"prompt {len(self.rewards_) + 1}")
-            loss = min(problem.validation_loss(found), _WORST)
-            if best.offer(loss):
-                best.kept = found
-            return -loss
-
+        """The prompt that is rewarded best on the held-out part."""
         backbone = problem.reader.backbone
         rng = generator(problem.seed, "policy's words", problem.member)
-        plain = backbone.words.plain
-        ids = torch.from_numpy(rng.permutation(plain)[: self.vocabulary])
+        ids = torch.from_numpy(rng.permutation(backbone.words.plain)[: self.vocabulary])
+        found = problem.read(problem.draw(0), f"prompt {problem.member + 1}")
         with seeded_torch(derive(problem.seed, "tuner", problem.member)):
-            writer = Writer(backbone.embed(ids).cpu(), self.hidden)
-            writer.to(training_device(backbone.device, n_numbers(writer), self.batch))
-            self.learn(writer, ids, len(first), reward, placebo=problem.placebo)
-        assert best.kept is not None  # every loss is a number
-        return [best.kept]
+            judge = Judge(problem, self, found)
+            states = States(backbone, max(problem.layers))
+            writer = Writer(states, ids, self.hidden, self.follows)
+            best = self.learn(writer, judge, len(found.reading.prompt), placebo=problem.placebo)
+        words = best.kept
+        assert words is not None  # every reward is a number
+        return [problem.read(judge.prompt(words), "best prompt")]
 
     def learn(
-        self, writer: Writer, ids: Tensor, slots: int, reward: _Reward, *, placebo: bool = False
-    ) -> None:
-        """Train a writer by the rewards of prompts of P words out of `ids` (V',); in a `placebo` it
-        stays as it is, and writes as many at random."""
-        self.means_: list[float] = []
-        self.rewards_: dict[str, float] = {}
-        optimiser = torch.optim.Adam(writer.parameters(), lr=self.learning_rate)
-        for number in range(self.rounds):
-            chosen, log_chances, entropies = writer.write(self.batch, slots)
-            found = [self._rewarded(ids[one], reward) for one in chosen.cpu()]
-            rewards = torch.tensor(found, device=log_chances.device)
-            self.means_.append(float(rewards.mean()))
-            spread = rewards.std(correction=0)
-            scores = (rewards - rewards.mean()) / spread.clamp(min=1e-8)
-            gained = (scores * log_chances).mean() + self.entropy * entropies.mean()
-            optimiser.zero_grad()
-            (-gained).backward()
-            if not placebo:
-                optimiser.step()
-            progress.report("writing prompts", number + 1, self.rounds)
-
-    def _rewarded(self, words: Tensor, reward: _Reward) -> float:
-        key = " ".join(map(str, words.tolist()))
-        if key not in self.rewards_:
-            self.rewards_[key] = reward(tuple(words.tolist()))
-        return self.rewards_[key]
-
-    def report(self) -> dict[str, float]:
-        """How the mean reward of a round has changed, and how many prompts were run."""
-        return {
-            "distinct prompts": float(len(self.rewards_)),
-            "mean reward of the first round": self.means_[0],
-            "mean reward of the last round": self.means_[-1],
-            "best reward": max(self.rewards_.values()),
-        }
-
-
-class Writer(nn.Module):
-    """Writes prompts word by word: a GRU over the words so far, and a score for each next word."""
-
-    vectors: Tensor
-
-    def __init__(self, vectors: Tensor, hidden: int) -> None:
-        super().__init__()
-        scaled = vectors.to(torch.float32)
-        self.register_buffer("vectors", (scaled - scaled.mean(dim=0)) / scaled.std().clamp(1e-8))
-        self.start = nn.Parameter(torch.zeros(vectors.shape[1]))
-        self.cell = nn.GRUCell(vectors.shape[1], hidden)
-        self.score = nn.Linear(hidden, len(vectors))
-        with torch.no_grad():  # at first all words are about equally likely
-            self.score.weight.mul_(0.1)
-            self.score.bias.zero_()
-
-    def write(self, count: int, slots: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw prompts.
+        self, writer: Writer, judge: Judges, slots: int, *, placebo: bool = False
+    ) -> Best[_Words | None]:
+        """Train a writer of prompts of P words; in a `placebo` it stays as it is, and writes as
+        many at random.
 
         Returns
         -------
-        words
-            (count, slots) places in the vocabulary of the writer.
-        log_chances
-            (count,) of the whole prompts.
-        entropies
-            (count,) of the words' distributions, mean over slots.
+        The words of the prompt with the best held-out reward; its loss is that with its sign
+        turned.
         """
-        state = self.start.new_zeros(count, self.cell.hidden_size)
-        last = self.start.expand(count, -1)
-        words, chances, entropies = [], [], []
-        for _ in range(slots):
-            state = self.cell(last, state)
-            logs = self.score(state).log_softmax(dim=1)
-            # Drawn where random numbers are the same whatever the device.
-            word = torch.multinomial(logs.detach().exp().cpu(), 1).to(logs.device)
-            words.append(word)
-            chances.append(logs.gather(1, word)[:, 0])
-            entropies.append(-(logs.exp() * logs).sum(dim=1))
-            last = self.vectors[word[:, 0]]
-        mean = torch.stack(entropies).mean(dim=0)
-        return torch.cat(words, dim=1), torch.stack(chances).sum(dim=0), mean
+        self.means_: list[float] = []
+        """Mean reward of each round's prompts, above the first draw's."""
+        self.held_: list[float] = []
+        """Held-out reward of each round's best prompt."""
+        best: Best[_Words | None] = Best(None)
+        optimiser = torch.optim.Adam(writer.perceptron.parameters(), lr=self.learning_rate)
+        judged: dict[_Words, float] = {}
+        distinct: set[_Words] = set()
+        for number in range(self.rounds):
+            places = writer.write(self.batch, slots)
+            written = [tuple(own) for own in writer.ids[places].tolist()]
+            distinct.update(written)
+            rewards = judge.batch(written)
+            self.means_.append(float(rewards.mean()))
+            top = written[int(rewards.mean(dim=1).argmax())]
+            if top not in judged:
+                judged[top] = judge.held_out(top)
+            self.held_.append(judged[top])
+            if best.offer(-judged[top]):
+                best.kept = top
+            if not placebo:
+                self._step(writer, places, self.scale * _scores(rewards), optimiser)
+            progress.report("writing prompts", number + 1, self.rounds)
+        self.distinct_ = len(distinct)
+        return best
+
+    def _step(
+        self, writer: Writer, places: Tensor, rewards: Tensor, optimiser: torch.optim.Optimizer
+    ) -> None:
+        device = writer.vectors.device
+        writer.follow()
+        loss = soft_q_loss(*writer.values(places), places.to(device), rewards.to(device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    def report(self) -> dict[str, float]:
+        """How the rewards of a round have changed, and how many prompts were read."""
+        part = max(1, self.rounds // _SHARE)
+        return {
+            "distinct prompts": float(self.distinct_),
+            "mean reward of the first rounds, above the first draw's": float(
+                np.mean(self.means_[:part])
+            ),
+            "mean reward of the last rounds, above the first draw's": float(
+                np.mean(self.means_[-part:])
+            ),
+            "best held-out reward, above the first draw's": max(self.held_),
+        }
+
+
+def _scores(rewards: Tensor) -> Tensor:
+    """(K,) of rewards (K, b): the mean z-score of a prompt over the inputs, and of these means the
+    z-scores again, as in the authors' code: the mean of many inputs does not say less than of few.
+    """
+    return standardised(standardised(rewards).mean(dim=1, keepdim=True)).squeeze(1)
+
+
+class Judges(Protocol):
+    """What rewards prompts."""
+
+    def batch(self, written: list[_Words]) -> Tensor:
+        """Rewards (K, b) of K prompts on the inputs of a batch."""
+
+    def held_out(self, words: _Words) -> float:
+        """Mean reward of a prompt on inputs that no batch has."""
+
+
+class Judge:
+    """Rewards prompts by what the head's words at the mask say of train under them."""
+
+    def __init__(self, problem: Problem, tuner: Policy, first: Found) -> None:
+        """`first` is what the model says under the first draw, from which the words have their
+        temperatures and biases."""
+        self.tuner, self.placed = tuner, first.reading.prompt
+        assert self.placed.ids is not None  # the prompts that list this tuner are words
+        self.first: _Words = tuple(self.placed.ids.tolist())
+        """The words of the first draw."""
+        self.features = TrainFeatures(problem, first)
+        self.trainer = MaskTrainer(problem, tuner, first.features)
+        held = self.trainer.validate.cpu()
+        self.held = held[torch.randperm(len(held))[: _HELD * tuner.cases]]
+        """Cases (n,) that no prompt is rewarded on."""
+        self._known: dict[_Words, Tensor] = {}
+        """For prompts that were tried, rewards (B,); not a number where a case was not read."""
+
+    def prompt(self, words: _Words) -> Prompt:
+        """These words in the slots."""
+        return Prompt(torch.tensor(words), before=self.placed.before, mask=self.placed.mask)
+
+    def batch(self, written: list[_Words]) -> Tensor:
+        """Rewards (K, b) on a batch of the cases to learn from, above those of the first draw on
+        the same cases, whatever classes they are of."""
+        cases = self.features.batches(self.trainer.learn, self.tuner.cases)[0]
+        gained = torch.stack([self.rewards(words, cases) for words in written])
+        return gained - self.rewards(self.first, cases)
+
+    def held_out(self, words: _Words) -> float:
+        """Mean reward on held-out cases, of which at most four batches are asked, above that of the
+        first draw."""
+        parts = self.features.batches(self.held, self.tuner.cases)
+        gained = [self.rewards(words, part) - self.rewards(self.first, part) for part in parts]
+        return float(torch.cat(gained).mean())
+
+    def rewards(self, words: _Words, cases: Tensor) -> Tensor:
+        """(b,), each as much as its case counts; a case is read once under a prompt."""
+        known = self._known.setdefault(words, torch.full((len(self.trainer.labels),), torch.nan))
+        new = cases[known[cases].isnan()]
+        if len(new):
+            with torch.no_grad():
+                said = self.features.of(FixedPrompt(self.prompt(words)), new)
+                chances = self.trainer.coach(said).softmax(dim=1).cpu()
+            own = sent(new, self.trainer.labels.device)
+            labels = self.trainer.labels[own].cpu()
+            rewards = gap_rewards(chances, labels, self.tuner.wrong, self.tuner.right)
+            if self.trainer.weights is not None:
+                rewards = rewards * self.trainer.weights[own].cpu()
+            known[new] = rewards
+        return known[cases]

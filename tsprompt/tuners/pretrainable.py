@@ -34,6 +34,9 @@ class PretrainingTuner(Gradient):
     pretraining_patience: int = 5
     """Epochs without improvement after which pre-training ends."""
 
+    pretraining_rate: float | None = None
+    """Step size of pre-training; None: the same as `learning_rate`."""
+
     class State(Gradient.State, total=False):
         """What fitting has learned."""
 
@@ -43,6 +46,8 @@ class PretrainingTuner(Gradient):
         super().__post_init__()
         least = min(self.pretraining_epochs, self.pretraining_patience)
         require(least >= 1, f"{self.name}: counts must be 1 or more")
+        rate = self.pretraining_rate
+        require(rate is None or rate > 0, f"{self.name}: pretraining_rate must be positive")
 
     def find(self, problem: Problem) -> list[Found]:
         """Pre-train, unless that was done elsewhere; then tune."""
@@ -53,10 +58,16 @@ class PretrainingTuner(Gradient):
 
     @abstractmethod
     def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
-        """One prompt for each of the problems, which share a language model."""
+        """Train on these problems, which share a language model.
+
+        Returns
+        -------
+        One prompt for each of them; none, if the method makes one for all: see `for_others`.
+        """
 
     def for_others(self) -> Prompt | None:
-        """A prompt for tasks that had no part in the last `pretrain`, if the method makes one."""
+        """The prompt of the last `pretrain` for all tasks, also those that had no part in it, if
+        the method makes one."""
         return None
 
     @abstractmethod

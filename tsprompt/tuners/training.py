@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -78,10 +78,19 @@ class TrainingTuner(Tuner):
         return self.validation
 
 
+class HoldsOut(Protocol):
+    """What a coach asks of a tuner."""
+
+    hidden: int
+    """Units of a perceptron."""
+    validation: float
+    """Share of train that is held out."""
+
+
 class MaskTrainer:
     """The head's coach beside the prompt: scores, losses, and the split of train."""
 
-    def __init__(self, problem: Problem, tuner: TrainingTuner, features: Tensor) -> None:
+    def __init__(self, problem: Problem, tuner: HoldsOut, features: Tensor) -> None:
         device = features.device
         seed = derive(problem.seed, "tuner", problem.member)
         learn, validate = problem.split(tuner.validation, seed)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,26 +12,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt import progress
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.accelerator import sent
-from tsprompt.base.best_so_far import Best
 from tsprompt.base.part import require
-from tsprompt.base.seeds import derive, seeded_torch
+from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.errors import ConfigError, Setting, notice
 from tsprompt.heads.mlp import MLP
 from tsprompt.heads.weighing import standardiser
 from tsprompt.prompts import PromptModule
-from tsprompt.tuners.accumulation import Accumulation, Asked
 from tsprompt.tuners.base import Found, Problem, tuners
 from tsprompt.tuners.pretrainable import PretrainingTuner
-from tsprompt.tuners.training import OPTIMISERS, MaskTrainer, TrainFeatures, say_unlearned
+from tsprompt.tuners.together import Course, check_sizes, learn_together
+from tsprompt.tuners.training import MaskTrainer, TrainFeatures, say_unlearned
 
 __all__ = ["Joined", "TransPrompt", "instance_weights", "sub_tasks"]
 
 
 _Kept = tuple[list[Prompt], Prompt]
-"""The prompts of all tasks, and what they have in common."""
+"""The prompts of all tasks, and the universal one."""
 
 
 @tuners.register("transprompt")
@@ -40,15 +37,19 @@ _Kept = tuple[list[Prompt], Prompt]
 class TransPrompt(PretrainingTuner):
     """Prompts that are meta-learned across tasks (Wang et al. 2021).
 
-    Each task's prompt is a universal part, which all tasks train, plus a part of its own. Two
-    measures keep the universal part from leaning to some tasks: cases are weighted by how near they
-    are to the prototypes of classes, those of their own class and those of the other tasks, and
-    sure answers are held back by their entropy. All tasks count alike, whatever their size.
+    Each task's prompt is the mean of a universal one, which all tasks train, and one of its own;
+    with the prompt `p-tuning` each is written by an encoder of its own, an LSTM and a perceptron
+    over pseudo tokens, as in the paper. Two measures keep the universal one from leaning to some
+    tasks: cases are weighted by how near they are to the prototypes of classes, those of their own
+    class and those of the other tasks, and sure answers are held back by their entropy. All tasks
+    count alike, whatever their size. Where the regime lets the language model change, it is tuned
+    with them.
 
     Without a prompt to start from, the tasks are made of train: each class against the rest.
     """
 
     reads_labels: ClassVar[bool] = True
+    trains_both: ClassVar[bool] = True
     least_sets: ClassVar[int] = 2
 
     alpha: float = 0.5
@@ -63,7 +64,7 @@ class TransPrompt(PretrainingTuner):
         self._universal: Prompt | None = None
 
     def pretrain(self, problems: Sequence[Problem]) -> list[Prompt]:
-        """Train the universal part and the tasks' own parts together.
+        """Train the universal prompt and the tasks' own together.
 
         Raises
         ------
@@ -76,8 +77,9 @@ class TransPrompt(PretrainingTuner):
         firsts = _read_all(problems, joint)
         seed = derive(problems[0].seed, "transprompt", problems[0].member)
         with seeded_torch(seed):
-            lessons = _lessons(problems, firsts, self)
-            best = self._learn_together(joint, lessons)
+            courses = _courses(problems, joint, firsts, self)
+            backbone = problems[0].reader.backbone
+            best = learn_together(courses, backbone, self, lambda: _prompts(joint))
         if not best.improved:
             say_unlearned()
         prompts, self._universal = best.kept
@@ -88,12 +90,12 @@ class TransPrompt(PretrainingTuner):
         return prompts
 
     def for_others(self) -> Prompt | None:
-        """The universal part alone."""
+        """The universal prompt alone."""
         return self._universal
 
     def own_start(self, problem: Problem) -> Prompt:
-        """The universal part of one-against-the-rest tasks, plus the mean of the tasks' own. None
-        of them learns from what tuning will validate on."""
+        """The mean of the prompts of one-against-the-rest tasks. None of them learns from what
+        tuning will validate on."""
         tasks = sub_tasks(_divided(problem, self.validation))
         same = "; with two classes both ask the same" if len(tasks) == 2 else ""
         notice(
@@ -104,42 +106,17 @@ class TransPrompt(PretrainingTuner):
         )
         return _mean(self.pretrain(tasks))
 
-    def _learn_together(self, joint: list[Joined], lessons: list[_Lesson]) -> Best[_Kept]:
-        best = Best(_prompts(joint), self.pretraining_patience)
-        parameters = {
-            id(one): one
-            for module in (*joint, *(lesson.trainer.coach for lesson in lessons))
-            for one in module.parameters()
-        }
-        optimiser = OPTIMISERS[self.optimiser]([*parameters.values()], lr=self.learning_rate)
-        accumulation = Accumulation()
-        for epoch in range(self.pretraining_epochs):
-            for asked in _rounds(joint, lessons, self.batch):
-                accumulation.learn(asked, optimiser.zero_grad)
-                optimiser.step()
-            held = [
-                lesson.held_out_loss(module, self.batch, accumulation)
-                for module, lesson in zip(joint, lessons, strict=True)
-            ]
-            if best.offer(float(np.mean(held))):
-                best.kept = _prompts(joint)
-            progress.report("pre-training", epoch + 1, self.pretraining_epochs)
-            if best.exhausted:
-                break
-        progress.report("pre-training", self.pretraining_epochs, self.pretraining_epochs)
-        return best
-
 
 class Joined(PromptModule):
-    """The prompt of one task: the universal part plus its own, slot by slot."""
+    """The prompt of one task: the mean of the universal one and its own, slot by slot."""
 
     def __init__(self, universal: PromptModule, specific: PromptModule) -> None:
         super().__init__()
         self.universal, self.specific = universal, specific
 
     def forward(self) -> Prompt:
-        """Their sum."""
-        return _combine([self.universal(), self.specific()], lambda all_: torch.stack(all_).sum(0))
+        """Their mean."""
+        return _mean([self.universal(), self.specific()])
 
 
 class _Weighted(MaskTrainer):
@@ -164,45 +141,21 @@ class _Weighted(MaskTrainer):
         return (each * counted[cases]).mean() - self.entropy * entropy
 
 
-@dataclass
-class _Lesson:
-    """What one task brings to the learning of all."""
-
-    trainer: _Weighted
-    features: TrainFeatures
-
-    def held_out_loss(self, module: PromptModule, size: int, accumulation: Accumulation) -> float:
-        """Mean cross-entropy of the held-out cases, near and far ones alike."""
-        ask = self.features.asked(module, self.trainer.loss)
-        parts = self.features.batches(self.trainer.validate, size)
-        losses = [accumulation.measure(ask(part)) * len(part) for part in parts]
-        return float(torch.stack(losses).sum()) / len(self.trainer.validate)
-
-
 def _prompts(joint: list[Joined]) -> _Kept:
     return [module.prompt() for module in joint], joint[0].universal.prompt()
 
 
 def _joint(problems: Sequence[Problem]) -> list[Joined]:
-    """One universal part, and for each task one of its own that is nothing yet."""
-    sizes = {problem.slots for problem in problems}
-    if len(sizes) > 1:
-        raise ConfigError(
-            f"transprompt: the sets need prompts of {' and '.join(map(str, sorted(sizes)))} "
-            "vectors, and a universal one has one size; use ",
-            Setting("strategy", "shared"),
-        )
+    """One universal prompt, and for each task one of its own."""
+    check_sizes(problems)
     first = problems[0]
-    universal = first.module(0)
-    nothing = _combine([universal.prompt()], lambda all_: torch.zeros_like(all_[0]))
-    backbone = first.reader.backbone
-    return [
-        Joined(
-            universal,
-            first.trainable(first.prompt.resume(nothing, first.slots, backbone), f"task {number}"),
-        )
-        for number in range(len(problems))
-    ]
+    universal, backbone = first.module(0), first.reader.backbone
+
+    def own(number: int) -> PromptModule:
+        rng = generator(first.seed, "transprompt", first.member, number)
+        return first.trainable(first.prompt.module(first.slots, backbone, rng), f"task {number}")
+
+    return [Joined(universal, own(number)) for number in range(len(problems))]
 
 
 def _read_all(problems: Sequence[Problem], joint: list[Joined]) -> list[Found]:
@@ -217,7 +170,9 @@ def _read_all(problems: Sequence[Problem], joint: list[Joined]) -> list[Found]:
     return found
 
 
-def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPrompt) -> list[_Lesson]:
+def _courses(
+    problems: Sequence[Problem], joint: list[Joined], firsts: list[Found], tuner: TransPrompt
+) -> list[Course]:
     if len({found.features.shape[1] for found in firsts}) > 1:
         raise ConfigError(
             "transprompt compares cases across tasks, and what is read of them has different "
@@ -239,20 +194,9 @@ def _lessons(problems: Sequence[Problem], firsts: list[Found], tuner: TransPromp
     for trainer, own in zip(trainers, weights, strict=True):
         trainer.nearness = own
     return [
-        _Lesson(trainer, TrainFeatures(problem, found))
-        for trainer, problem, found in zip(trainers, problems, firsts, strict=True)
+        Course(module, trainer, TrainFeatures(problem, found), trainer.lesson)
+        for module, trainer, problem, found in zip(joint, trainers, problems, firsts, strict=True)
     ]
-
-
-def _rounds(joint: list[Joined], lessons: list[_Lesson], size: int) -> Iterator[list[Asked]]:
-    """One batch of each task, until the largest task is through."""
-    batches = [lesson.features.batches(lesson.trainer.learn, size) for lesson in lessons]
-    rounds = max(map(len, batches))
-    for parts in itertools.islice(zip(*map(itertools.cycle, batches), strict=False), rounds):
-        yield [
-            lesson.features.asked(module, lesson.trainer.lesson)(part)
-            for module, lesson, part in zip(joint, lessons, parts, strict=True)
-        ]
 
 
 def instance_weights(
@@ -330,17 +274,12 @@ def sub_tasks(problem: Problem) -> list[Problem]:
 
 
 def _mean(prompts: list[Prompt]) -> Prompt:
-    """The universal part is in all of them: their mean is it, and the mean of the others."""
-    return _combine(prompts, lambda all_: torch.stack(all_).mean(0))
+    """One prompt of several that fill the same slots, placed as the first of them."""
 
-
-def _combine(prompts: list[Prompt], join: Callable[[list[Tensor]], Tensor]) -> Prompt:
-    """One prompt of several that fill the same slots: what `join` makes of their vectors."""
-
-    def joined(parts: list[Tensor | None]) -> Tensor | None:
+    def mean(parts: list[Tensor | None]) -> Tensor | None:
         there = [one for one in parts if one is not None]
-        return join(there) if there else None
+        return torch.stack(there).mean(dim=0) if there else None
 
-    vectors = joined([one.vectors for one in prompts])
-    deep = joined([one.deep for one in prompts])
+    vectors = mean([one.vectors for one in prompts])
+    deep = mean([one.deep for one in prompts])
     return dataclasses.replace(prompts[0], ids=None, vectors=vectors, deep=deep)

@@ -27,12 +27,13 @@ __all__ = ["Trigger", "first_order"]
 class Trigger(TrainingTuner):
     """The trigger search of AutoPrompt (Shin et al. 2020).
 
-    For a random slot of the prompt, the gradient of the loss at its embedding says, to first order,
-    what each whole word of the vocabulary would change. The words that promise the largest fall
-    are tried; the true loss on the same batch of train decides, and a swap that does not lower it
-    is not made. After each round of swaps a new coach learns what train says under the new prompt:
-    all prompts have coaches of the same draws and the same steps, so that the loss on a held-out
-    part of train compares the prompts and not how long a coach has learned. The least wins.
+    For a random slot of the prompt, the gradient of the loss at its embedding, over one batch of
+    train, says to first order what each whole word of the vocabulary would change (equation 2). The
+    words that promise the largest fall are tried on a fresh batch, none of whose cases the gradient
+    has seen, and so is the prompt as it is: a swap that does not lower the loss there is not made.
+    After each round of swaps a new coach learns what train says under the new prompt: all prompts
+    have coaches of the same draws and the same steps, so that the loss on a held-out part of train
+    compares the prompts and not how long a coach has learned. The least wins.
 
     Four things differ from the paper. Where the head chooses words for the classes, each prompt's
     coach chooses its own, as the head will; in the paper words are chosen once, before the search.
@@ -52,9 +53,10 @@ class Trigger(TrainingTuner):
     swaps: int = 4
     """Slots that are tried in a round."""
     candidates: int = 6
-    """Words that are tried for a slot: each costs a run of the model over the batch."""
+    """Words that are tried for a slot: each costs a run of the model over a batch."""
     batch: int = 24
-    """Train cases on which a swap is judged."""
+    """Train cases of which a gradient is taken, and others as many on which a swap is judged; at
+    most half of what there is to learn from."""
     coach_steps: int = 100
     """Steps by which each prompt's coach learns."""
 
@@ -82,7 +84,8 @@ class Trigger(TrainingTuner):
         self.losses_: list[float] = []
         """Held-out loss of the first prompt and after each round."""
         self.tried_: list[list[float]] = []
-        """Loss on its batch before and after each swap that was tried, and whether it was made."""
+        """Loss on the fresh batch before and after each swap that was tried, and whether it was
+        made."""
         trainer = self._coached(problem, found)
         self.losses_.append(self._validate(trainer, found))
         best = Best(found, self.patience, self.losses_[0])
@@ -91,6 +94,7 @@ class Trigger(TrainingTuner):
             if not prompt.equals(found.reading.prompt):
                 found = problem.read(prompt, f"round {number + 1}")
                 trainer = self._coached(problem, found)
+                features.first = found
             loss = self._validate(trainer, found)
             self.losses_.append(loss)
             if best.offer(loss):
@@ -106,10 +110,11 @@ class Trigger(TrainingTuner):
     def _round(
         self, problem: Problem, prompt: Prompt, trainer: MaskTrainer, features: TrainFeatures
     ) -> Prompt:
-        """The prompt after some swaps, each judged on a batch of its own."""
+        """The prompt after some swaps, each with two batches of its own."""
+        size = min(self.batch, len(trainer.learn) // 2)  # each class has a case, so there are two
         for _ in range(self.swaps):
-            batch = features.batches(trainer.learn, self.batch)[0]
-            prompt = self._swap(problem, prompt, trainer, features, batch)
+            batches = features.batches(trainer.learn, size)
+            prompt = self._swap(problem, prompt, trainer, features, batches)
         return prompt
 
     def _swap(
@@ -118,16 +123,15 @@ class Trigger(TrainingTuner):
         prompt: Prompt,
         trainer: MaskTrainer,
         features: TrainFeatures,
-        batch: Tensor,
+        batches: list[Tensor],
     ) -> Prompt:
-        """Try the most promising words for one slot."""
-        backbone = problem.reader.backbone
+        """Try the words for one slot that promise most by the first batch, on the second."""
+        backbone, (seen, fresh, *_) = problem.reader.backbone, batches
         module = Written(prompt, prompt.fill(backbone))
         ask = features.asked(module, trainer.loss)
-        loss = self._accumulation.learn([ask(batch)], module.zero_grad)
+        self._accumulation.learn([ask(seen)], module.zero_grad)
         gradient = module.vectors.grad
-        assert loss is not None  # the vectors take gradients
-        assert gradient is not None
+        assert gradient is not None  # the vectors take gradients
         slot = int(torch.randint(len(prompt), ()))
         assert prompt.ids is not None  # the prompts that list this tuner are words
         plain = torch.tensor(backbone.words.plain, device=backbone.device)
@@ -137,8 +141,8 @@ class Trigger(TrainingTuner):
             drawn = self._chance.permutation(len(plain))[: self.candidates]
             words = plain[torch.from_numpy(drawn).to(plain.device)]
         tried = [prompt_with(prompt, slot, word) for word in words.tolist()]
-        before = float(loss)
-        losses = [self._loss(problem, one, trainer, features, batch) for one in tried]
+        before = self._loss(problem, prompt, trainer, features, fresh)
+        losses = [self._loss(problem, one, trainer, features, fresh) for one in tried]
         least = min(losses)
         self.tried_.append([before, least, float(least < before)])
         return tried[losses.index(least)] if least < before else prompt

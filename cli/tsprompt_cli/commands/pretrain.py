@@ -35,8 +35,8 @@ def pretrain(
         str,
         typer.Option(
             metavar="RECIPE",
-            help="ppt: a prompt for each set, trained without labels; transprompt: prompts that "
-            "share a universal part, trained on the labels of all sets together.",
+            help="ppt: one prompt for all sets, trained without labels; transprompt: a universal "
+            "prompt and one for each set, trained on the labels of all together.",
         ),
     ] = "ppt",
     strategy: Strategy = None,
