@@ -23,10 +23,10 @@ TEMPLATES = (
         "largest sum over cases of log P(t | case), then the one with the least loss on a "
         "development part of train",
         departures=(
-            "30 beams and 20 templates that are compared, where the paper has 100 and 100, "
+            "30 beams and 10 templates that are compared, where the paper has 100 and 100, "
             "because each costs a run of the model over train",
             "a head of words is fitted under each template, where the paper trains the whole "
-            "model, because the language model is frozen; --train lm trains it",
+            "model, because the language model is frozen",
             "demonstrations are another recipe, because each is of use without the other",
         ),
     ),
