@@ -145,9 +145,9 @@ def test_a_report_has_a_table_for_each_part_and_says_who_survives(
     shown = console.export_text()
     text, html = markdown(report), page(report, lambda _: pytest.fail("not asked"))
     for part in told:
-        assert f"What each method owes to its {part}" in shown
-        assert f"## What each method owes to its {part}" in text
-        assert f"What each method owes to its {part}" in html
+        assert f"What each method owes to: {part}" in shown
+        assert f"## What each method owes to: {part}" in text
+        assert f"What each method owes to: {part}" in html
     line = survivors(report.ablations)
     assert "prompt-tuning" in line
     assert line in shown.replace("\n", " ")

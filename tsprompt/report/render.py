@@ -106,7 +106,7 @@ def _ablations(found: Sequence[Ablations]) -> list[str]:
     if len(found) > 1:
         for part, rows in by_part(found):
             parts += [
-                f"## What each method owes to its {for_markdown(part)}",
+                f"## What each method owes to: {for_markdown(part)}",
                 _added(rows, {"method": rows["model"]}),
             ]
         parts.append(for_markdown(survivors(found)))

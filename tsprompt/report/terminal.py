@@ -246,7 +246,7 @@ def ablation_tables(found: Sequence[Ablations]) -> Iterator[RenderableType]:
         ]
     else:
         tables = [
-            (f"What each method owes to its {part}", "model", rows, "p_holm")
+            (f"What each method owes to: {part}", "model", rows, "p_holm")
             for part, rows in by_part(found)
         ]
     for title, names, rows, last in tables:
