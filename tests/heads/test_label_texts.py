@@ -22,6 +22,7 @@ from tsprompt.errors import ConfigError
 from tsprompt.heads.free_text import FreeText, likeliest, naive_bayes
 from tsprompt.heads.label_texts import LabelTexts, likelihoods, texts_of_classes
 from tsprompt.heads.lesson import Lesson
+from tsprompt.model.memory import need_of
 
 TEXTS = "label-texts:scores=tied,words=3 4|5|7 8 9/10"
 FAMILIES = ["bert", "gpt2", "bart", "t5"]
@@ -198,6 +199,16 @@ def test_a_saved_model_says_the_same(
     count = fitted.reader_.backbone.family.spoken.read
     assert fitted.transform(separable.X_test).shape[1] == count * 32
     assert fitted.fitted_.design.head.asks.read == count
+
+
+def test_the_memory_of_a_prediction_counts_all_states(
+    folder_of: Callable[[str], str], tiny: dict[str, Any], separable: Any
+) -> None:
+    options = {**tiny, "backbone": folder_of("gpt2"), "readout": "mask", "head": TEXTS}
+    fitted = PromptClassifier(**options).fit(separable.X, separable.y).fitted_
+    layers = fitted.readings[0].layers
+    need = need_of(fitted.design, fitted.reader, layers, (9, 20, 2), fits=False)
+    assert need.width == 7 * 32  # of the words 3 4, 5, 7 8 9 and 10
 
 
 def test_zero_shot_it_takes_what_the_model_holds_likely(

@@ -228,7 +228,13 @@ def need_of(
         values=timesteps * features,
         # On an accelerator tokens stay there.
         token_bytes=steps * width * cost if backbone.device.type == "cpu" else 0,
-        width=_width(design, len(layers), steps if alone else steps * width, state),
+        width=_width(
+            design,
+            len(layers),
+            steps if alone else steps * width,
+            state,
+            backbone.family.spoken.read,
+        ),
         readings=design.n_prompts * design.tuner.n_found,
         ridge=design.head.name == "ridge",
         fits=fits,
@@ -244,19 +250,21 @@ def _steps(design: Design, reader: Reader, timesteps: int, width: int) -> int:
     return math.ceil(timesteps / math.ceil(timesteps / limit))
 
 
-def _width(design: Design, layers: int, tokens: int, state: int) -> int:
-    """R, by what the readout makes of nothing."""
+def _width(design: Design, layers: int, tokens: int, state: int, said: int) -> int:
+    """R, by what the readout makes of nothing; `said`: states of an answer."""
     if design.readout.reads_words or design.readout.needs_texts:
         return layers * state
-    return _pooled_width(design.readout.spec(full=True), design.scope, layers, tokens, state)
+    spec = design.readout.spec(full=True)
+    return _pooled_width(spec, design.scope, layers, (tokens, said), state)
 
 
 @lru_cache(maxsize=64)
-def _pooled_width(spec: str, scope: str, layers: int, tokens: int, state: int) -> int:
+def _pooled_width(spec: str, scope: str, layers: int, counts: tuple[int, int], state: int) -> int:
     """The same of the readout that a text builds: asked for with each prediction."""
     readout = readouts.build(spec)
+    tokens, said = counts
     data = torch.zeros(2, layers, tokens, state)
-    mask = data if scope == "step" else data[:, :, :1]
+    mask = data if scope == "step" else torch.zeros(2, layers, said, state)
     readout.fit(data.transpose(1, 2).flatten(0, 1))
     return int(readout.pool(data, mask).shape[1])
 
