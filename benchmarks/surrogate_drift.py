@@ -9,8 +9,8 @@ the mask vector, averaged over them:
 - error: how far off the network is, and how far off it would be if the target stood still
 - variance: how far the mask vectors of the cases lie from their mean
 
-    python benchmarks/surrogate_drift.py [--sets GunPoint ItalyPowerDemand] [--epochs 40]
-        [--output drift.json] [--picture drift.svg]
+    python benchmarks/surrogate_drift.py [--sets ArrowHead GunPoint] [--epochs 40]
+        [--rate 0.002] [--output drift.json] [--picture drift.svg]
 """
 
 from __future__ import annotations
@@ -38,17 +38,22 @@ LINES: dict[str, tuple[str, Any, str]] = {
 """Colour, dashes and legend of each."""
 
 
-def figures_of(name: str, epochs: int, steps: int, seed: int) -> dict[str, Any]:
+def figures_of(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """The lines of one set, a number for each epoch, and what came of both fits."""
-    data, told = load_dataset(name), {}
+    data, told, epochs = load_dataset(name), {}, options.epochs
     fits = {}
     for moves in (True, False):
         model = PromptClassifier(
             "original-surrogate",
-            tokenizer=f"bins:words=index,steps={steps}",
-            tuner=SideNetwork(epochs=epochs, patience=epochs, moves_prompt=moves),
+            tokenizer=f"bins:words=index,steps={options.steps}",
+            tuner=SideNetwork(
+                epochs=epochs,
+                patience=epochs,
+                moves_prompt=moves,
+                learning_rate=options.rate,
+            ),
             backbone="minilm",
-            random_state=seed,
+            random_state=options.seed,
         ).fit(data.train.cases, data.train.labels)
         tuner = model.parts_.tuner
         assert isinstance(tuner, SideNetwork)
@@ -95,9 +100,10 @@ def _panel(axes: Axes, one: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="+", default=["GunPoint", "ItalyPowerDemand"])
+    parser.add_argument("--sets", nargs="+", default=["ArrowHead", "GunPoint"])
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--rate", type=float, default=SideNetwork.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--picture", type=Path)
@@ -105,7 +111,7 @@ def main() -> None:
     warnings.simplefilter("ignore", TspromptNotice)
     found = []
     for name in options.sets:
-        found.append(figures_of(name, options.epochs, options.steps, options.seed))
+        found.append(figures_of(name, options))
         one = found[-1]
         print(f"{name}: accuracy {one['accuracy']}, with a prompt that stands still ", end="")
         print(f"{one['accuracy_still']}")
@@ -114,7 +120,7 @@ def main() -> None:
             print(f"  epoch {epoch}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))
     if options.output:
         command = f"--sets {' '.join(options.sets)} --epochs {options.epochs}"
-        command += f" --steps {options.steps} --seed {options.seed}"
+        command += f" --steps {options.steps} --rate {options.rate} --seed {options.seed}"
         told = {"command": f"python benchmarks/surrogate_drift.py {command}", "sets": found}
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -55,6 +55,9 @@ def test_slice_and_mask_are_written_by_an_mlp_and_not_drawn(backbone: Backbone) 
     moved = module.prompt()
     assert (moved.mask, moved.before) == (16, 17), "far beyond the last place"
     assert (before.mask, before.before) != (16, 17)
+    module.zero_grad()
+    module.described()[16:].sum().backward()
+    assert float(last.grad.abs().min()) > 0, "a gradient can bring them back"
     assert moved.ids is not None
     assert moved.ids.equal(before.ids)  # type: ignore[arg-type]
 

@@ -107,7 +107,7 @@ def test_error_and_drift_are_of_what_the_model_said_after_each_epoch(
         return found
 
     monkeypatch.setattr(Problem, "read", read)
-    tuner = SideNetwork(epochs=4, patience=4, side_hidden=8)
+    tuner = SideNetwork(epochs=4, patience=4, side_hidden=8, learning_rate=0.01)
     tuner.find(problem)
     assert len(said) == 1 + 4, "once at first, and once after each epoch: the prompt has moved"
     learned, _ = problem.split(tuner.validation, derive(0, "tuner", 0))
@@ -122,20 +122,20 @@ def test_error_and_drift_are_of_what_the_model_said_after_each_epoch(
 def test_with_a_target_that_stands_still_the_network_learns_it(
     tiny: dict[str, Any], separable: Any
 ) -> None:
-    model = fit(tiny, separable, "epochs=40,patience=40,moves_prompt=false")
+    model = fit(tiny, separable, "epochs=40,patience=40,learning_rate=0.01,moves_prompt=false")
     tuner = model.parts_.tuner
     assert isinstance(tuner, SideNetwork)
     assert tuner.drifts_ == [0.0] * 40
     assert tuner.gradients_ == [0.0] * 40
     assert tuner.errors_[-1] < 0.05 * tuner.errors_[0]
-    drawn = fit(tiny, separable, "epochs=1")
+    drawn = fit(tiny, separable, "epochs=1,learning_rate=0.01")
     assert model.costs_["lm_tokens"] < drawn.costs_["lm_tokens"], "the model was run once"
 
 
 def test_the_figures_of_each_epoch_are_kept_in_the_model(
     tiny: dict[str, Any], separable: Any, tmp_path: Path
 ) -> None:
-    model = fit(tiny, separable, "epochs=3")
+    model = fit(tiny, separable, "epochs=3,learning_rate=0.01")
     report = model.report_
     tuner = model.parts_.tuner
     assert isinstance(tuner, SideNetwork)

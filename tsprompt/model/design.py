@@ -218,7 +218,7 @@ class Design:
                 f"with the strategy {self.strategy.name!r} and placement=random each step has a "
                 "mask of its own, so each must be an input of its own; use ",
                 Setting("scope", "step"),
-                ", or leave placement out",
+                ", or placement=around",
             )
         if self.scope == "series" or self.preprocessing.length is not None:
             return False

@@ -25,6 +25,7 @@ __all__ = [
     "normal_to_ids",
     "place",
     "prompts",
+    "spread",
 ]
 
 prompts: Registry[PromptModel] = Registry("prompt")
@@ -156,4 +157,10 @@ def normal_to_ids(values: Tensor, size: int) -> Tensor:
 
     Three standard deviations either side span the vocabulary; what lies beyond stays at its ends.
     """
-    return ((values + _REACH) / (2 * _REACH) * (size - 1)).clamp(0, size - 1)
+    return spread(values, size).clamp(0, size - 1)
+
+
+def spread(values: Tensor, size: int) -> Tensor:
+    """The same places, but for those beyond the ends: they stay there, and a gradient brings them
+    back."""
+    return (values + _REACH) / (2 * _REACH) * (size - 1)

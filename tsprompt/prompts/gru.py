@@ -13,7 +13,7 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Prompt
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
-from tsprompt.prompts.base import PromptModel, PromptModule, normal_to_ids, place, prompts
+from tsprompt.prompts.base import PromptModel, PromptModule, place, prompts, spread
 from tsprompt.prompts.values import ValuesModule
 
 __all__ = ["GRU"]
@@ -89,9 +89,7 @@ class _Writer(ValuesModule):
         own: Tensor = self.places(self.places_buffer)
         slots = self.buffer.shape[1] // len(own)
         # The mask may stand before each of the slots or behind them; a slice may cut at the mask.
-        sizes = (slots + 1, slots + 2)
-        told = [normal_to_ids(one, size) for one, size in zip(own.T, sizes, strict=True)]
-        return torch.stack(told, dim=1)
+        return torch.stack([spread(own[:, 0], slots + 1), spread(own[:, 1], slots + 2)], dim=1)
 
 
 class _Recurrent(nn.Module):

@@ -44,7 +44,7 @@ class ValuesModule(PromptModule):
 
     def where(self) -> Tensor:
         """(I, 2) places of the mask and of the slice for each of I inputs that have slots of their
-        own (else I = 1): real numbers, which are rounded."""
+        own (else I = 1): real numbers, which are rounded to the nearest place there is."""
         return self.fixed
 
     def described(self) -> Tensor:
@@ -63,7 +63,10 @@ class ValuesModule(PromptModule):
             left = there.floor().long().clamp(max=len(self.word_vectors) - 2)
             slope = self.word_vectors[left + 1] - self.word_vectors[left]
             vectors = vectors + (place - place.detach())[:, None] * slope
-        mask, before = self.where().detach().nan_to_num().round().int().T.tolist()
+        slots = len(ids) // len(self.fixed)
+        last = self.fixed.new_tensor([slots, slots + 1])  # the mask behind all slots, the data last
+        where = self.where().detach().nan_to_num().round().clamp(min=0).minimum(last)
+        mask, before = where.int().T.tolist()
         if not self.apart:
             return Prompt(ids=ids, vectors=vectors, before=before[0], mask=mask[0])
         return Prompt(ids=ids, vectors=vectors, before=tuple(before), mask=tuple(mask))

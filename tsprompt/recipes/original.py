@@ -72,7 +72,7 @@ ORIGINAL = (
         replace(
             _ORIGINAL,
             prompt="gru:placement=random,length=16,straight_through=true",
-            tuner="gradient",
+            tuner="gradient:learning_rate=0.002",
         ),
         own_layout=True,
         mechanism="as original-gru, with d round(v) / dv = 1 and an embedding on the line between "

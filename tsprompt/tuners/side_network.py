@@ -53,6 +53,9 @@ class SideNetwork(TrainingTuner):
 
     quick: ClassVar[dict[str, Any]] = {"epochs": 3, "hidden": 8, "side_hidden": 8}
 
+    learning_rate: float = 2e-3
+    """Step size of NAdam, its usual one: with one five times as long the first step throws all that
+    is written to the ends of the vocabulary and of the prompt."""
     batch: int = 32
     """Cases in a step."""
     side_hidden: int = 64
