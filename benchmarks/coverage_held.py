@@ -1,7 +1,7 @@
 """How often sets of classes hold the true one, against what they promise.
 
-    python benchmarks/coverage.py --data-dir DIR --output benchmarks/results/coverage.csv
-    python benchmarks/coverage.py --output benchmarks/results/coverage.csv --report
+    python benchmarks/coverage_held.py --data-dir DIR --output benchmarks/results/coverage.csv
+    python benchmarks/coverage_held.py --output benchmarks/results/coverage.csv --report
 
 The univariate sets that are cheapest by cases times timesteps; on each, train and test are drawn
 anew class by class (resample 0 is the default split), train whole or cut to 20 or 40 cases. Rows
