@@ -18,8 +18,11 @@ from tsprompt.readouts.pooled import Pooled
 
 LEVELS = (0.2, 0.5, 0.8)
 
-ALONE = [name for name in readouts if not readouts[name].reads_words]
-"""Readouts that need no words of a language model; test_cpt.py has the others."""
+ALONE = [
+    name for name in readouts if not (readouts[name].reads_words or readouts[name].needs_texts)
+]
+"""Readouts that need no words or texts of a model; test_cpt.py and test_painted.py have the
+others."""
 
 
 def states(*size: int, seed: int = 0) -> Tensor:

@@ -384,6 +384,7 @@ def test_ablations_of_a_tuned_model_keep_a_language_model(tiny: dict[str, Any]) 
         "random weights",
         "shuffled weights",
         "no prompt",
+        "placebo",
     ]
     with said:
         assert [one.name for one in twins(method, tiny["backbone"])] == ["random weights"]
