@@ -176,8 +176,8 @@ def test_a_model_without_a_mask_or_with_other_weights_than_it_says_is_refused(
     (folder / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
     with pytest.raises(BackboneError, match=r"no weights for .* and \d+ more; it is another model"):
         load_backbone(str(folder), **CPU)
-    (folder / "config.json").write_text('{"model_type": "vilt"}')
-    with pytest.raises(BackboneError, match="is a vilt model, of no family that tsprompt can run"):
+    (folder / "config.json").write_text('{"model_type": "sam"}')
+    with pytest.raises(BackboneError, match="is a sam model, of no family that tsprompt can run"):
         load_backbone(str(folder), **CPU)
 
 
