@@ -295,7 +295,7 @@ def test_without_unlabelled_cases_train_is_labelled(
         ({"train": "prompt"}, "trains language models .* use train=.lm"),
         ({"train": "prompt+lm"}, "trains language models .* use train=.lm"),
         ({"readout": "pooled"}, "patterns answer at the mask"),
-        ({"scope": "step"}, "use scope=series"),
+        ({"scope": "step"}, 'use scope="series"'),
         ({"head": "mlp"}, "gives soft labels, and the head 'mlp' can't learn from them"),
         ({"prompt": "manual"}, "has no 2 different patterns"),
         ({"tuner": "pet:verbalizer=ridge"}, "is not one of: .*label-words"),

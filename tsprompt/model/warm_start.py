@@ -205,7 +205,7 @@ def _of(name: str, header: dict[str, Any], state: dict[str, Any]) -> Source:
     require(
         all(len(one) or one.deep is not None for one in prompts),
         Setting("prompt_from"),
-        f": {name} was fitted with prompt={kind!r}, which leaves nothing to start from; give a "
+        f": {name} was fitted with the prompt {kind!r}, which leaves nothing to start from; give a "
         "model that was fitted with such as ",
         Setting("recipe", "prompt-tuning"),
     )

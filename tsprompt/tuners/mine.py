@@ -17,7 +17,6 @@ from tsprompt.tuners.templates import TemplateSearch, words_of
 
 __all__ = ["Mine", "mined"]
 
-_ABOUT = ("series", "signal", "curve", "pattern", "trend", "wave", "measurement")
 _END = re.compile(r"(?<=[.!?])\s+")
 _PAUSE = re.compile(r"[,;:()\"]|\s-\s")
 _MARKS = re.compile(r"[{}\[\]]")
@@ -49,7 +48,15 @@ class Mine(TemplateSearch):
     corpus: str | None = None
     """A text file with sentences, several in a line or one, in UTF-8. It is read while the prompt
     is sought, and a saved model does not need it."""
-    about: tuple[str, ...] = _ABOUT
+    about: tuple[str, ...] = (
+        "series",
+        "signal",
+        "curve",
+        "pattern",
+        "trend",
+        "wave",
+        "measurement",
+    )
     """Words that stand for a series in it, joined by `+`."""
     words: tuple[str, ...] | None = None
     """Words that stand for classes in it, joined by `+`; None: the head's own words, or what the

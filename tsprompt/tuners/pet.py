@@ -17,6 +17,7 @@ from tsprompt.base.seeds import derive, generator, seeded_torch
 from tsprompt.base.state import Figures, Index
 from tsprompt.combinations.soft_labels import Chances, drawn, joined, others
 from tsprompt.data import Cases
+from tsprompt.errors import Setting
 from tsprompt.heads import heads
 from tsprompt.heads.lesson import Labels
 from tsprompt.heads.verbalizer import Verbalizer
@@ -125,11 +126,15 @@ class Pet(Tuner):
         """
         self._verbalizer()
         require(
-            design.scope == "series", "pet: a pattern has one mask for a series; use scope=series"
+            design.scope == "series",
+            "pet: a pattern has one mask for a series; use ",
+            Setting("scope", "series"),
         )
         require(
             design.readout.name == "mask",
-            f"pet: patterns answer at the mask; use readout=mask, not {design.readout.name!r}",
+            "pet: patterns answer at the mask; use ",
+            Setting("readout", "mask"),
+            f", not {design.readout.name!r}",
         )
         require(
             not self.alpha or design.tokenizer.discrete,
