@@ -233,9 +233,11 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
             class_weight=parts.class_weight,
         )
         self._check_counts(data, parts)
-        _settle(parts, data.train)
+        resampled = parts.settle(data.train)
         if workers is not None:
             check_spread(parts, data)
+        if resampled:
+            _tell_of_length(parts, data.train)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
         return self._fit_on(parts, data, workers)
 
@@ -257,7 +259,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         parts = Design.build(self._settings())
         parts.check_zero_shot()
         data = TrainingData.without_labels(X, classes, axes=self.axes)
-        _settle(parts, data.train)
+        if parts.settle(data.train):
+            _tell_of_length(parts, data.train)
         tell_of_train(data.train, by_position=by_position(X), axes=self.axes)
         return self._fit_on(parts, data)
 
@@ -555,9 +558,9 @@ def _shape(parts: Design, data: TrainingData) -> Shape:
     return count, longest, data.cases.n_features
 
 
-def _settle(parts: Design, train: Cases) -> None:
-    """Settle what depends on train, and say if that changes it."""
-    if parts.settle(train) and not train.equal_length:
+def _tell_of_length(parts: Design, train: Cases) -> None:
+    """Say to which length series were brought, where train decided it."""
+    if not train.equal_length:
         notice(
             "series of different lengths are resampled to the longest of train, "
             f"{parts.preprocessing.length} timesteps: ",

@@ -277,7 +277,7 @@ def test_a_run_hands_over_what_the_shots_have_left(
 
     monkeypatch.setattr(PromptClassifier, "fit", watch)
     settings = {"backbone": tiny["backbone"], "n_prompts": 2}
-    for recipe, uses in (("default", False), ("pet", True)):
+    for recipe, uses in (("default", False), ("pet-ridge", True)):
         cell = Cell("UnitTest", Method("m", "model", recipe, settings), 0, shots=2)
         record, _ = measure(build(cell, LibraryMachine(device="cpu")), cell, data)
         assert record.shots == 2
