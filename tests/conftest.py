@@ -50,6 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Python runs aeon's loops over tiny series at once, and numba compiles them for minutes first:
+    where all tests are run they are not compiled. They are with `--extra`, as `make test-extras`
+    has it, and in `tests/baselines/test_compiled.py`."""
+    if config.getoption("--extra") is None:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what is not of the extra that was asked for; skip what this machine can't run."""
     wanted = config.getoption("--extra")

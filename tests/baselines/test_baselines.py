@@ -100,9 +100,11 @@ def options(name: str, moment_folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Filled gaps are said; that is tested apart."""
+    """Filled gaps are said; that is tested apart. NumPy remarks on what compiled loops of aeon do
+    silently."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TspromptNotice)
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"aeon\.")
         yield
 
 
