@@ -20,11 +20,15 @@ from tsprompt.backbones import Backbone, BatchSize, batches
 from tsprompt.data import Cases
 from tsprompt.errors import TspromptError, TspromptNotice
 from tsprompt.prompts import prompts
+from tsprompt.reading import together
 from tsprompt.reading.distinct import Distinct
+from tsprompt.reading.passes import Pass
 from tsprompt.reading.reader import Reader, Reading
+from tsprompt.reading.together import read_passes
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
+from tsprompt.tokenizers.kernels import Kernels
 
 LAYERS = (1, 2)
 
@@ -424,3 +428,32 @@ def test_tuners_hear_the_same_and_their_gradient_reaches_the_prompt(
     found[0, 0].backward()
     assert vectors.grad is not None
     assert float(vectors.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("count", [1, together.TOGETHER_CASES, together.TOGETHER_CASES + 1])
+def test_tokenizers_make_tokens_of_few_cases_at_once(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    train, cases = Cases(series(20, 12)), Cases(series(count, 12, 1))
+    specs = ["kernels:steps=6", "bins", "kernels:steps=6,quantiles=9", "kernels:steps=6"]
+    readings = [make(backbone, train, tokenizer=one)[1] for one in specs]
+    reader, _ = make(backbone, train)
+    joined: list[int] = []
+    own = Kernels.joined
+
+    def counted(self: Kernels, others: Any, vocabulary: Any) -> Any:
+        joined.append(1 + len(others))
+        return own(self, others, vocabulary)
+
+    monkeypatch.setattr(Kernels, "joined", counted)
+    for reading in readings:
+        learn(reader, reading, train)
+    alone = [reader.features(one, cases) for one in readings]
+    assert not joined
+    for _ in range(2):  # what joins them is kept
+        passes = [Pass(reader, one, cases) for one in readings]
+        read = list(read_passes(passes))
+        found = {id(one): one.features() for one in read}
+        for one, expected in zip(passes, alone, strict=True):
+            assert torch.equal(found[id(one)], expected)
+    assert joined == ([2] if count <= together.TOGETHER_CASES else [])

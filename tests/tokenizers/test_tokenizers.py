@@ -502,6 +502,43 @@ def test_groups_that_are_copied_together_give_what_each_gives(
     assert (one_by_one, together) == (len(tokenizer._groups()), len(kinds))
 
 
+@pytest.mark.parametrize("shape", [(41, 1), (251, 1), (30, 3), (3, 2)])
+@pytest.mark.parametrize("count", [1, 2, 16])
+@pytest.mark.parametrize("response", ["rank", "std"])
+def test_kernels_that_are_joined_make_the_tokens_that_each_makes(
+    backbone: Backbone, shape: tuple[int, int], count: int, response: str
+) -> None:
+    """Bit by bit: half of them see differences."""
+    spec = f"kernels:steps=9,response={response}"
+    train = [series(20, *shape, seed) for seed in range(4)]
+    every = [fit(spec, one, backbone, member=k) for k, one in enumerate(train)]
+    assert len({one.joins for one in every}) == 1
+    values = torch.from_numpy(series(count, *shape, 4))
+    found = every[0].joined(every[1:], backbone)(values)
+    assert len(found) == len(every)
+    for one, own in zip(every, found, strict=True):
+        assert torch.equal(own, one.transform(values, backbone))
+
+
+def test_kernels_are_joined_with_such_as_have_their_form(backbone: Backbone) -> None:
+    train = series(20, 41, 1)
+
+    def joins(spec: str) -> Any:
+        return fit(spec, train, backbone).joins
+
+    plain = joins("kernels:steps=9")
+    assert plain is not None
+    assert plain == joins("kernels:steps=9,smoothed=0.1")
+    others = ("steps=8", "steps=9,length=7", "steps=9,quantiles=5", "steps=9,response=std")
+    assert all(joins(f"kernels:{one}") != plain for one in others)
+    assert joins("kernels:steps=9,sphere=false") is None
+    assert joins("patches") is None
+    odd = fit("kernels:steps=9", train, backbone)
+    assert isinstance(odd, Kernels)
+    odd.weights_ = odd.weights_[: blocks.LINE + 2]
+    assert odd.joins is None
+
+
 @pytest.mark.parametrize("features", [1, 3])
 def test_single_responses_are_those_of_the_convolution(backbone: Backbone, features: int) -> None:
     tokenizer = fit("kernels:differences=never", series(20, 41, features), backbone)
@@ -510,7 +547,7 @@ def test_single_responses_are_those_of_the_convolution(backbone: Backbone, featu
     cases, timesteps = torch.arange(4).repeat_interleave(41), torch.arange(41).repeat(4)
     bank = blocks.Bank(tokenizer.weights_, tokenizer._groups(), tokenizer.thresholds_, None)
     found = bank.at(values, cases, timesteps).unflatten(1, (4, 41))
-    whole = bank.pooled(values, 1)[..., 1::2]
+    whole = bank.pooled([values], 1)[..., 1::2]
     torch.testing.assert_close(found[1::2].permute(1, 2, 0), whole)
 
 

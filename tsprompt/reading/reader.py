@@ -6,7 +6,8 @@ once, however often it occurs: see `passes` and `together`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,7 +28,7 @@ from tsprompt.reading.storing import store_features
 from tsprompt.reading.together import read_passes
 from tsprompt.readouts import Readout
 from tsprompt.strategies import Strategy
-from tsprompt.tokenizers import Tokenizer
+from tsprompt.tokenizers import Joined, Tokenizer
 
 __all__ = ["KEPT_BYTES", "READOUT_CASES", "Reader", "Reading", "Said"]
 
@@ -72,6 +73,10 @@ class Reader:
     scratch: Scratch | None = field(default=None, repr=False)
     """Where the features of a fit are laid; None: in memory."""
     _kept: tuple[Tokenizer, Cases, list[Chunk]] | None = field(default=None, repr=False)
+    _together: tuple[Sequence[Tokenizer], list[tuple[list[int], Joined]]] = field(
+        default=((), []), repr=False
+    )
+    """Tokenizers of late, and what makes the tokens of which of them."""
 
     def room(self, width: int, context: Context = NO_CONTEXT) -> int | None:
         """The most steps of W tokens that a case may have; None if there is no bound."""
@@ -137,6 +142,38 @@ class Reader:
             self.batch.cores,
         )
         return torch.cat(made)
+
+    def tokenise_together(
+        self, tokenizers: Sequence[Tokenizer], cases: Cases
+    ) -> Iterator[tuple[IntArray, list[Tensor]]]:
+        """Tokens of few cases by each of several tokenizers; those that can do so make theirs at
+        once."""
+        how = self._ways_of(tokenizers)
+        for index, values in cases.groups():
+            here = sent(values, self.backbone.device)
+            made: dict[int, Tensor] = {}
+            for places, make in how:
+                made |= zip(places, make(here), strict=True)
+            yield index, [made[number] for number in range(len(tokenizers))]
+
+    def _ways_of(self, tokenizers: Sequence[Tokenizer]) -> list[tuple[list[int], Joined]]:
+        """What makes the tokens of which tokenizers; kept, for as long as these are asked for."""
+        known, ways = self._together
+        if len(known) == len(tokenizers) and all(map(operator.is_, known, tokenizers)):
+            return ways
+        alike: dict[Hashable, list[int]] = {}
+        for number, one in enumerate(tokenizers):
+            alike.setdefault(number if one.joins is None else (one.joins,), []).append(number)
+        ways = list[tuple[list[int], Joined]]()
+        for places in alike.values():
+            first, *others = (tokenizers[number] for number in places)
+            alone = partial(self._alone, first)
+            ways.append((places, first.joined(others, self.backbone) if others else alone))
+        self._together = tokenizers, ways
+        return ways
+
+    def _alone(self, tokenizer: Tokenizer, values: Tensor) -> list[Tensor]:
+        return [tokenizer.transform(values, self.backbone)]
 
     def keep_tokens(self, tokenizer: Tokenizer, cases: Cases) -> Iterator[Chunk]:
         """Like `tokenise`, but the answer is kept: another prompt needs the same tokens."""

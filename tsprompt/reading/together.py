@@ -24,11 +24,13 @@ from tsprompt.data import IntArray
 from tsprompt.reading.distinct import Distinct
 from tsprompt.reading.passes import Pass, Said, Work
 
-__all__ = ["read_passes", "read_works"]
+__all__ = ["TOGETHER_CASES", "read_passes", "read_works"]
 
 _FEW_CASES = 1_024
 """All passes are read at once where they have no more cases than this: else what one pass makes of
 its cases is handed over before the next one begins."""
+TOGETHER_CASES = 16
+"""Up to so many cases, tokenizers make their tokens at once: of more, calls are the lesser part."""
 _HELD_BYTES = 1 << 25
 """Tokens that wait for others to be read with."""
 
@@ -38,17 +40,32 @@ def read_passes(passes: Sequence[Pass]) -> Iterator[Pass]:
     for some in _at_once(passes):
         works: list[Work] = []
         held = 0
-        for alike in _classed(some, _tokens_of):
-            for index, tokens in alike[0].chunks():
-                hashes = alike[0].hashes(tokens)
-                for one in alike:
-                    works += one.works(index, tokens, hashes=hashes)
-                held += tokens.nbytes
-                if held > _HELD_BYTES:
-                    read_works(works)
-                    works, held = [], 0
+        for alike, index, tokens in _tokenised(_classed(some, _tokens_of)):
+            hashes = alike[0].hashes(tokens)
+            for one in alike:
+                works += one.works(index, tokens, hashes=hashes)
+            held += tokens.nbytes
+            if held > _HELD_BYTES:
+                read_works(works)
+                works, held = [], 0
         read_works(works)
         yield from some
+
+
+def _tokenised(classes: list[list[Pass]]) -> Iterator[tuple[list[Pass], IntArray, Tensor]]:
+    """Passes that have the same tokens, the positions of some of their cases (b,), and the tokens
+    of these. What several tokenizers make of the same few cases is made at once."""
+    for same in _classed(classes, lambda alike: (id(alike[0].reader), id(alike[0].cases))):
+        first = same[0][0]
+        if len(same) > 1 and len(first.cases) <= TOGETHER_CASES:
+            tokenizers = [alike[0].reading.tokenizer for alike in same]
+            for index, made in first.reader.tokenise_together(tokenizers, first.cases):
+                for alike, tokens in zip(same, made, strict=True):
+                    yield alike, index, tokens
+            continue
+        for alike in same:
+            for index, tokens in alike[0].chunks():
+                yield alike, index, tokens
 
 
 def _at_once(passes: Sequence[Pass]) -> Iterable[list[Pass]]:

@@ -1,5 +1,5 @@
 """Tokenizers: values become what the language model reads. Fitted on train only."""
 
-from tsprompt.tokenizers.base import Tokenizer, Vocabulary, tokenizers
+from tsprompt.tokenizers.base import Joined, Tokenizer, Vocabulary, tokenizers
 
-__all__ = ["Tokenizer", "Vocabulary", "tokenizers"]
+__all__ = ["Joined", "Tokenizer", "Vocabulary", "tokenizers"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -16,8 +16,16 @@ from tsprompt.base.part import require, require_one_of
 from tsprompt.base.sorting import sort_rows
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases
-from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
-from tsprompt.tokenizers.responses import Bank, Group
+from tsprompt.tokenizers.base import (
+    FIT_CASES,
+    Embedder,
+    Joined,
+    Tokenizer,
+    Vocabulary,
+    tokenizers,
+)
+from tsprompt.tokenizers.joined import JoinedKernels, Sphere, joined_banks
+from tsprompt.tokenizers.responses import LINE, Bank, Group
 
 __all__ = ["Kernels"]
 
@@ -178,17 +186,43 @@ class Kernels(Embedder):
 
     def _responses(self, values: Tensor, patch: int) -> Tensor:
         """Robust, pooled responses (b, S, D) of values (b, T, F), not yet scaled."""
-        device = values.device
-        bank = Bank(
+        return self._bank(values.device).pooled([self._seen(values)], patch)
+
+    def _bank(self, device: torch.device) -> Bank:
+        return Bank(
             self.weights_.to(device),
             self._groups(),
             self.thresholds_.to(device),
             self.edges_.to(device) if self.response == "rank" else None,
         )
-        return bank.pooled(self._seen(values), patch)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         return self._place(self._responses(values, patch)).unsqueeze(2)
+
+    @property
+    def joins(self) -> Hashable:
+        """Of kernels with the same form, which cut a series into the same steps. As every second
+        one gives a share, there must be an even number of them; and their responses begin a line
+        of the processor's cache."""
+        if not self.sphere or len(self.weights_) % LINE:
+            return None
+        form = tuple(self.weights_.shape), tuple(self.edges_.shape), self.response
+        return (self.name, *form, self.patch_, self.max_steps_)
+
+    def joined(self, others: Sequence[Tokenizer], vocabulary: Vocabulary) -> Joined:
+        """Their kernels see a series together."""
+        every = [self, *(one for one in others if isinstance(one, Kernels))]
+        seen = {one.difference_: one._seen for one in every}
+        views, device = list(seen), vocabulary.device
+        return JoinedKernels(
+            patch_length=self.patch_length,
+            views=tuple(seen.values()),
+            bank=joined_banks(
+                [one._bank(device) for one in every],
+                [views.index(one.difference_) for one in every],
+            ),
+            sphere=Sphere.of(every, device),
+        )
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ all that follows the convolution runs over long rows, whatever a patch is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Bank", "Group", "bins"]
+__all__ = ["LINE", "Bank", "Group", "bins"]
 
 _HELD = 1 << 20
 """Responses held at once on a processor, in numbers: they stay in its cache."""
@@ -35,6 +35,10 @@ _BUNDLE = 1 << 16
 than each further call."""
 
 
+LINE = 16
+"""Numbers in a line of the processor's cache."""
+
+
 class Group(NamedTuple):
     """Kernels that are convolved together."""
 
@@ -43,6 +47,8 @@ class Group(NamedTuple):
     dilation: int
     smoothed: bool
     """Whether they see moving averages."""
+    view: int = 0
+    """Which of the views of a series they see: it as it is, or its differences."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +64,24 @@ class Bank:
     """(D, E) for odd kernels: how many lie below the largest response is what they give; None: the
     largest response itself."""
 
-    def pooled(self, values: Tensor, patch: int) -> Tensor:
-        """What the kernels give (b, S, D) of values (b, T, F), for patches of so many timesteps."""
+    def pooled(self, views: Sequence[Tensor], patch: int) -> Tensor:
+        """What the kernels give (b, S, D) of the views (b, T, F) of cases, for patches of so many
+        timesteps."""
         if torch.compiler.is_exporting():  # a graph has no loop over cases, nor a cache to stay in
+            (values,) = views
             return self._as_graph(values.transpose(1, 2), patch).transpose(1, 2)
+        values = views[0] if len(views) == 1 else torch.cat(list(views), dim=2)
         rows = _Rows(values.shape[1], min(patch, values.shape[1]), values.device)
-        weights = self.weights.flatten(1)
+        weights, wide = self.weights.flatten(1), len(views) * self.weights[0].numel()
         on_processor = values.device.type == "cpu"
         held = _HELD if on_processor else _HELD_BY_DEVICE
         timesteps = _TIMESTEPS if on_processor else held // len(weights)
-        most = max(1, _COPIES * held // (weights.shape[1] * rows.padded))
+        most = max(1, _COPIES * held // (wide * rows.padded))
         cases = min(max(_LEAST_CASES, timesteps // rows.padded), most, max(1, len(values)))
         kernels = min(max(_LEAST_KERNELS, held // (rows.padded * cases)), len(weights))
-        together = max(1, _BUNDLE // (weights.shape[1] * rows.padded * cases))
+        together = max(1, _BUNDLE // (wide * rows.padded * cases))
         together = 1 << together.bit_length() - 1  # so that few plans are made
-        plan = _planned(rows, self.groups, self.weights.shape[2], kernels, together)
+        plan = _planned(rows, self.groups, tuple(self.weights.shape[1:]), kernels, together)
         blocks = [
             self._pool_block(block.permute(2, 1, 0).contiguous(), weights, plan)
             for block in values.split(cases)
@@ -80,11 +89,11 @@ class Bank:
         return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
     def _pool_block(self, values: Tensor, weights: Tensor, plan: _Plan) -> Tensor:
-        """What the kernels give (b, S, D) of values (F, T, b)."""
-        rows, cases, features = plan.rows, values.shape[2], values.shape[0]
+        """What the kernels give (b, S, D) of values (V * F, T, b)."""
+        rows, cases, views = plan.rows, values.shape[2], len(values) // self.weights.shape[1]
         pooled = values.new_empty(weights.shape[0], rows.steps * cases)
         room = values.new_empty(plan.widest * rows.padded * cases)
-        copied = values.new_empty(features * plan.most_windows * cases)
+        copied = values.new_empty(views * plan.most_windows * cases)
         seen, of_group = _Seen(values), weights.split(plan.sizes)
         for run in plan.runs:
             responses = room[: (run.stop - run.start) * rows.padded * cases]
@@ -92,17 +101,18 @@ class Bank:
             into = responses.split(run.sizes)
             for bundle in run.bundles:
                 source = seen.averages(bundle.smoothing) if bundle.smoothing else values
-                size = features, len(bundle.windows), cases
-                windows = copied[: features * len(bundle.windows) * cases].view(size)
-                torch.index_select(source, 1, bundle.windows, out=windows)
-                # One matrix (F * L, patch * S * b) for each group.
-                each = windows.view(features, len(bundle.numbers), -1, rows.padded * cases)
-                matrices = each.transpose(0, 1).flatten(1, 2).unbind()
-                for number, matrix in zip(bundle.numbers, matrices, strict=True):
-                    torch.mm(of_group[number], matrix, out=into[number - run.first])
+                windows = copied[: views * len(bundle.windows) * cases].view(views, -1, cases)
+                torch.index_select(source.view(views, -1, cases), 1, bundle.windows, out=windows)
+                # One matrix (F * L, patch * S * b) for each view and place.
+                each = windows.view(views, bundle.places, -1, cases)[:, :, : plan.under]
+                each = each.view(views, bundle.places, weights.shape[1], rows.padded * cases)
+                matrices = [one.unbind() for one in each.unbind()]
+                for number, view, place in bundle.groups:
+                    torch.mm(of_group[number], matrices[view][place], out=into[number - run.first])
             self._pool(run.start, responses, plan, pooled[run.start : run.stop])
         by_step = pooled.T.contiguous().view(rows.steps, cases, -1)
-        return by_step.transpose(0, 1).contiguous()
+        # Of a single case, `contiguous` would leave strides by which torch multiplies otherwise.
+        return by_step.transpose(0, 1).flatten(0, 1).unflatten(0, (cases, -1))
 
     def _pool(self, start: int, responses: Tensor, plan: _Plan, into: Tensor) -> None:
         """Pool responses (D', patch * S * b) of the kernels from `start` on into (D', S * b); the
@@ -203,11 +213,15 @@ class _Bundle(NamedTuple):
     """Groups whose timesteps are copied out of the series together: all see the series, or all see
     moving averages of it."""
 
-    numbers: tuple[int, ...]
-    """Which of all groups of the plan."""
+    groups: tuple[tuple[int, int, int], ...]
+    """Which of all groups of the plan, the view that each sees, and its place among the windows."""
+    places: int
+    """How many dilations the windows are of."""
     windows: Tensor
-    """(groups * L * patch * S,) the timesteps under each weight of a kernel; the ends are repeated.
-    Of moving averages, those of the next group stand T later."""
+    """(places * F * L * patch * S,) the timesteps under each weight of a kernel, counted through
+    the features; the ends are repeated. Of moving averages, those of the next dilation stand T
+    later. Those of each place are filled up to whole lines of the processor's cache: where a matrix
+    begins in a line decides in which order its products are added up."""
     smoothing: _Smoothing | None
 
 
@@ -232,8 +246,10 @@ class _Plan(NamedTuple):
     runs: tuple[_Run, ...]
     widest: int
     """Kernels of the largest run."""
+    under: int
+    """F * L * patch * S, the numbers under the kernels of one dilation, of one case."""
     most_windows: int
-    """Timesteps that the largest bundle copies, of one feature of one case."""
+    """Numbers that the largest bundle copies, of one view of one case."""
     counts: Tensor
     """(S, 1) timesteps of each patch."""
 
@@ -255,39 +271,46 @@ class _Seen:
 
 @lru_cache(maxsize=32)
 def _planned(
-    rows: _Rows, groups: tuple[Group, ...], length: int, kernels: int, together: int
+    rows: _Rows, groups: tuple[Group, ...], shape: tuple[int, int], kernels: int, together: int
 ) -> _Plan:
-    """The groups, in runs of at most so many kernels; a larger group is divided. So many of a run
-    are copied together."""
+    """The groups of kernels (F, L), in runs of at most so many; a larger group is divided. So many
+    dilations of a run are copied together."""
     order = torch.arange(rows.padded).view(rows.steps, rows.patch).T.flatten()
+    under = shape[0] * shape[1] * rows.padded
+    fill = torch.zeros(-under % LINE, dtype=torch.int64)
     pieces = list(_pieces(groups, kernels))
     windows: dict[tuple[tuple[int, int], ...], Tensor] = {}
     smoothings: dict[tuple[int, ...], _Smoothing] = {}
 
-    def bundled(numbers: list[int]) -> _Bundle:
-        dilations = tuple(pieces[number].dilation for number in numbers)
+    def bundled(dilations: tuple[int, ...], numbers: list[int]) -> _Bundle:
         smooth = pieces[numbers[0]].smoothed
         at = tuple((one, k * rows.timesteps * smooth) for k, one in enumerate(dilations))
         if at not in windows:
+            features = torch.arange(shape[0])[:, None, None]
+            features *= rows.timesteps * (len(dilations) if smooth else 1)
             each = [
-                (_taps(dilation, length) + order).clamp(0, rows.timesteps - 1).flatten() + start
+                (_taps(dilation, shape[1]) + order).clamp(0, rows.timesteps - 1) + features + start
                 for dilation, start in at
             ]
-            windows[at] = torch.cat(each).to(rows.device, torch.int32)
+            filled = [part for one in each for part in (one.flatten(), fill)]
+            windows[at] = torch.cat(filled).to(rows.device, torch.int32)
         if smooth and dilations not in smoothings:
             smoothings[dilations] = _smoothing(rows, dilations)
         own = smoothings[dilations] if smooth else None
-        return _Bundle(tuple(numbers), windows[at], own)
+        placed = [(k, pieces[k].view, dilations.index(pieces[k].dilation)) for k in numbers]
+        return _Bundle(tuple(placed), len(dilations), windows[at], own)
 
     def laid(run: list[int]) -> _Run:
         own = [pieces[number] for number in run]
         bundles: list[_Bundle] = []
         for smooth in (False, True):
             alike = [number for number in run if pieces[number].smoothed is smooth]
-            starts = range(0, len(alike), together)
-            bundles += [bundled(alike[start : start + together]) for start in starts]
+            dilations = list(dict.fromkeys(pieces[number].dilation for number in alike))
+            for start in range(0, len(dilations), together):
+                some = tuple(dilations[start : start + together])
+                bundles.append(bundled(some, [k for k in alike if pieces[k].dilation in some]))
         sizes = tuple(one.stop - one.start for one in own)
-        bundles.sort(key=lambda one: one.numbers)
+        bundles.sort(key=lambda one: one.groups)
         return _Run(run[0], own[0].start, own[-1].stop, sizes, tuple(bundles))
 
     runs = tuple(map(laid, _runs(pieces, kernels)))
@@ -296,7 +319,7 @@ def _planned(
     widest = max(run.stop - run.start for run in runs)
     most = max(len(bundle.windows) for run in runs for bundle in run.bundles)
     sizes = tuple(one.stop - one.start for one in pieces)
-    return _Plan(rows, sizes, runs, widest, most, counts)
+    return _Plan(rows, sizes, runs, widest, under, most, counts)
 
 
 def _runs(pieces: list[Group], kernels: int) -> list[list[int]]:
