@@ -115,3 +115,26 @@ def test_a_million_cases_are_refused_at_once(
     X = np.random.default_rng(0).standard_normal((1_000_000, 8), dtype=np.float32)
     with pytest.raises(ConfigError, match=r"1,000,000 cases with .* of the cases, about .* fit"):
         PromptClassifier(**tiny).fit(X, np.arange(1_000_000) % 2)
+
+
+@pytest.mark.parametrize(("least", "asked"), [(memory._LEAST, [15, 9]), (0, [15, 15, 9, 9])])
+def test_what_takes_little_is_worked_out_once(
+    tiny: dict[str, Any],
+    separable: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    least: int,
+    asked: list[int],
+) -> None:
+    model = PromptClassifier(**tiny).fit(separable.X, separable.y)
+    seen: list[int] = []
+    own = memory.need_of
+
+    def noted(design: Any, reader: Any, layers: Any, shape: Any, *, fits: bool) -> Need:
+        seen.append(shape[0])
+        return own(design, reader, layers, shape, fits=fits)
+
+    monkeypatch.setattr(memory, "need_of", noted)
+    monkeypatch.setattr(memory, "_LEAST", least)
+    for count in (15, 15, 9, 9):
+        model.predict(separable.X_test[:count])
+    assert seen == asked

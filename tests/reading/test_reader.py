@@ -26,6 +26,7 @@ from tsprompt.reading.passes import Pass
 from tsprompt.reading.reader import Reader, Reading
 from tsprompt.reading.together import read_passes
 from tsprompt.readouts import readouts
+from tsprompt.readouts.pooled import Pooled
 from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 from tsprompt.tokenizers.kernels import Kernels
@@ -457,3 +458,35 @@ def test_tokenizers_make_tokens_of_few_cases_at_once(
         for one, expected in zip(passes, alone, strict=True):
             assert torch.equal(found[id(one)], expected)
     assert joined == ([2] if count <= together.TOGETHER_CASES else [])
+
+
+@pytest.mark.parametrize("kinds", ["mean+std", "mean+proportion", "mask+mean"])
+def test_a_few_rows_of_several_prompts_are_pooled_at_once(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, kinds: str
+) -> None:
+    """Where their readouts have learned nothing that tells them apart."""
+    train, cases = Cases(series(20, 12)), Cases(series(4, 12, 1))
+    specs = ["kernels:steps=6", "kernels:steps=6,quantiles=9", "kernels:steps=6,length=5"]
+    readout = f"pooled:pools={kinds}"
+    readings = [make(backbone, train, tokenizer=one, readout=readout)[1] for one in specs]
+    reader, _ = make(backbone, train)
+    for reading in readings:
+        learn(reader, reading, train)
+    alone = [reader.features(one, cases) for one in readings]
+    rows: list[int] = []
+    own = Pooled.pool
+
+    def counted(self: Pooled, data: Tensor, mask: Tensor) -> Tensor:
+        rows.append(len(data))
+        return own(self, data, mask)
+
+    monkeypatch.setattr(Pooled, "pool", counted)
+    for few in (together._FEW_ROWS, 2):
+        monkeypatch.setattr(together, "_FEW_ROWS", few)
+        rows.clear()
+        passes = [Pass(reader, one, cases) for one in readings]
+        assert len(list(read_passes(passes))) == 3
+        for one, expected in zip(passes, alone, strict=True):
+            assert torch.equal(one.features(), expected)
+        at_once = few > 2 and "proportion" not in kinds
+        assert rows == ([12] if at_once else [4, 4, 4])

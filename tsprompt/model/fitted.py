@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Fitted:
     """By what sets of classes are made; see `tsprompt.model.calibration`."""
     judged: Judgement | None = None
     """What it said of cases that it had not learned from, right after the fit: it is not saved."""
+    _held: tuple[int, int, int] | None = field(default=None, init=False, repr=False, compare=False)
+    """B, T and F of the cases of late for which there is always room."""
 
     @classmethod
     def begun(
@@ -175,8 +177,11 @@ class Fitted:
         """The cases as preprocessing and strategy leave them, once there is room for them."""
         parts = self.design
         longest = parts.preprocessing.length or int(cases.lengths.max())
-        layers = self.readings[0].layers
-        check_predict(parts, self.reader, layers, (len(cases), longest, cases.n_features))
+        shape = len(cases), longest, cases.n_features
+        if shape != self._held and check_predict(
+            parts, self.reader, self.readings[0].layers, shape
+        ):
+            self._held = shape
         if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():
             notice(
                 f"series are resampled to the {parts.preprocessing.length} timesteps of train: ",

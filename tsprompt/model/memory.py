@@ -200,8 +200,9 @@ def _holds(design: Design) -> str | None:
     return next((f"the {kind} {one.name!r}" for kind, one in parts if not one.streams), None)
 
 
-def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> None:
-    """See that a prediction of cases of this shape can be held.
+def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> bool:
+    """See that a prediction of cases of this shape can be held; gives whether it always can, as it
+    takes little.
 
     Raises
     ------
@@ -210,6 +211,7 @@ def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape
     """
     need = need_of(design, reader, layers, shape, fits=False)
     _refuse(need, "this prediction", iter(()))
+    return need.bytes < _LEAST
 
 
 def need_of(

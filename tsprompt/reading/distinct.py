@@ -53,6 +53,8 @@ class Distinct:
         """Sorted."""
         self._owners = np.empty(0, dtype=np.intp)
         """The number of the row that each hash belongs to."""
+        self._first: tuple[Tensor, IntArray, IntArray | None] | None = None
+        """A single row that came first: it is looked at when others come."""
         self._held: deque[_Held] = deque()
         self._oldest = 0
         """The least number whose row is held."""
@@ -70,13 +72,19 @@ class Distinct:
         hashes
             (n,) what `hash_rows` gives, where that is known.
         """
+        if len(rows) == 1 and not self._count:  # a single case: there is none that it could equal
+            self._first, self._count = (rows, place, hashes), 1
+            return Numbered(np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp))
+        if self._first is not None:
+            first, self._first, self._count = self._first, None, 0
+            self._number(*first)
+        return self._number(rows, place, hashes)
+
+    def _number(self, rows: Tensor, place: IntArray, hashes: IntArray | None) -> Numbered:
         own = _Held(self._count, words_of(rows), place if place.ndim > 1 else place[:, None])
         numbers = np.empty(len(rows), dtype=np.intp)
         left = np.arange(len(rows))
         keys = _with(hash_rows(rows) if hashes is None else hashes, own)
-        if len(rows) == 1 and not self._count:  # a single case: there is none that it could equal
-            self._hashes, self._owners = keys, np.zeros(1, dtype=np.intp)
-            return self._settle(own, np.zeros(1, dtype=np.intp))
         while len(left):
             owners = self._claim(keys, left + self._count)
             same = self._same(own, left, owners)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -156,6 +156,7 @@ class Pass:
                 positions=positions[which],
                 numbers=number[which],
                 keep=keep or self.pool,
+                pooled_as=None if keep or not self.series else self.reading.readout.pools_as,
                 cases=share * len(number[which]) if len(rows) else len(index),
             )
             for which, prompt in self.reading.prompt.laid_alike(place)
@@ -207,6 +208,8 @@ class Work:
     """(r,) of the rows in their pass."""
     keep: Callable[[Said], Any]
     """Makes of what is said about rows what is to be kept."""
+    pooled_as: Hashable
+    """Works for which this is equal, and not None, keep the same of what is said."""
     cases: float
     """How many cases have brought them."""
     _before: float = field(init=False)

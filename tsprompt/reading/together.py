@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ _FEW_CASES = 1_024
 its cases is handed over before the next one begins."""
 TOGETHER_CASES = 16
 """Up to so many cases, tokenizers make their tokens at once: of more, calls are the lesser part."""
+_FEW_ROWS = 64
+"""Up to so many rows of several prompts are pooled at once."""
 _HELD_BYTES = 1 << 25
 """Tokens that wait for others to be read with."""
 
@@ -240,13 +242,17 @@ def _run(asked: list[_Asked], backbone: Backbone) -> None:
     def step(part: slice) -> tuple[list[tuple[Work, IntArray]], _Marks, Kept]:
         pieces = list(_pieces(asked, ends, part))
         begun = mark(backbone.device)
-        said = _told(pieces, backbone, layers)
+        picks, counts, states = _told(pieces, backbone, layers)
         told = mark(backbone.device)
-        kept = [
-            one
-            for (piece, rows), (pick, states) in zip(pieces, said, strict=True)
-            for one in _keep(piece, rows, pick, dict(zip(layers, states, strict=True)))
-        ]
+        if _are_pooled_alike(pieces, picks, sum(counts)):
+            kept = list(_keep_all(pieces, picks[0], counts, states))
+        else:
+            parts = zip(*(one.split(counts) for one in states), strict=True)
+            kept = [
+                one
+                for (piece, rows), pick, part in zip(pieces, picks, parts, strict=True)
+                for one in _keep(piece, rows, pick.of, dict(zip(layers, part, strict=True)))
+            ]
         run = [(piece.first, piece.which[rows]) for piece, rows in pieces]
         return run, (begun, told, mark(backbone.device)), kept
 
@@ -290,20 +296,25 @@ def _pieces(asked: list[_Asked], ends: IntArray, part: slice) -> Iterator[tuple[
             yield one, slice(low - start, high - start)
 
 
-Pick = Callable[[list[Tensor]], Said]
-"""Picks what is said at the data tokens and at the mask out of hidden states, one for each layer.
-"""
+class Pick(NamedTuple):
+    """What picks out of hidden states, one for each layer."""
+
+    of: Callable[[list[Tensor]], Said]
+    """Gives what is said at the data tokens and at the mask."""
+    like: tuple[int, int] | None = None
+    """Where this is equal, and not None, the same is picked."""
 
 
 def _told(
     pieces: list[tuple[_Asked, slice]], backbone: Backbone, layers: tuple[int, ...]
-) -> list[tuple[Pick, list[Tensor]]]:
-    """The hidden states of the rows of each piece for each layer, and what picks out of them."""
+) -> tuple[list[Pick], list[int], list[Tensor]]:
+    """What picks out of the hidden states of each piece, how many rows it has, and the states of
+    all rows for each layer."""
     laid = [piece.first.laid_out(_some(piece, rows)) for piece, rows in pieces]
     filled = [one for _, one in laid]
     readers = [piece.first.owner.reader for piece, _ in pieces]
     picks: list[Pick] = [
-        partial(own.pick, template=template)
+        Pick(partial(own.pick, template=template))
         for own, (template, _) in zip(readers, laid, strict=True)
     ]
     at = None
@@ -314,14 +325,13 @@ def _told(
         ]
         at = sent(_side_by_side(read, [len(rows) for rows in filled]), backbone.device)
         picks = [
-            partial(own.picked, data=len(data), answer=len(answer))
+            Pick(partial(own.picked, data=len(data), answer=len(answer)), (len(data), len(answer)))
             for own, (data, answer) in zip(readers, read, strict=True)
         ]
     deep = pieces[0][0].first.owner.reading.prompt.deep
     given = filled[0] if len(filled) == 1 else torch.cat(filled)
     states = backbone.run(given, layers, deep, at=at)
-    parts = zip(*(one.split([len(own) for own in filled]) for one in states), strict=True)
-    return [(pick, list(one)) for pick, one in zip(picks, parts, strict=True)]
+    return picks, [len(own) for own in filled], states
 
 
 def _side_by_side(read: list[tuple[IntArray, IntArray]], counts: list[int]) -> IntArray:
@@ -337,8 +347,32 @@ def _some(piece: _Asked, rows: slice) -> Any:
     return rows if len(piece.which) == len(piece.first.rows) else piece.which[rows]
 
 
+def _are_pooled_alike(pieces: list[tuple[_Asked, slice]], picks: list[Pick], rows: int) -> bool:
+    """Whether the same is kept of all of a few rows of several prompts: at once, as calls are most
+    of the time that it takes."""
+    works = [piece.first for piece, _ in pieces]
+    first, like = works[0], picks[0].like
+    return (
+        len(pieces) > 1 and rows <= _FEW_ROWS and like is not None and first.pooled_as is not None
+    ) and all(
+        (work.pooled_as, work.owner.layers, pick.like)
+        == (first.pooled_as, first.owner.layers, like)
+        and len(piece.takers) == 1
+        for work, pick, (piece, _) in zip(works, picks, pieces, strict=True)
+    )
+
+
+def _keep_all(
+    pieces: list[tuple[_Asked, slice]], pick: Pick, counts: list[int], states: list[Tensor]
+) -> Iterator[tuple[Work, IntArray, Any]]:
+    """What is kept of pieces that are pooled alike."""
+    kept = pieces[0][0].first.keep(pick.of(states)).split(counts)
+    for (piece, rows), own in zip(pieces, kept, strict=True):
+        yield piece.first, piece.which[rows], own
+
+
 def _keep(
-    piece: _Asked, rows: slice, pick: Pick, states: dict[int, Tensor]
+    piece: _Asked, rows: slice, pick: Callable[[list[Tensor]], Said], states: dict[int, Tensor]
 ) -> Iterator[tuple[Work, IntArray, Any]]:
     """What each taker keeps of the states of a piece, by their layer."""
     picked: dict[tuple[int, ...], Said] = {}

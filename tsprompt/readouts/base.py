@@ -8,6 +8,7 @@ tokens and M is 1; with ``scope="step"`` the S mask vectors of a case are both.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar, NotRequired
 
@@ -43,6 +44,11 @@ class Readout(Part):
         """What fitting has learned."""
 
         n_optional_: NotRequired[Index]
+
+    @property
+    def pools_as(self) -> Hashable:
+        """Readouts for which this is equal, and not None, make the same features of the same."""
+        return None
 
     @property
     def reads_answer(self) -> bool:

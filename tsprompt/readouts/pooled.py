@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, NotRequired
 
@@ -64,6 +64,12 @@ class Pooled(Readout):
         require(self.first >= 1, "pooled: first must be 1 or more")
         require(self.segments >= 1, "pooled: segments must be 1 or more")
         require(all(0 < level < 1 for level in self.levels), "pooled: levels lie in (0, 1)")
+
+    @property
+    def pools_as(self) -> Hashable:
+        """By its options, unless it has learned quantiles."""
+        every = self.pools + self.maybe
+        return None if "proportion" in every else (self.name, every, self.segments)
 
     @property
     def reads_answer(self) -> bool:
