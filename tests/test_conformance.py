@@ -186,7 +186,7 @@ def build(changes: dict[str, Any], tiny: dict[str, Any], seed: int = 0) -> Promp
         chosen = RECIPES[changes["recipe"]].settings
         options["head"] = small("head", chosen.head)
         if chosen.combination != "concatenate":
-            options["n_prompts"] = 3
+            options["n_prompts"] = 2
         if chosen.tuner:
             options["tuner"] = small("tuner", name_in(chosen.tuner))
     if isinstance(tuner := options.get("tuner"), Part):

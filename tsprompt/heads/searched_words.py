@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ class SearchedWords(Verbalizer):
     With more than two classes, assignments are put together class by class, and the best 1,000 are
     followed.
     """
+
+    quick: ClassVar[dict[str, Any]] = {"scores": "tied", "candidates": 10, "assignments": 3}
 
     calibrate: bool = False
     """Take off each word's mean score over train before assignments are compared; the paper does

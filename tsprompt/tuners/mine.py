@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tsprompt.base.part import require, several
 from tsprompt.errors import ConfigError, InputError, Setting
@@ -42,6 +42,7 @@ class Mine(TemplateSearch):
     """
 
     needs: ClassVar[str] = "a text file with sentences: --tuner mine:corpus=FILE"
+    quick: ClassVar[dict[str, Any]] = {"draws": 2}
 
     draws: int = 20
     """The most templates that are compared, those that are found most often."""
