@@ -240,11 +240,11 @@ def test_killed_at_random_moments_it_loses_nothing_and_repeats_nothing(
     job: Callable[..., Job], tmp_path: Path
 ) -> None:
     """Within a second of its start, of the first run it begins, and of the first it finishes."""
-    asked, count = job(seconds=0.1), 15
+    asked, count = job(seconds=0.1), 12
     moments = random.Random(0)
     records = asked.results / "records"
     kept = 0
-    for reached in ("start", "load", "record", "record", "record"):
+    for reached in ("start", "load", "record", "record"):
         begun = len(loads(asked))
         runner = start(asked, tmp_path / "runner.py", count)
         while (reached == "load" and len(loads(asked)) == begun) or (
@@ -258,7 +258,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_repeats_nothing(
         done = len(list(records.glob("*.json")))
         assert done >= kept
         kept = done
-    assert 3 <= kept < 2 * count
+    assert 2 <= kept < 2 * count
     last = start(asked, tmp_path / "runner.py", count)
     out, _ = last.communicate()
     assert (last.returncode, out.strip()) == (0, str(2 * count))
@@ -274,31 +274,24 @@ def test_two_runners_share_the_work(job: Callable[..., Job], tmp_path: Path) -> 
 
 
 @clusters
-def test_a_cluster_gives_what_this_process_gives(
+def test_a_cluster_gives_what_this_process_gives_though_a_worker_is_killed(
     name: str, job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One cluster for both: to start one, and a fork server for each worker, takes half a
+    minute."""
+    here = list(run_benchmark(cells(4), job(), Local(1)))
     place = cluster(name, monkeypatch)
-    here = list(run_benchmark(cells(2), job(), Local(1)))
-    asked = Job(tmp_path / name, job().loader, job().options, MACHINE)
-    there = list(run_benchmark(cells(2), asked, place))
-    assert figures(there) == figures(here)
-    assert len(there) == 4
-
-
-@clusters
-def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(
-    name: str, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = cluster(name, monkeypatch)
-    asked = job(seconds=0.5)
-    runs = run_benchmark(cells(5), asked, place)
-    done = [next(runs)]
+    options = {"log": str(tmp_path / "loads there"), "seconds": 0.5}
+    asked = Job(tmp_path / name, job().loader, options, MACHINE)
+    runs = run_benchmark(cells(4), asked, place)
+    there = [next(runs)]
     killed = kill_a_worker()
-    done += runs
+    there += runs
     assert killed
-    assert len(done) == 10
-    assert all(one.ok for one in done)
-    check_each_once(asked, 5)
+    assert len(there) == 8
+    assert all(one.ok for one in there)
+    assert figures(there) == figures(here)
+    check_each_once(asked, 4)
 
 
 def cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> Backend:
