@@ -287,9 +287,9 @@ def least(name: str) -> float:
     The recipes of the original experiments read one vector for each step at the last layer of a
     model that was never trained: there it is enough that they beat chance. An autoencoder of a
     few epochs loses much of a case. Nothing is fitted in-context, and a model that was never
-    trained has not learned to copy: tests/contexts/test_contexts.py has a reader that can. Nor has
-    it learned to compare plots with texts, or two inputs, and its [CLS] says little of them; nor
-    which texts are likely, whose temperatures may not turn against them.
+    trained has not learned to copy: tests/contexts/test_in_context.py has a reader that can. Nor
+    has it learned to compare plots with texts, or two inputs, and its [CLS] says little of them;
+    nor which texts are likely, whose temperatures may not turn against them.
     """
     if name in UNLEARNED:
         return 0.0
