@@ -32,7 +32,7 @@ os.environ.update(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["command_line", "hub_standin", "tiny_data", "tiny_models"]
+pytest_plugins = ["classifiers", "command_line", "hub_standin", "tiny_data", "tiny_models"]
 
 settings.register_profile("tsprompt", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("tsprompt")

@@ -19,7 +19,7 @@ from tsprompt.heads.ridge import Ridge
 from tsprompt.heads.weighing import standardiser
 
 ALONE = [name for name in heads if not heads[name].reads_mask]
-"""Heads that need no language model to be tested; test_verbalizers.py has the others."""
+"""Heads that need no language model to be tested; those of words have files of their own."""
 
 
 def problem(

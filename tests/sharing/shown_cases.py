@@ -18,8 +18,6 @@ from tsprompt.strategies import strategies
 from tsprompt.tokenizers import tokenizers
 
 LAYERS = (2,)
-
-
 CLASSES = ["calm", "mild", "wild"]
 
 

@@ -23,6 +23,12 @@ FEWER = f"{FEW},pretraining_epochs=2,pretraining_patience=2"
 """The same of one that pre-trains."""
 
 
+def with_family(kind: str, folder: str, **more: Any) -> dict[str, Any]:
+    """Choices of a classifier with a tiny model of this kind."""
+    own = {"tokenizer": "image", "prompt": "soft:length=4,init=random"} if kind == "vit" else {}
+    return {**QUICK, **own, "backbone": folder, "device": "cpu", "dtype": "float32", **more}
+
+
 def problem_of(
     choices: dict[str, Any], X: Any, y: Any, recipe: str = "prompt-tuning", **more: Any
 ) -> Problem:
