@@ -42,7 +42,7 @@ class Mine(TemplateSearch):
     """
 
     needs: ClassVar[str] = "a text file with sentences: --tuner mine:corpus=FILE"
-    quick: ClassVar[dict[str, Any]] = {"draws": 2}
+    quick: ClassVar[dict[str, Any]] = {"draws": 3}
 
     draws: int = 20
     """The most templates that are compared, those that are found most often."""
