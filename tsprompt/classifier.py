@@ -84,6 +84,14 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         `auto` (bfloat16 where it is native), `float32` or `bfloat16`.
     batch_tokens
         Tokens that the language model reads at once; None: what suits the device.
+    scratch_dir
+        A folder for the features of many cases while a fit lasts, where they take more than 1 GiB
+        or more than memory has; None: the environment's TSPROMPT_SCRATCH_DIR, or where temporary
+        files go.
+    scratch_dtype
+        `float32` or `bfloat16`, what they lie there as: bfloat16 takes half the disk, and moves
+        probabilities a little (by 0.01 and less where it was tried); None: the environment's
+        TSPROMPT_SCRATCH_DTYPE, or float32.
     random_state
         Seed, NumPy RandomState, or None for another result each time.
     verbose
@@ -139,6 +147,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         device: str = "auto",
         dtype: str = "auto",
         batch_tokens: int | None = None,
+        scratch_dir: str | Path | None = None,
+        scratch_dtype: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
         axes: str = "BTF",
@@ -162,6 +172,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         self.device = device
         self.dtype = dtype
         self.batch_tokens = batch_tokens
+        self.scratch_dir = scratch_dir
+        self.scratch_dtype = scratch_dtype
         self.random_state = random_state
         self.verbose = verbose
         self.axes = axes
@@ -294,7 +306,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         placed: dict[str, float] = {}
         if workers is None:
             need = check_fit(parts, reader, layers, _shape(parts, data))
-            reader.scratch, placed = place_fit(need)
+            reader.scratch, placed = place_fit(need, self.scratch_dir, self.scratch_dtype)
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)
         parts.strategy.device = backbone.device

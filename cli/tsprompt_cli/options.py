@@ -37,6 +37,7 @@ __all__ = [
     "Output",
     "Saved",
     "ScratchDir",
+    "ScratchDtype",
     "Seed",
     "SetName",
     "Strategy",
@@ -102,6 +103,17 @@ ScratchDir = Annotated[
         help="Where a fit lays the features of many cases while it lasts, if they take more than "
         "1 GiB. By default the environment variable TSPROMPT_SCRATCH_DIR, or else the folder for "
         "temporary files.",
+        show_default=False,
+        rich_help_panel=_MACHINE,
+    ),
+]
+ScratchDtype = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DTYPE",
+        help="What they lie there as: float32, or bfloat16, which takes half the disk and moves "
+        "probabilities a little. By default the environment variable TSPROMPT_SCRATCH_DTYPE, or "
+        "else float32.",
         show_default=False,
         rich_help_panel=_MACHINE,
     ),

@@ -125,7 +125,7 @@ def test_the_cache_is_tip_adapters_formula_by_hand() -> None:
     image, keys = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     scores = cached_scores(image, keys, torch.eye(2), 2.0)
     torch.testing.assert_close(scores, torch.tensor([[1.0, math.exp(-2)]], dtype=torch.float64))
-    own = cached_scores(keys, keys, torch.eye(2), 2.0, own=True)
+    own = cached_scores(keys, keys, torch.eye(2), 2.0, torch.arange(2))
     torch.testing.assert_close(own, math.exp(-2) * (1 - torch.eye(2)).double())
 
 

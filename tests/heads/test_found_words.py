@@ -15,6 +15,7 @@ from tsprompt.heads.knowledge import Knowledge, expand
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.prototype import Prototype, contrast
 from tsprompt.heads.soft_words_head import SoftWords
+from tsprompt.heads.subset import Subset
 
 # --- knowledge ---
 
@@ -114,7 +115,7 @@ def test_cases_are_pulled_to_their_kind_and_to_their_prototype(backbone: Any) ->
     def figures(epochs: int) -> tuple[float, float]:
         head = met(Prototype(), backbone)
         torch.manual_seed(0)
-        model = head.module(features, labels, 2)
+        model = head.module(Subset(features, truth, torch.arange(60)), 2)
         optimiser = torch.optim.NAdam(model.parameters(), lr=3e-3)
         vectors = features[:, None]
         for _ in range(epochs):

@@ -27,17 +27,22 @@ def test_an_anchor_is_as_far_as_its_divergence_to_the_query() -> None:
     """D_KL(anchor || query) over all words, by hand."""
     anchors = logits((0.5, 0.25, 0.25), (0.8, 0.1, 0.1))
     query = logits((0.25, 0.25, 0.5))
-    found = divergences(lambda said: said @ EYE, anchors, query)
+    (found,) = divergences(lambda said: said @ EYE, anchors, query)
     first = 0.5 * np.log(2) + 0 + 0.25 * np.log(0.5)
     second = 0.8 * np.log(3.2) + 0.1 * np.log(0.4) + 0.1 * np.log(0.2)
     np.testing.assert_allclose(found, [[first, second]], rtol=1e-6)
-    turned = divergences(lambda said: said @ EYE, query, anchors)
+    (turned,) = divergences(lambda said: said @ EYE, query, anchors)
     assert abs(float(turned[1, 0]) - second) > 0.05  # it is no symmetric distance
 
 
 def neighbours(distances: list[float], labels: list[int], counted: list[float]) -> Neighbours:
     far, own = torch.tensor([distances], dtype=torch.float64), torch.tensor(counted)
-    return nearest(far, torch.tensor(labels), 3, own)
+    whole, in_parts = (
+        nearest(parts, torch.tensor(labels), 3, own) for parts in ([far], far.split(1, dim=1))
+    )
+    assert torch.equal(whole.distances, in_parts.distances)
+    assert torch.equal(whole.labels, in_parts.labels)
+    return in_parts
 
 
 def test_the_majority_of_the_nearest_wins_and_the_nearest_decides_ties() -> None:

@@ -50,13 +50,13 @@ def test_a_weight_of_two_is_a_case_that_is_written_twice() -> None:
     torch.testing.assert_close(
         relevance(words, names, 0, weights), relevance(words[rows], names[rows], 0)
     )
-    torch.testing.assert_close(log_prior(words, weights), log_prior(words[rows]))
+    torch.testing.assert_close(log_prior(words.split(2), weights), log_prior([words[rows]]))
 
 
 def test_the_prior_is_the_mean_of_chances_and_a_chance_is_divided_by_it() -> None:
     """Chances 0.2 and 0.4 of word one, 0.1 and 0.1 of word two: priors 0.3 and 0.1."""
     chances = torch.tensor([[0.2, 0.1], [0.4, 0.1]]).double()
-    prior = log_prior(chances.log())
+    prior = log_prior([chances.log()])
     torch.testing.assert_close(prior, torch.tensor([0.3, 0.1]).double().log())
     ones = torch.ones(2, dtype=torch.float64)
     answer = Answer([[0], [1]], prior, ones, ones, 0 * ones, of_chances=True)

@@ -253,8 +253,8 @@ def test_without_layers_no_text_is_written(folder_of: Callable[[str], str]) -> N
 def test_words_are_counted_for_classes() -> None:
     """Class 0 wrote word 0 three times and word 1 once, of five with one added to each of three
     columns: 4/7, 2/7, 1/7."""
-    counts = torch.tensor([[2.0, 0, 0], [1, 1, 0], [0, 2, 0]]).double()
-    words, prior = naive_bayes(counts, torch.tensor([0, 0, 1]), None, 2, 1.0)
+    counts = torch.tensor([[3.0, 1, 0], [0, 2, 0]]).double()
+    words, prior = naive_bayes(counts, torch.tensor([2.0, 1.0]).double(), 1.0)
     expected = torch.tensor([[4 / 7, 2 / 7, 1 / 7], [1 / 5, 3 / 5, 1 / 5]]).double()
     torch.testing.assert_close(words.exp(), expected)
     torch.testing.assert_close(prior.exp(), torch.tensor([3 / 5, 2 / 5]).double())

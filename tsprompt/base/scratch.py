@@ -19,20 +19,38 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from tsprompt.errors import ConfigError, TspromptError, notice
+from tsprompt.errors import ConfigError, Setting, TspromptError, notice
 
-__all__ = ["BLOCK_BYTES", "SCRATCH_DIR", "Scratch", "let_go", "row_blocks"]
+__all__ = [
+    "BLOCK_BYTES",
+    "SCRATCH_DIR",
+    "SCRATCH_DTYPE",
+    "Scratch",
+    "let_go",
+    "row_blocks",
+    "scratch_of",
+]
 
 BLOCK_BYTES = 1 << 25
 """Rows are read and written so many bytes at a time: 32 MiB."""
 SCRATCH_DIR = "TSPROMPT_SCRATCH_DIR"
 """The environment variable that names the folder."""
-_ANOTHER = f"name another folder, on a disk, with the environment variable {SCRATCH_DIR}"
+SCRATCH_DTYPE = "TSPROMPT_SCRATCH_DTYPE"
+"""The one that says what features lie in files as."""
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_ANOTHER = f"name another folder, on a disk, with scratch_dir or the variable {SCRATCH_DIR}"
 _ON_DISK = Path("/var/tmp")
 """By the standard of Linux's folders a place on disk, where /tmp may lie in memory."""
 _IN_MEMORY = ("tmpfs", "ramfs")
 
-_MAPPED: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+
+class _Mapped(mmap.mmap):
+    """A file in memory, and where it is from."""
+
+    scratch: Scratch
+
+
+_MAPPED: WeakValueDictionary[int, _Mapped] = WeakValueDictionary()
 """The files of tables, by where they begin in memory."""
 
 
@@ -40,15 +58,29 @@ class Scratch:
     """A folder for tables. Their files have no name there, so that they are gone after a crash and
     after Ctrl-C too; on systems without nameless files, when the process ends in order."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
-        """None: TSPROMPT_SCRATCH_DIR, or else the folder for temporary files (TMPDIR), or one on
-        disk where that is in memory.
+    def __init__(self, folder: str | Path | None = None, dtype: str | None = None) -> None:
+        """A folder, and what features lie there as.
+
+        Parameters
+        ----------
+        folder
+            None: TSPROMPT_SCRATCH_DIR, or else the folder for temporary files (TMPDIR), or one on
+            disk where that is in memory.
+        dtype
+            `float32`, or `bfloat16`, which rounds features to 8 bits and takes half the disk; None:
+            TSPROMPT_SCRATCH_DTYPE, or else `float32`.
 
         Raises
         ------
         ConfigError
-            There is no such folder, or nothing can be written there.
+            There is no such folder, or nothing can be written there, or no such dtype.
         """
+        dtype = dtype or os.environ.get(SCRATCH_DTYPE) or "float32"
+        if dtype not in _DTYPES:
+            raise ConfigError(
+                Setting("scratch_dtype", dtype), f" is not one of: {', '.join(_DTYPES)}"
+            )
+        self.dtype = _DTYPES[dtype]
         folder = folder or os.environ.get(SCRATCH_DIR)
         self.folder = Path(folder).expanduser() if folder else _default()
         try:
@@ -59,24 +91,26 @@ class Scratch:
                 f"scratch files can't be written to {self.folder} ({error.strerror}); {_ANOTHER}"
             ) from None
 
-    def table(self, rows: int, columns: int) -> Tensor:
-        """A table (rows, columns) of float32 zeros.
+    def table(self, rows: int, columns: int, dtype: torch.dtype | None = None) -> Tensor:
+        """A table (rows, columns) of zeros; `dtype` None: that of features.
 
         Raises
         ------
         TspromptError
             The disk has no room for it.
         """
+        dtype = dtype or self.dtype
         if not rows * columns:
-            return torch.zeros(rows, columns)
-        size = rows * columns * 4
+            return torch.zeros(rows, columns, dtype=dtype)
+        size = rows * columns * dtype.itemsize
         with tempfile.TemporaryFile(dir=self.folder) as file:
             try:
                 _reserve(file.fileno(), size, self.folder)
-                mapped = mmap.mmap(file.fileno(), size)
+                mapped = _Mapped(file.fileno(), size)
             except OSError as error:
                 raise self._full(size, error) from None
-        table = torch.frombuffer(mapped, dtype=torch.float32)
+        mapped.scratch = self
+        table = torch.frombuffer(mapped, dtype=dtype)
         _MAPPED[table.data_ptr()] = mapped
         return table.view(rows, columns)
 
@@ -102,7 +136,8 @@ class Scratch:
 def row_blocks(table: Tensor, count: int | None = None) -> Iterator[slice]:
     """The rows of a table, or so many picked ones, a block at a time; what has been seen of them
     need not stay in memory."""
-    rows = max(1, BLOCK_BYTES // (4 * max(1, table.shape[1])))
+    size = max(1, table.shape[1:].numel()) * table.dtype.itemsize
+    rows = max(1, BLOCK_BYTES // size)
     for start in range(0, len(table) if count is None else count, rows):
         yield slice(start, start + rows)
         let_go(table)
@@ -110,9 +145,21 @@ def row_blocks(table: Tensor, count: int | None = None) -> Iterator[slice]:
 
 def let_go(table: Tensor) -> None:
     """Say that a table's numbers may leave memory; nothing happens to one that has no file."""
-    mapped = _MAPPED.get(table.untyped_storage().data_ptr())
+    mapped = _mapped(table)
     if mapped is not None and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def scratch_of(table: Tensor) -> Scratch | None:
+    """The folder in which a table lies; None: it lies in memory."""
+    mapped = _mapped(table)
+    return None if mapped is None else mapped.scratch
+
+
+def _mapped(table: Tensor) -> _Mapped | None:
+    if table.device.type != "cpu":
+        return None
+    return _MAPPED.get(table.untyped_storage().data_ptr())
 
 
 def _reserve(file: int, size: int, folder: Path) -> None:

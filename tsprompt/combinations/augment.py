@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import stacked
 from tsprompt.base.state import Count
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head, Judgement, Lesson
@@ -28,6 +29,8 @@ class Augment(Combination):
 
     Paraphrased prompts: Jiang et al. (2020); the average over them: Liu et al. (2023).
     """
+
+    streams: ClassVar[bool] = True
 
     class State(Combination.State):
         """What fitting has learned."""
@@ -86,4 +89,4 @@ class Augment(Combination):
 
     def _stacked(self, features: Tensor) -> Tensor:
         """(K * B, R) of features (B, K * R)."""
-        return torch.cat(self._blocks(features, self.count_))
+        return stacked(self._blocks(features, self.count_))

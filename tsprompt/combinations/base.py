@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import picked
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.state import Figure
@@ -177,9 +178,7 @@ class Evidence:
 
 def _pick(features: Tensor, rows: Labels) -> Tensor:
     """Some rows of features; no copy, if it is all of them."""
-    if len(rows) == len(features):
-        return features
-    return features[torch.from_numpy(rows).to(features.device)]
+    return picked(features, torch.from_numpy(rows))
 
 
 @dataclass
@@ -199,7 +198,7 @@ class Combination(Part):
     unjudged: ClassVar[str | None] = None
     """Why nothing that it says of train is said of cases that are new to it; None: some is."""
     streams: ClassVar[bool] = False
-    """Whether its heads see the features where they lie, and no copy of them all."""
+    """Whether it reads features that lie in a file some at a time; see `tsprompt.base.blocks`."""
     keeps_channels: ClassVar[bool] = True
     """Whether every member sees all features of the series."""
 

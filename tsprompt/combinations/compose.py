@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import picked, stacked
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import derive
 from tsprompt.base.state import Between
@@ -37,6 +38,7 @@ class Compose(Combination):
     """
 
     needs_cases: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     tasks: str = "one-vs-rest"
     """`one-vs-rest`: one for each class, probabilities normalised; `hierarchy`: the nodes of a
@@ -96,7 +98,7 @@ class Compose(Combination):
         labels = evidence.all_labels
         features = evidence.features
         if evidence.development is not None:
-            features = torch.cat([features, evidence.development[0].to(features.device)])
+            features = stacked([features, evidence.development[0]])
         each = []
         for member, (head, task) in enumerate(zip(self.heads_, evidence.tasks, strict=True)):
             if head.judged is None:
@@ -106,8 +108,8 @@ class Compose(Combination):
             said = np.full((len(labels), task.n_classes), np.nan)
             said[part[head.judged.rows]] = head.judged.chances
             if len(others):
-                unseen = features[torch.from_numpy(others).to(features.device)]
-                said[others] = head.probabilities(unseen[:, evidence.columns(member)])
+                unseen = picked(features[:, evidence.columns(member)], torch.from_numpy(others))
+                said[others] = head.probabilities(unseen)
             each.append(said)
         rows = np.flatnonzero(~np.isnan(np.concatenate(each, axis=1)).any(axis=1))
         return Judgement(rows, labels[rows], self._joined([one[rows] for one in each]))

@@ -33,6 +33,7 @@ class Decompose(Combination):
     """
 
     keeps_channels: ClassVar[bool] = False
+    streams: ClassVar[bool] = True
 
     class State(Combination.State):
         """What fitting has learned."""

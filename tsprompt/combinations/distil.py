@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import picked, read
 from tsprompt.base.part import require
 from tsprompt.base.seeds import derive, generator
 from tsprompt.base.state import Index
@@ -43,6 +44,7 @@ class Distil(Combination):
 
     uses_unlabelled: ClassVar[bool] = True
     needs_cases: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     unjudged: ClassVar[str | None] = "it learned from labels that others gave who knew the cases"
 
     temperature: float = 2.0
@@ -111,7 +113,7 @@ class Distil(Combination):
         soft = np.empty((len(fold), evidence.n_classes))
         for number in np.unique(fold):
             rows = np.flatnonzero(fold == number)
-            pool = evidence.features[torch.from_numpy(rows).to(evidence.features.device)]
+            pool = picked(evidence.features, torch.from_numpy(rows))
             patterns = _Patterns(self, evidence, head, pool, derive(seed, "fold", int(number)))
             soft[rows] = patterns.teach(np.flatnonzero(fold != number))
         return soft
@@ -184,7 +186,7 @@ class _Patterns:
         lesson = evidence.lesson(seed, block, rows=rows)
         if taught is not None:
             cases, labels = taught
-            added = self.pool[torch.from_numpy(cases), block].to(lesson.features)
+            added = read(self.pool[:, block], torch.from_numpy(cases).to(self.pool.device))
             of_classes = evidence.class_weights()
             counted = None if of_classes is None else of_classes[labels]
             lesson = lesson.with_more(added, labels, counted)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import blocks, mapped, read
 from tsprompt.base.part import require
-from tsprompt.base.scratch import row_blocks
 from tsprompt.base.state import Between, Count, Positive, numbers
 from tsprompt.combinations.base import Combination, Evidence, combinations
 from tsprompt.heads import Head, Judgement
@@ -20,7 +20,6 @@ from tsprompt.heads.datastore import (
     Neighbours,
     counted_of,
     counts_up_to,
-    itself,
     log_loss,
     nearest,
 )
@@ -30,6 +29,8 @@ __all__ = ["Retrieve"]
 _TEMPERATURES = (0.1, 0.3, 1.0, 3.0)
 """Temperatures that are tried, in units of how far a train case is from its nearest."""
 _WEIGHTS = tuple(number / 10 for number in range(11))
+_ASKED = 256
+"""Cases whose distances exist at once."""
 _UNSURE = 0.5
 """The neighbours' weight where no case can say which is better."""
 
@@ -52,6 +53,7 @@ class Retrieve(Combination):
     """
 
     needs_cases: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     neighbours: int | None = None
     """How many train cases vote; None: chosen inside train, of 1, 3, 7, 15 and 31."""
@@ -82,7 +84,7 @@ class Retrieve(Combination):
         """Fit the head, keep train, and choose how both are joined."""
         fitted = head.fresh().fit(evidence.lesson(seed))
         self._keep([fitted])
-        self.keys_ = evidence.features.cpu().clone()
+        self.keys_ = mapped(evidence.features, lambda some: some.cpu().clone())
         self.labels_ = torch.from_numpy(evidence.labels)
         weights, count = evidence.weights, len(self.labels_)
         self.counted_ = counted_of(None if weights is None else weights[:count], count)
@@ -116,12 +118,22 @@ class Retrieve(Combination):
 
     def _among(self, evidence: Evidence, known: Judgement) -> Neighbours:
         """The neighbours of the cases that are known of; of one of train, none is itself."""
-        features = evidence.features.cpu()
+        tables, starts = [evidence.features], [0]
         if evidence.development is not None:
-            features = torch.cat([features, evidence.development[0].cpu()])
-        numbers = np.arange(len(features))
-        excluded = itself(known.rows, numbers)[:, : len(self.labels_)]
-        return self._nearest(features[torch.from_numpy(known.rows)], evidence.n_classes, excluded)
+            tables.append(evidence.development[0])
+            starts.append(len(self.labels_))
+        cases, found = np.arange(len(self.labels_)), []
+        for start in range(0, len(known.rows), _ASKED):
+            rows = known.rows[start : start + _ASKED]
+            which = np.searchsorted(starts, rows, side="right") - 1
+            asked = torch.empty(len(rows), self.keys_.shape[1])
+            for number, (table, first) in enumerate(zip(tables, starts, strict=True)):
+                own = torch.from_numpy(which == number)
+                there = torch.from_numpy(rows[which == number] - first)
+                asked[own] = read(table, there.to(table.device)).to(asked)
+            excluded = torch.from_numpy(rows)[:, None] == torch.from_numpy(cases)
+            found.append(self._nearest(asked, evidence.n_classes, excluded))
+        return Neighbours.joined(found)
 
     def _temperatures(self, found: Neighbours) -> tuple[float, ...]:
         """Those to choose from."""
@@ -134,20 +146,25 @@ class Retrieve(Combination):
         self, features: Tensor, n_classes: int, excluded: Tensor | None = None
     ) -> Neighbours:
         """The nearest train cases of features (b, R)."""
-        far = torch.cdist(
-            features.to("cpu", torch.float64),
-            self.keys_.to(torch.float64),
-            # The other way takes a small difference of large numbers.
-            compute_mode="donot_use_mm_for_euclid_dist",
-        ).square()
+        asked = features.to("cpu", torch.float64)
+        far = (
+            torch.cdist(
+                asked,
+                some.to(torch.float64),
+                # The other way takes a small difference of large numbers.
+                compute_mode="donot_use_mm_for_euclid_dist",
+            ).square()
+            for _, some in blocks(self.keys_)
+        )
         return nearest(far, self.labels_, n_classes, self.counted_, excluded)
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Both answers, weighed."""
         said = torch.from_numpy(self.heads_[0].probabilities(features))
         parts = []
-        for rows in row_blocks(features):
-            found = self._nearest(features[rows], said.shape[1])
+        for start in range(0, len(features), _ASKED):
+            rows = slice(start, start + _ASKED)
+            found = self._nearest(read(features, rows), said.shape[1])
             votes = _heard(found.softly(self.neighbours_, self.temperature_), said[rows])
             parts.append(self.weight_ * votes + (1 - self.weight_) * said[rows])
         return np.asarray(torch.cat([said[:0], *parts]).numpy())

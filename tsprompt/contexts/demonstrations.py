@@ -13,6 +13,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import FRAME
 from tsprompt.backbones.vocabulary import find_words, named_or_drawn
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import Between, Count, Seed, numbers
@@ -181,10 +182,10 @@ class Demonstrations(Pool):
         for number, kind in enumerate(kinds):
             part = np.flatnonzero(kind_of.ravel() == number)
             shown = [
-                written[int(length)][torch.from_numpy(row_of[beside[part, k]])]
+                _rows(written[int(length)], row_of[beside[part, k]])
                 for k, length in enumerate(kind)
             ]
-            rows = query if len(part) == len(query) else query[torch.from_numpy(part)]
+            rows = query if len(part) == len(query) else _rows(query, part)
             if self.place == "after":
                 yield Joined(part, torch.cat([rows, *shown], dim=1))
             else:
@@ -235,3 +236,7 @@ class Demonstrations(Pool):
         own = without(query)
         shown = [*own, *tail] if self.place == "after" else [own[0], *tail, *own[1:]]
         return [*shown, *query[len(own) :]]
+
+
+def _rows(table: Tensor, which: IntArray) -> Tensor:
+    return table[sent(which, table.device)]

@@ -23,6 +23,7 @@ from torch import Tensor
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.template import Template
 from tsprompt.backbones.vocabulary import encode_text
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import Part, require
 from tsprompt.base.state import Count, Index, Seed, numbers
 from tsprompt.contexts.base import Joined, Pairs, Tokenise, Write, contexts, needs_mask
@@ -296,8 +297,8 @@ class TwoInputs(Pool):
             rows, places = np.nonzero(steps == kind)
             shown, back = np.unique(beside[rows, places], return_inverse=True)
             _, written = write(self.met_shelf.take(shown), False)
-            second = written[:, 1:][torch.from_numpy(back.ravel()).to(written.device)]
-            own = query[torch.from_numpy(rows).to(query.device)]
+            second = written[:, 1:][sent(back.ravel(), written.device)]
+            own = query[sent(rows, query.device)]
             yield self._row(asked[rows] + places, own, second, backbone)
 
     def _row(self, part: IntArray, query: Tensor, second: Tensor, backbone: Backbone) -> Joined:

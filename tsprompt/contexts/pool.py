@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import require
 from tsprompt.base.seeds import generator
 from tsprompt.contexts.base import Context, Tokenise
@@ -168,7 +169,7 @@ class Shelf:
     def take(self, numbers: IntArray) -> Tensor:
         """Tokens (u, S, W[, D]) of cases of equally many steps."""
         tokens = self.tokens[int(self.steps[numbers[0]])]
-        return tokens[torch.from_numpy(self._row[numbers]).to(tokens.device)]
+        return tokens[sent(self._row[numbers], tokens.device)]
 
     def compare(self, signatures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(b, n) similarity, luck, and whether they are the same, of cases (b, Q) and the pool."""

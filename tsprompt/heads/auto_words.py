@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import blocks, mapped
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads
@@ -15,9 +17,6 @@ from tsprompt.heads.verbalizer import Verbalizer, minimise
 from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of, spread_of
 
 __all__ = ["AutoWords"]
-
-_ROWS = 256
-"""Cases whose scores of the whole vocabulary exist at once."""
 
 
 @heads.register("auto-words")
@@ -61,18 +60,21 @@ class AutoWords(Verbalizer):
         """(C, V') how far a classifier of the mask takes each word for a class."""
         labels, n_classes = torch.from_numpy(lesson.labels), lesson.n_classes
         weights = as_tensor(lesson.train_weights)
-        centre = mean_of(said.to(torch.float64), weights)
-        unit = spread_of(said.to(torch.float64), weights)
-        x = (said - centre) / unit
-        size = x.shape[1]
+        exact = mapped(said, lambda some: some.to(torch.float64))
+        centre, unit = mean_of(exact, weights), spread_of(exact, weights)
+        x = mapped(exact, lambda some: (some - centre) / unit)
+        del exact
+        size = said.shape[1]
 
         def split(theta: Tensor) -> tuple[Tensor, Tensor]:
             return theta[:-n_classes].unflatten(0, (size, n_classes)), theta[-n_classes:]
 
-        def loss(theta: Tensor) -> Tensor:
-            slopes, bias = split(theta)
-            errors = cross_entropy(x @ slopes + bias, labels, weights, total=True)
-            return errors + 0.5 * slopes.square().sum()
+        def loss(theta: Tensor) -> Iterator[Tensor]:
+            yield 0.5 * theta[:-n_classes].square().sum()
+            for rows, some in blocks(x):
+                slopes, bias = split(theta)
+                own = None if weights is None else weights[rows]
+                yield cross_entropy(some @ slopes + bias, labels[rows], own, total=True)
 
         start = torch.zeros((size + 1) * n_classes, dtype=torch.float64)
         slopes, bias = split(minimise(loss, start))
@@ -93,11 +95,10 @@ class AutoWords(Verbalizer):
         if weights is not None:
             signs = signs * weights[:, None]
         total = torch.zeros(n_classes, len(candidates), dtype=torch.float64)
-        for rows, sign in zip(said.split(_ROWS), signs.split(_ROWS), strict=True):
-            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
+        for rows, scores in self.scores_of_words(said):
             chances = scores.log_softmax(dim=1)[:, candidates]
             odds = chances - torch.log1p(-chances.exp().clamp(max=1 - 1e-12))
-            total += sign.to(torch.float64).T @ odds
+            total += signs[rows].to(torch.float64).T @ odds
         return total
 
 

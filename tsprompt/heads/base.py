@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.spoken import ONE_WORD, Spoken
+from tsprompt.base.accelerator import sent
+from tsprompt.base.blocks import read
 from tsprompt.base.part import Part
 from tsprompt.base.registry import Registry
 from tsprompt.base.scratch import row_blocks
@@ -87,7 +89,8 @@ class Head(Part):
     takes_sums: ClassVar[bool] = False
     """Whether it can learn from sums over cases that others have added up: see `Ridge.fit_sums`."""
     streams: ClassVar[bool] = False
-    """Whether it learns from features without a copy of them all, so that they may lie on disk."""
+    """Whether it learns from features that lie in a file, reading some at a time; see
+    `tsprompt.base.blocks`."""
     without_cases: ClassVar[str | None] = None
     """The spec under which it needs no training case, where there is one."""
 
@@ -242,7 +245,8 @@ class HoldsOut(Part):
         """Keep what the fitted head says of the cases that were validated on."""
         rows, features = torch.from_numpy(validate), whole.features
         chances = [
-            self.probabilities(features[rows[part]]) for part in row_blocks(features, len(rows))
+            self.probabilities(read(features, sent(rows[part], features.device)))
+            for part in row_blocks(features, len(rows))
         ]
         self.judged = Judgement(validate, whole.labels[validate], np.concatenate(chances))
 

@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from tsprompt.base.seeds import generator
 from tsprompt.heads.lesson import Labels
 from tsprompt.heads.weighing import Weights, cross_entropy, relative
 
@@ -23,6 +24,7 @@ __all__ = [
     "Neighbours",
     "counted_of",
     "counts_up_to",
+    "deciding",
     "itself",
     "log_loss",
     "nearest",
@@ -32,6 +34,8 @@ _COUNTS = (1, 3, 7, 15, 31)
 """Numbers of neighbours that are tried where none is asked for."""
 _MOST = 128
 """Neighbours that are looked at."""
+_DECIDING = 4_000
+"""Cases that choose, at the most: each is compared with all of train."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,21 @@ class Neighbours:
 
     distances: Tensor
     """(b, n); infinite: a case that must not be asked."""
-    classes: Tensor
-    """(b, n, C) 1 at the class of each."""
+    labels: Tensor
+    """(b, n) class numbers."""
     counted: Tensor
     """(b, n) how much each counts, 0 if it must not be asked."""
+    n_classes: int
+
+    @classmethod
+    def joined(cls, parts: Sequence[Neighbours]) -> Neighbours:
+        """Those of all cases of some after others."""
+        return cls(
+            torch.cat([one.distances for one in parts]),
+            torch.cat([one.labels for one in parts]),
+            torch.cat([one.counted for one in parts]),
+            parts[0].n_classes,
+        )
 
     def shares(self, count: int) -> Tensor:
         """(b, n) how much of each is among the nearest that count `count` together: to count 2 is
@@ -55,9 +70,9 @@ class Neighbours:
         """(b, C) each neighbour has one vote (Xu et al. 2023), and the nearest half a vote more, by
         which ties are decided. One further vote is shared by all classes, so that no class is
         impossible."""
-        first = self.classes[:, 0] * (self.counted[:, :1] > 0)
-        votes = _summed(self.shares(count), self.classes) + first / 2
-        votes += 1 / votes.shape[1]
+        shares = self.shares(count)
+        shares[:, 0] += (self.counted[:, 0] > 0).to(shares) / 2
+        votes = self._summed(shares) + 1 / self.n_classes
         return votes / votes.sum(dim=1, keepdim=True)
 
     def softly(self, count: int, temperature: float) -> Tensor:
@@ -65,27 +80,26 @@ class Neighbours:
         class c (Khandelwal et al. 2020; Chen et al. 2022); zeros where there is no neighbour."""
         shares = self.shares(count)
         logits = shares.log() - self.distances / temperature
-        weights = logits.softmax(dim=1).nan_to_num(0.0)  # no neighbour at all: no vote
-        return _summed(weights, self.classes)
+        return self._summed(logits.softmax(dim=1).nan_to_num(0.0))  # no neighbour at all: no vote
 
-
-def _summed(weights: Tensor, classes: Tensor) -> Tensor:
-    return torch.einsum("bn,bnc->bc", weights, classes)
+    def _summed(self, weights: Tensor) -> Tensor:
+        """(b, C) the weights (b, n) of each class."""
+        return weights.new_zeros(len(weights), self.n_classes).scatter_add(1, self.labels, weights)
 
 
 def nearest(
-    distances: Tensor,
+    distances: Iterable[Tensor],
     labels: Tensor,
     n_classes: int,
     counted: Tensor,
     excluded: Tensor | None = None,
 ) -> Neighbours:
-    """Sort train cases by their distance.
+    """Sort train cases by their distance, of equal ones the first in train first.
 
     Parameters
     ----------
     distances
-        (b, B), float64.
+        (b, n'), float64, of some train cases after others: all B in their order.
     labels
         (B,) class numbers of train.
     counted
@@ -93,13 +107,25 @@ def nearest(
     excluded
         bool (b, B): which must not be asked: a case itself, and what is made of it.
     """
-    if excluded is not None:
-        distances = distances.masked_fill(excluded, torch.inf)
-    found, where = distances.sort(dim=1, stable=True)
-    found, where = found[:, :_MOST], where[:, :_MOST]
-    one_hot = functional.one_hot(labels, n_classes).to(distances.dtype)
-    own = counted.to(distances.dtype)[where] * found.isfinite()
-    return Neighbours(found, one_hot[where], own)
+    found, where = torch.empty(0), torch.empty(0, dtype=torch.long)
+    start = 0
+    for far in distances:
+        part = slice(start, start + far.shape[1])
+        near = far if excluded is None else far.masked_fill(excluded[:, part], torch.inf)
+        there = torch.arange(part.start, part.stop).expand(len(far), -1)
+        if start:
+            near, there = torch.cat([found, near], dim=1), torch.cat([where, there], dim=1)
+        order = near.argsort(dim=1, stable=True)[:, :_MOST]
+        found, where, start = near.gather(1, order), there.gather(1, order), part.stop
+    own = counted.to(found.dtype)[where] * found.isfinite()
+    return Neighbours(found, labels[where], own, n_classes)
+
+
+def deciding(rows: Labels, seed: int, name: str) -> Labels:
+    """Those of some cases (n,), in order, that choose what is left open: all, or 4,000 of them that
+    are drawn at random."""
+    drawn = generator(seed, name, "deciding").permutation(len(rows))[:_DECIDING]
+    return rows[np.sort(drawn)]
 
 
 def itself(rows: Labels, groups: Labels) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.spoken import Spoken
 from tsprompt.backbones.word_scores import WordScorer
+from tsprompt.base.blocks import collected
 from tsprompt.base.part import require
 from tsprompt.base.state import numbers
 from tsprompt.heads.base import NO_VALIDATION, heads, softmax
@@ -92,13 +93,11 @@ class FreeText(WordHead):
     def _fit(self, lesson: Lesson) -> None:
         """Count words; each case is judged by the counts of the others."""
         self._check_classes(lesson.n_classes)
-        written = self.texts(lesson.features)
+        written = collected(lesson.features, self.texts)
         self.ids_ = written.unique()
-        counts, labels = self._counts(written), torch.from_numpy(lesson.labels)
-        weights = as_tensor(lesson.train_weights)
-        self.log_words_, self.log_prior_ = naive_bayes(
-            counts, labels, weights, lesson.n_classes, self.smoothing
-        )
+        labels, weights = torch.from_numpy(lesson.labels), as_tensor(lesson.train_weights)
+        sums = self._sums(written, labels, weights, lesson.n_classes)
+        self.log_words_, self.log_prior_ = naive_bayes(*sums, self.smoothing)
         self.voice_hash_ = self.met_scorer.weights_hash
         clear = self.log_words_ - self.log_words_.logsumexp(dim=0)
         self.words_ = self._names(
@@ -113,7 +112,7 @@ class FreeText(WordHead):
             fair = seen_elsewhere(lesson.labels, lesson.groups)
             rows, truth = np.flatnonzero(fair), lesson.labels[fair]
             held = None if lesson.train_weights is None else lesson.train_weights[fair]
-            scores = self._without(counts, lesson, rows)
+            scores = self._without(written, sums, lesson, rows)
         if not len(rows):
             return
         known = torch.from_numpy(truth)
@@ -121,19 +120,45 @@ class FreeText(WordHead):
         self.validation_loss_ = float(cross_entropy(scores, known, relative(held)))
         self.validation_accuracy_ = float((scores.argmax(dim=1) == known).double().mean())
 
-    def _without(self, counts: Tensor, lesson: Lesson, rows: npt.NDArray[np.intp]) -> Tensor:
+    def _without(
+        self,
+        written: Tensor,
+        sums: tuple[Tensor, Tensor],
+        lesson: Lesson,
+        rows: npt.NDArray[np.intp],
+    ) -> Tensor:
         """Scores (n, C) of cases by what was counted without them, and without their group."""
         labels, weights = torch.from_numpy(lesson.labels), as_tensor(lesson.train_weights)
         groups = np.arange(len(labels)) if lesson.groups is None else lesson.groups
+        order = np.argsort(groups, kind="stable")
+        ends = np.flatnonzero(np.diff(groups[order], append=groups[order][-1:] + 1)) + 1
+        place = np.full(len(labels), -1)
+        place[rows] = np.arange(len(rows))
         scores = torch.zeros(len(rows), lesson.n_classes, dtype=torch.float64)
-        for place, row in enumerate(rows.tolist()):
-            rest = torch.from_numpy(groups != groups[row])
-            counted = None if weights is None else weights[rest]
-            words, prior = naive_bayes(
-                counts[rest], labels[rest], counted, lesson.n_classes, self.smoothing
-            )
-            scores[place] = words @ counts[row] + prior
+        for own in np.split(order, ends[:-1]):
+            asked = own[place[own] >= 0]
+            if not len(asked):
+                continue
+            theirs = torch.from_numpy(own)
+            counted = None if weights is None else weights[theirs]
+            less = self._sums(written[theirs], labels[theirs], counted, lesson.n_classes)
+            words, prior = naive_bayes(sums[0] - less[0], sums[1] - less[1], self.smoothing)
+            counts = self._counts(written[torch.from_numpy(asked)])
+            scores[torch.from_numpy(place[asked])] = counts @ words.T + prior
         return scores
+
+    def _sums(
+        self, written: Tensor, labels: Tensor, weights: Tensor | None, n_classes: int
+    ) -> tuple[Tensor, Tensor]:
+        """How often each class has each known word (C, M + 1) in its texts, and how many cases
+        (C,), each case as often as it counts."""
+        words = torch.zeros(n_classes, len(self.ids_) + 1, dtype=torch.float64)
+        for start in range(0, len(written), _ROWS):
+            part = slice(start, start + _ROWS)
+            own = functional.one_hot(labels[part], n_classes).to(words)
+            own = own if weights is None else own * weights[part].to(words)[:, None]
+            words += own.T @ self._counts(written[part])
+        return words, torch.bincount(labels, weights, minlength=n_classes).to(words)
 
     def _counts(self, written: Tensor) -> Tensor:
         """(B, M + 1) how often each known word is in texts (B, n); the last: all others."""
@@ -147,8 +172,12 @@ class FreeText(WordHead):
 
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) ``log P(c) + sum of log P(word | c)`` over the words that are written."""
-        counts = self._counts(self.texts(features))
-        return np.asarray((counts @ self.log_words_.T + self.log_prior_).numpy())
+        written = collected(features, self.texts)
+        parts = [
+            self._counts(some) @ self.log_words_.T + self.log_prior_
+            for some in written.split(_ROWS)
+        ]
+        return np.asarray(torch.cat(parts).numpy())
 
     @property
     def n_parameters(self) -> int:
@@ -172,13 +201,8 @@ def likeliest(scorer: WordScorer, states: Tensor) -> Tensor:
         return scores.argmax(dim=1)
 
 
-def naive_bayes(
-    counts: Tensor, labels: Tensor, weights: Tensor | None, n_classes: int, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """``log P(word | class)`` (C, M) and ``log P(class)`` (C,) of counts of words (B, M), with
-    `smoothing` added to each count."""
-    own = functional.one_hot(labels, n_classes).to(counts)
-    own = own if weights is None else own * weights.to(counts)[:, None]
-    words = own.T @ counts + smoothing
-    prior = own.sum(dim=0) + smoothing
-    return (words / words.sum(dim=1, keepdim=True)).log(), (prior / prior.sum()).log()
+def naive_bayes(words: Tensor, cases: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """``log P(word | class)`` (C, M) and ``log P(class)`` (C,) of counts of words in each class
+    (C, M), and of its cases (C,), with `smoothing` added to each count."""
+    words, cases = words + smoothing, cases + smoothing
+    return (words / words.sum(dim=1, keepdim=True)).log(), (cases / cases.sum()).log()

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NotRequired
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import blocks, picked, read
 from tsprompt.base.part import require
-from tsprompt.base.state import Count, numbers
+from tsprompt.base.state import Count, Index, numbers
 from tsprompt.heads.base import NO_VALIDATION, heads
 from tsprompt.heads.datastore import (
     Neighbours,
     counted_of,
     counts_up_to,
+    deciding,
     itself,
     log_loss,
     nearest,
 )
 from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Lesson, seen_elsewhere
-from tsprompt.heads.verbalizer import WordHead
+from tsprompt.heads.verbalizer import ScoringHead, WordHead
 
 __all__ = ["KNN", "divergences"]
 
@@ -42,23 +45,27 @@ class KNN(WordHead):
     class, and nothing is trained or calibrated.
 
     The number of neighbours is the one with the least leave-one-out loss on train, or on the
-    development sample where a class has one case alone; a case is never its own neighbour. Votes
-    become probabilities by one further vote, which all classes share; half a vote for the nearest
-    anchor decides ties.
+    development sample where a class has one case alone; a case is never its own neighbour, and at
+    most 4,000 cases, drawn at random, choose. Votes become probabilities by one further vote, which
+    all classes share; half a vote for the nearest anchor decides ties.
     """
 
     quick: ClassVar[dict[str, Any]] = {"scores": "tied"}
 
+    decided_ = 0
+    """Cases that chose the number of neighbours, where these were drawn from train; 0: all."""
+
     neighbours: int | None = None
     """How many anchors vote; None: chosen inside train, of 1, 3, 7, 15 and 31."""
 
-    class State(WordHead.State):
+    class State(ScoringHead.State):
         """What fitting has learned."""
 
         keys_: Annotated[Tensor, numbers("float32", "B", "E")]
         labels_: Annotated[Tensor, numbers("int64", "B", least=0, below="C")]
         counted_: Annotated[Tensor, numbers("float64", "B", above=0)]
         neighbours_: Count
+        decided_: NotRequired[Index]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,37 +78,45 @@ class KNN(WordHead):
         self._check_classes(lesson.n_classes)
         self.voice_hash_ = self.met_scorer.weights_hash
         # The distributions are made of it again: they are a hundred times as large.
-        self.keys_ = self._said(lesson.features)
+        self.keys_ = self.hear_all(lesson.features)
         self.labels_ = torch.from_numpy(lesson.labels)
         weights = lesson.train_weights
         self.counted_ = counted_of(weights, len(self.labels_))
         labels = lesson.labels
         groups = np.arange(len(labels)) if lesson.groups is None else lesson.groups
-        rows = np.flatnonzero(seen_elsewhere(labels, lesson.groups))
-        own = None if weights is None else weights[rows]
-        if lesson.development is not None and len(np.setdiff1d(labels, labels[rows])):
+        fair = np.flatnonzero(seen_elsewhere(labels, lesson.groups))
+        if lesson.development is not None and len(np.setdiff1d(labels, labels[fair])):
             self.developed_ = True
-            features, truth = lesson.development
-            found = self._nearest(self._said(features))
-            rows, own = len(labels) + np.arange(len(truth)), lesson.development_weights
+            features, known = lesson.development
+            some = deciding(np.arange(len(known)), lesson.seed, self.name)
+            asked = self.hear_all(picked(features, torch.from_numpy(some)))
+            rows, truth, excluding = len(labels) + some, known[some], None
+            own = lesson.development_weights
         else:
-            truth = labels[rows]
-            found = self._nearest(self.keys_[rows], itself(rows, groups))
+            rows = some = deciding(fair, lesson.seed, self.name)
+            asked, truth, own = picked(self.keys_, torch.from_numpy(rows)), labels[rows], weights
+            excluding = groups
+        own = None if own is None else own[some]
         options = counts_up_to(len(np.unique(groups)) - 1, self.neighbours)
         self.neighbours_ = options[0]
         if not len(rows):  # one case of each class, and no others
             return
-        said = {count: found.majority(count) for count in options}
+        if len(rows) < len(fair):
+            self.decided_ = len(rows)
+        each = [
+            self._nearest(
+                read(asked, part),
+                None if excluding is None else itself(rows[part], excluding),
+            )
+            for part in _parts(len(rows))
+        ]
+        said = {count: torch.cat([one.majority(count) for one in each]) for count in options}
         losses = {count: log_loss(one, truth, own) for count, one in said.items()}
         self.neighbours_ = min(losses, key=lambda count: losses[count])
         chances = said[self.neighbours_].numpy()
         self.judged = Judgement(rows, truth, chances)
         self.validation_loss_ = losses[self.neighbours_]
         self.validation_accuracy_ = float((chances.argmax(axis=1) == truth).mean())
-
-    def _said(self, features: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.say(features).to("cpu", torch.float32)
 
     def _nearest(self, said: Tensor, excluded: Tensor | None = None) -> Neighbours:
         """The nearest anchors of what is said (b, E)."""
@@ -111,8 +126,13 @@ class KNN(WordHead):
 
     def probabilities(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Shares of the votes."""
-        votes = self._nearest(self._said(features)).majority(self.neighbours_)
-        return np.asarray(votes.numpy())
+        said = self.hear_all(features)
+        votes = [
+            self._nearest(read(said, part)).majority(self.neighbours_)
+            for part in _parts(len(features))
+        ]
+        none = torch.empty(0, len(self.met_classes), dtype=torch.float64)
+        return np.asarray(torch.cat([none, *votes]).numpy())
 
     @property
     def n_parameters(self) -> int:
@@ -123,22 +143,27 @@ class KNN(WordHead):
         """Leave-one-out, or the development sample; of single cases, none."""
         if self.developed_:
             return "development sample"
-        return NO_VALIDATION if np.isnan(self.validation_loss_) else "leave-one-out"
+        if np.isnan(self.validation_loss_):
+            return NO_VALIDATION
+        return "leave-one-out" + (f" on {self.decided_:,} cases" if self.decided_ else "")
 
 
-def divergences(scores: Any, keys: Tensor, said: Tensor) -> Tensor:
-    """(b, B) D_KL(p || q), float64: p for each of what is said (B, E) of the anchors, q for each of
-    what is said (b, E) of others. `scores` makes scores of all words of either."""
+def divergences(scores: Any, keys: Tensor, said: Tensor) -> Iterator[Tensor]:
+    """(b, n) D_KL(p || q), float64, for some anchors after others: p for each of what is said
+    (B, E) of the anchors, q for each of what is said (b, E) of others. `scores` makes scores of all
+    words of either."""
     with torch.no_grad():
-        return torch.cat([_row(scores, keys, some) for some in said.split(_ROWS)]).cpu()
+        heard = scores(said).log_softmax(dim=1)
+        for _, block in blocks(keys):
+            for some in block.split(_ROWS):
+                own = scores(some).log_softmax(dim=1)
+                chances = own.exp()
+                entropy = -(chances * own).sum(dim=1)
+                apart = (-(heard @ chances.T) - entropy).clamp(min=0)
+                yield apart.cpu().to(torch.float64)
 
 
-def _row(scores: Any, keys: Tensor, said: Tensor) -> Tensor:
-    heard = scores(said).log_softmax(dim=1)
-    parts = []
-    for some in keys.split(_ROWS):
-        own = scores(some).log_softmax(dim=1)
-        chances = own.exp()
-        entropy = -(chances * own).sum(dim=1)
-        parts.append((-(heard @ chances.T) - entropy).clamp(min=0))
-    return torch.cat(parts, dim=1).to(torch.float64)
+def _parts(count: int) -> Iterator[slice]:
+    """So many rows, as many at a time as may have a distribution."""
+    for start in range(0, count, _ROWS):
+        yield slice(start, start + _ROWS)

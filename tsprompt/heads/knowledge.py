@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.blocks import blocks, mapped
 from tsprompt.base.part import require
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Lesson
@@ -19,9 +21,6 @@ from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
 from tsprompt.heads.weighing import mean_of, relative
 
 __all__ = ["Knowledge", "expand", "log_prior", "relevance"]
-
-_ROWS = 256
-"""Cases whose scores of the whole vocabulary exist at once."""
 
 
 @heads.register("knowledge")
@@ -78,31 +77,32 @@ class Knowledge(Verbalizer):
         """(B, 2, M) scores of the expanded words, and their log-chances among the whole
         vocabulary."""
         ids = torch.tensor([one for own in self.met_ids for one in own])
-        parts = [
-            torch.stack([scores[:, ids], scores.log_softmax(dim=1)[:, ids]], dim=1)
-            for scores in self._of_all(said)
-        ]
-        return torch.cat(parts)
 
-    def _of_all(self, said: Tensor) -> Iterator[Tensor]:
-        """Scores (n, V) of the whole vocabulary, for some of the cases after others."""
-        for rows in said.split(_ROWS):
-            yield self.met_scorer.scores(rows).cpu().to(torch.float64)
+        def tell(some: Tensor) -> Tensor:
+            parts = [
+                torch.stack([scores[:, ids], scores.log_softmax(dim=1)[:, ids]], dim=1)
+                for _, scores in self.scores_of_words(some)
+            ]
+            return torch.cat(parts)
+
+        return mapped(said, tell)
 
     def prior(self, said: Tensor, ids: Tensor, weights: Tensor | None) -> Tensor:
         """(M,) logarithms of the words' mean chances."""
-        chances = [scores.log_softmax(dim=1)[:, ids] for scores in self._of_all(said)]
-        return log_prior(torch.cat(chances), weights)
+        return log_prior(
+            (scores.log_softmax(dim=1)[:, ids] for _, scores in self.scores_of_words(said)),
+            weights,
+        )
 
     def choose(self, evidence: Tensor, lesson: Lesson) -> list[list[int]]:
         """Those of the expanded words that stand the test; a class's name always does."""
         weights = relative(lesson.train_weights) if len(lesson.labels) == len(evidence) else None
-        scores, chances = evidence[:, 0], evidence[:, 1]
-        prior = log_prior(chances, weights)
+        scores = evidence[:, 0]
+        prior = log_prior((some[:, 1] for _, some in blocks(evidence)), weights)
         edge = prior.quantile(1 - self.keep)
         sizes = [len(own) for own in self.met_ids]
         parts, priors = scores.split(sizes, dim=1), prior.split(sizes)
-        names = torch.stack([part[:, 0] for part in parts], dim=1)
+        names = scores[:, [0, *np.cumsum(sizes)[:-1].tolist()]]
         chosen = []
         for number, (ids, part, own) in enumerate(zip(self.met_ids, parts, priors, strict=True)):
             stays = own >= edge
@@ -139,13 +139,18 @@ def expand(
     return expanded
 
 
-def log_prior(chances: Tensor, weights: Tensor | None = None) -> Tensor:
-    """(M,) log P(v), the mean over cases of the chances of words, from log-chances (B, M) (Hu et
-    al. 2022, equation 2); `weights` (B,) is how much each case counts."""
-    if weights is None:
-        return chances.logsumexp(dim=0) - math.log(len(chances))
-    shares = (weights / weights.sum()).to(chances)
-    return (chances + shares.log()[:, None]).logsumexp(dim=0)
+def log_prior(chances: Iterable[Tensor], weights: Tensor | None = None) -> Tensor:
+    """(M,) log P(v), the mean over cases of the chances of words, from log-chances (b, M) of some
+    cases after others (Hu et al. 2022, equation 2); `weights` (B,) is how much each case counts."""
+    sums, count = [], 0
+    for some in chances:
+        told = some
+        if weights is not None:
+            told = some + weights[count : count + len(some)].to(some).log()[:, None]
+        sums.append(told.logsumexp(dim=0))
+        count += len(some)
+    total = count if weights is None else float(weights.sum())
+    return torch.stack(sums).logsumexp(dim=0) - math.log(total)
 
 
 def relevance(words: Tensor, names: Tensor, number: int, weights: Tensor | None = None) -> Tensor:
@@ -165,8 +170,7 @@ def relevance(words: Tensor, names: Tensor, number: int, weights: Tensor | None 
     equation 5); as in the authors' code the mean is the power mean of the order 1 + 10 / (C - 2 +
     0.01), the largest of few names. Words that turn against their own name have -inf.
     """
-    own, others = _about(words, weights), _about(names, weights)
-    alike = functional.normalize(own.T, dim=1) @ functional.normalize(others, dim=0)
+    alike = _alike(words, names, weights)
     mine = alike[:, number]
     theirs = alike[:, torch.arange(alike.shape[1]) != number].abs()
     order = 1 + 10 / (alike.shape[1] - 2 + 0.01)
@@ -175,7 +179,19 @@ def relevance(words: Tensor, names: Tensor, number: int, weights: Tensor | None 
     return torch.where(mine > 0, mine / mean, torch.full_like(mine, -torch.inf))
 
 
-def _about(values: Tensor, weights: Tensor | None) -> Tensor:
-    """(B, M) about the means over the cases, each as often as it counts."""
-    apart = values - mean_of(values, weights)
-    return apart if weights is None else apart * weights.to(apart).sqrt()[:, None]
+def _alike(words: Tensor, names: Tensor, weights: Tensor | None) -> Tensor:
+    """(M, C) cosines of the scores of words (B, M) and of names (B, C), each about its mean over
+    the cases, each case as often as it counts."""
+    centre, middle = mean_of(words, weights), mean_of(names, weights)
+    products = words.new_zeros(words.shape[1], names.shape[1])
+    lengths, sizes = torch.zeros_like(centre), torch.zeros_like(middle)
+    for rows, some in blocks(words):
+        own, others = some - centre, names[rows] - middle
+        if weights is not None:
+            roots = weights[rows].to(own).sqrt()[:, None]
+            own, others = own * roots, others * roots
+        products += own.T @ others
+        lengths += own.square().sum(dim=0)
+        sizes += others.square().sum(dim=0)
+    least = 1e-12
+    return products / lengths.sqrt().clamp(min=least)[:, None] / sizes.sqrt().clamp(min=least)

@@ -19,6 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
+from tsprompt.base.blocks import picked, stacked
 from tsprompt.base.seeds import generator
 from tsprompt.errors import InputError
 from tsprompt.heads.weighing import Weights
@@ -34,7 +36,8 @@ class Lesson:
     """All that a head is fitted on."""
 
     features: Tensor
-    """(B, R) of train."""
+    """(B, R) of train. They may lie in a file, and may be rounded to bfloat16 there: whoever reads
+    them does so by the functions of `tsprompt.base.blocks`."""
     labels: Labels
     """(B,) class numbers; -1 where only probabilities are known."""
     n_classes: int
@@ -65,12 +68,16 @@ class Lesson:
         """(V,) of the development sample."""
         return None if self.weights is None else self.weights[len(self.labels) :]
 
+    @property
+    def without_features(self) -> Lesson:
+        """The same, for whoever has what the features say in another table."""
+        return dataclasses.replace(self, features=self.features[:, :0])
+
     def of_rows(self, rows: Labels) -> Lesson:
         """The same with some rows of train alone, and without a development sample."""
-        there = torch.from_numpy(rows).to(self.features.device)
         return dataclasses.replace(
             self,
-            features=self.features[there],
+            features=picked(self.features, torch.from_numpy(rows)),
             labels=self.labels[rows],
             development=None,
             groups=None if self.groups is None else self.groups[rows],
@@ -87,7 +94,7 @@ class Lesson:
             weights = np.concatenate([weights[:count], counted, weights[count:]])
         return dataclasses.replace(
             self,
-            features=torch.cat([self.features, features]),
+            features=stacked([self.features, features]),
             labels=np.concatenate([self.labels, labels]),
             weights=weights,
         )
@@ -108,7 +115,7 @@ class Lesson:
         count = len(self.labels)
         whole = dataclasses.replace(
             self,
-            features=_behind(self.features, extra.to(self.features.device)),
+            features=_behind(self.features, sent(extra, self.features.device)),
             labels=np.concatenate([self.labels, numbers]),
         )
         order = np.arange(len(whole.labels))
@@ -123,7 +130,7 @@ def _behind(features: Tensor, extra: Tensor) -> Tensor:
         return features.as_strided(
             (len(features) + len(extra), features.shape[1]), features.stride()
         )
-    return torch.cat([features, extra])
+    return stacked([features, extra])
 
 
 def hold_out(

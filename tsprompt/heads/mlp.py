@@ -13,36 +13,16 @@ from torch import Tensor
 
 from tsprompt.base.accelerator import n_numbers, sent, training_device
 from tsprompt.base.best_so_far import Best
+from tsprompt.base.blocks import collected
 from tsprompt.base.part import require
-from tsprompt.base.scratch import let_go, row_blocks
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, HoldsOut, Perceptron, heads, softmax
 from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.subset import Subset
 from tsprompt.heads.weighing import cross_entropy, relative, standardiser_of
 
 __all__ = ["MLP"]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Cases that are learned from or validated on; their features stay where they are."""
-
-    features: Tensor
-    """(B, R) of all cases."""
-    labels: Tensor
-    """(B,)"""
-    rows: Tensor
-    """(n,) which of them these are."""
-    weights: Tensor | None
-    """(n,)"""
-
-    def some(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Features (b, R), class numbers (b,), and weights (b,), if there are any."""
-        part = sent(part, self.rows.device)
-        rows = self.rows[part]
-        own = None if self.weights is None else self.weights[part]
-        return self.features[rows], self.labels[rows], own
 
 
 @heads.register("mlp")
@@ -92,55 +72,37 @@ class MLP(HoldsOut, Head):
         """Train with early stopping; optional features are features like others."""
         whole, learn, validate = self.held_out(lesson)
         weights, held = (relative(whole.weights, part) for part in (learn, validate))
-        features, labels = whole.features.cpu(), torch.from_numpy(whole.labels)
-        self.mean_, self.unit_ = standardiser_of(features, torch.from_numpy(learn), weights)
+        features, labels = whole.features, torch.from_numpy(whole.labels)
+        some, others = torch.from_numpy(learn), torch.from_numpy(validate)
+        mean, unit = standardiser_of(features, some, weights)
+        self.mean_, self.unit_ = mean.cpu(), unit.cpu()
         with seeded_torch(lesson.seed):
             model = self.module(features.shape[1], lesson.n_classes)
-            place = training_device(whole.features.device, n_numbers(model), self.batch)
-            everything = whole.features.to(place), labels.to(place)
-            train, checked = (
-                _Part(
-                    *everything,
-                    sent(rows, place),
-                    None if own is None else own.to(place, torch.float32),
-                )
-                for rows, own in ((learn, weights), (validate, held))
-            )
+            place = training_device(features.device, n_numbers(model), self.batch)
+            train = Subset(features, labels, some, weights).to(place)
+            # One copy of the features there serves both.
+            checked = Subset(train.features, labels, others, held).to(place)
             self._train(model.to(place), train, checked)
         self.judge(whole, validate)
 
-    def _train(self, model: Perceptron, train: _Part, held: _Part) -> None:
+    def _train(self, model: Perceptron, train: Subset, held: Subset) -> None:
         optimiser = torch.optim.NAdam(model.parameters(), lr=self.learning_rate)
         best = Best(model.state_dict(), self.patience)
         self.epochs_run_ = 0
         while self.epochs_run_ < self.epochs and not best.exhausted:
-            for part in torch.randperm(len(train.rows)).split(self.batch):
+            for features, labels, own in train.batches(self.batch):
                 optimiser.zero_grad()
-                features, labels, own = train.some(part)
                 cross_entropy(model(self._scaled(features)), labels, own).backward()
                 optimiser.step()
-            let_go(train.features)
             self.epochs_run_ += 1
             with torch.no_grad():
-                scores = self._scores(model, held)
-                loss = float(cross_entropy(scores, held.labels[held.rows], held.weights))
+                loss, accuracy = held.judged(lambda some: model(self._scaled(some)))
             if best.offer(loss):
-                best.kept = copy.deepcopy(model.state_dict())
-                hits = scores.argmax(dim=1) == held.labels[held.rows]
-                self.validation_accuracy_ = float(hits.float().mean())
+                best.kept, self.validation_accuracy_ = copy.deepcopy(model.state_dict()), accuracy
         self.validation_loss_ = best.loss
         self.weights_: dict[str, Any] = {
             key: value.detach().cpu() for key, value in best.kept.items()
         }
-
-    def _scores(self, model: Perceptron, of: _Part) -> Tensor:
-        """(n, C) of all cases of a part."""
-        return torch.cat(
-            [
-                model(self._scaled(of.features[of.rows[part]]))
-                for part in row_blocks(of.features, len(of.rows))
-            ]
-        )
 
     def _scaled(self, features: Tensor) -> Tensor:
         return (features - sent(self.mean_, features.device)) / sent(self.unit_, features.device)
@@ -156,11 +118,8 @@ class MLP(HoldsOut, Head):
             model = Perceptron(first.shape[1], first.shape[0], last.shape[0])
         model.load_state_dict(self.weights_)
         with torch.no_grad():
-            scores = [
-                model(self._scaled(features[part].cpu())).to(torch.float64)
-                for part in row_blocks(features)
-            ]
-            return np.asarray(torch.cat([torch.empty(0, len(last)), *scores]).numpy())
+            scores = collected(features, lambda some: model(self._scaled(some.cpu())))
+            return np.asarray(scores.to(torch.float64).numpy())
 
     @property
     def n_parameters(self) -> int:

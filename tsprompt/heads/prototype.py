@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -13,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.blocks import collected
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, numbers
 from tsprompt.heads.base import Head, heads, softmax
 from tsprompt.heads.early_stopping import EarlyStopping
-from tsprompt.heads.lesson import Labels, Lesson
-from tsprompt.heads.weighing import cross_entropy, mean_of, relative, standardiser
+from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.subset import Subset
+from tsprompt.heads.weighing import cross_entropy, mean_of, relative, standardiser_of
 
 __all__ = ["Prototype", "contrast"]
 
@@ -40,6 +43,7 @@ class Prototype(EarlyStopping, Head):
     """
 
     reads_mask: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     quick: ClassVar[dict[str, Any]] = {"epochs": 60}
     size: int = 64
     """Dimensions of the space of the prototypes."""
@@ -82,30 +86,32 @@ class Prototype(EarlyStopping, Head):
         )
         return features.unflatten(1, (-1, self.met_size))
 
-    def module(
-        self, features: Tensor, labels: Labels, n_classes: int, weights: Tensor | None = None
-    ) -> Prototypes:
+    def module(self, learn: Subset, n_classes: int) -> Prototypes:
         """Map and prototypes before any training, for features (B, R) to learn from."""
-        vectors = self._vectors(features).cpu()
-        model = Prototypes(vectors, self.size, n_classes, self.temperature)
-        model.start(vectors, torch.from_numpy(labels), weights)
+        vectors = self._vectors(learn.features)
+        mean, unit = standardiser_of(vectors, learn.rows)
+        model = Prototypes(mean.cpu(), unit.cpu(), self.size, n_classes, self.temperature)
+        model.start(dataclasses.replace(learn, features=vectors))
         return model
 
     def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
         whole, learn, validate = self.held_out(lesson)
-        features = whole.features.cpu()
-        truth, x = torch.from_numpy(whole.labels), self._vectors(features)
-        weights, held = (relative(whole.weights, part) for part in (learn, validate))
+        features, labels = whole.features, torch.from_numpy(whole.labels)
+        train, held = (
+            Subset(features, labels, torch.from_numpy(part), relative(whole.weights, part))
+            for part in (learn, validate)
+        )
         with seeded_torch(lesson.seed):
-            model = self.module(features[learn], whole.labels[learn], lesson.n_classes, weights)
+            model = self.module(train, lesson.n_classes)
+            coach = PrototypeCoach(self, model)
             best = self._descend(
-                model,
-                model.loss,
+                coach,
+                lambda some, *truth: model.loss(self._vectors(some), *truth),
                 lambda: copy.deepcopy(model.state_dict()),
-                (x[learn], truth[learn], weights),
-                (x[validate], truth[validate], held),
-                device=whole.features.device,
+                train,
+                held,
+                device=features.device,
             )
         self.weights_: dict[str, Any] = {key: value.detach().cpu() for key, value in best.items()}
         self.judge(whole, validate)
@@ -116,18 +122,24 @@ class Prototype(EarlyStopping, Head):
 
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) the mean cosines with the prototypes, at the temperature."""
-        vectors = self._vectors(features.cpu())
+        n_classes = len(self.weights_["prototypes"])
+        scale = self.weights_["mean"], self.weights_["unit"]
         with seeded_torch(0), torch.no_grad():  # an overwritten start: leave the caller's numbers
-            n_classes = len(self.weights_["prototypes"])
-            model = Prototypes(vectors[:1], self.size, n_classes, self.temperature)
+            model = Prototypes(*scale, self.size, n_classes, self.temperature)
             model.load_state_dict(self.weights_)
-            return np.asarray(model(vectors).to(torch.float64).numpy())
+            scores = collected(features, lambda some: model(self._vectors(some.cpu())))
+        return np.asarray(scores.to(torch.float64).numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Its own map and prototypes, to be trained with the prompt by the cosines."""
-        weights = relative(lesson.train_weights)
-        model = self.module(lesson.features, lesson.labels, lesson.n_classes, weights)
-        return PrototypeCoach(self, model)
+        rows = torch.arange(len(lesson.labels))
+        learn = Subset(
+            lesson.features,
+            torch.from_numpy(lesson.labels),
+            rows,
+            relative(lesson.train_weights),
+        )
+        return PrototypeCoach(self, self.module(learn, lesson.n_classes))
 
     @property
     def n_parameters(self) -> int:
@@ -142,24 +154,31 @@ class Prototypes(nn.Module):
     mean: Tensor
     unit: Tensor
 
-    def __init__(self, vectors: Tensor, size: int, n_classes: int, temperature: float) -> None:
+    def __init__(
+        self, mean: Tensor, unit: Tensor, size: int, n_classes: int, temperature: float
+    ) -> None:
+        """`mean` and `unit` (D,) are those of all vectors."""
         super().__init__()
         # About a weighted mean a heavy class would lie at nought, where vectors have no direction.
-        mean, unit = standardiser(vectors.flatten(0, 1))
         self.register_buffer("mean", mean)
         self.register_buffer("unit", unit)
         self.temperature = temperature
-        self.project = nn.Linear(vectors.shape[2], size, bias=False)
+        self.project = nn.Linear(len(mean), size, bias=False)
         self.prototypes = nn.Parameter(torch.randn(n_classes, size))
 
-    def start(self, vectors: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
+    def start(self, learn: Subset) -> None:
         """Put each prototype at the mean of its class."""
+        sums = torch.zeros(self.prototypes.shape, dtype=torch.float64)
+        total = torch.zeros(len(sums), 1, dtype=torch.float64)
         with torch.no_grad():
-            mapped = self.map(vectors).mean(dim=1)
-            for number in labels.unique().tolist():
-                own = labels == number
-                counted = None if weights is None else weights[own]
-                self.prototypes[number] = mean_of(mapped[own], counted)
+            for vectors, labels, weights in learn.blocks():
+                mapped = self.map(vectors.cpu()).mean(dim=1).to(torch.float64)
+                own = functional.one_hot(labels.cpu(), len(sums)).to(torch.float64)
+                own = own if weights is None else own * weights.cpu()[:, None]
+                sums += own.T @ mapped
+                total += own.sum(dim=0)[:, None]
+            there = total[:, 0] > 0
+            self.prototypes[there] = (sums[there] / total[there]).to(self.prototypes)
 
     def map(self, vectors: Tensor) -> Tensor:
         """(b, K, size), of length 1."""

@@ -8,17 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from tsprompt.base.blocks import blocks, mapped, picked
 from tsprompt.base.part import require
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Labels, Lesson, hold_out
 from tsprompt.heads.verbalizer import Verbalizer, fit_answer
-from tsprompt.heads.weighing import as_tensor, cross_entropy
+from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of
 
 __all__ = ["SearchedWords", "assign"]
 
-_ROWS = 256
-"""Cases whose scores of the whole vocabulary exist at once."""
 _FOLLOWED = 1_000
 """Assignments of words to the first classes that are followed to the next."""
 
@@ -63,17 +62,24 @@ class SearchedWords(Verbalizer):
                 "searched-words: words can't be searched without labels; use label-words"
             )
         learn, validate = self._parts(lesson)
-        rows = torch.from_numpy(learn)
-        ids = self._likely(evidence[rows], lesson.of_rows(learn))
-        scores = torch.stack([self._score(evidence, own) for own in ids], dim=1)  # (B, C, K)
+        seen, asked = (picked(evidence, torch.from_numpy(one)) for one in (learn, validate))
+        labels = torch.from_numpy(lesson.labels[learn])
+        ids = self._likely(seen, lesson.without_features.of_rows(learn))
+        scores = mapped(seen, lambda some: self._of_each(some, ids))
         if self.calibrate:
-            scores = scores - scores[rows].mean(dim=0)
-        labels = torch.from_numpy(lesson.labels)
-        found = assign(scores[rows], labels[rows], ids, self.assignments)
+            centre = mean_of(scores)
+            scores = mapped(scores, lambda some: some - centre)
+        found = assign(scores, labels, ids, self.assignments)
+        del scores
         best = found[0]
         if len(found) > 1 and len(validate):
-            best = max(found, key=lambda one: self._held(evidence, one, lesson, learn, validate))
+            parts = (seen, learn), (asked, validate)
+            best = max(found, key=lambda one: self._held(one, lesson, *parts))
         return [[one] for one in best]
+
+    def _of_each(self, said: Tensor, ids: list[Tensor]) -> Tensor:
+        """(b, C, K) scores of the words of each class."""
+        return torch.stack([self._score(said, own) for own in ids], dim=1)
 
     def _parts(self, lesson: Lesson) -> tuple[Labels, Labels]:
         """The cases that words are searched by, and those that rank what was found."""
@@ -100,26 +106,27 @@ class SearchedWords(Verbalizer):
         ).double()
         inside = inside if weights is None else inside * weights[:, None]
         sums = torch.zeros(lesson.n_classes, len(candidates), dtype=torch.float64)
-        for rows, own in zip(said.split(_ROWS), inside.split(_ROWS), strict=True):
-            scores = self.met_scorer.scores(rows).cpu().to(torch.float64)
-            sums += own.T @ scores.log_softmax(dim=1)[:, candidates]
+        for rows, scores in self.scores_of_words(said):
+            sums += inside[rows].T @ scores.log_softmax(dim=1)[:, candidates]
         count = max(count, min(lesson.n_classes, len(candidates)))  # so that each finds one
         return [candidates[own.argsort(descending=True, stable=True)[:count]] for own in sums]
 
     def _held(
-        self, said: Tensor, words: list[int], lesson: Lesson, learn: Labels, validate: Labels
+        self,
+        words: list[int],
+        lesson: Lesson,
+        learn: tuple[Tensor, Labels],
+        validate: tuple[Tensor, Labels],
     ) -> tuple[float, float]:
         """Accuracy on the held-out cases of these words, fitted on the others; of equal ones the
-        loss decides."""
-        ids = [[one] for one in words]
-        rows, others = torch.from_numpy(learn), torch.from_numpy(validate)
-        weights = lesson.train_weights
-        counted = None if weights is None else weights[learn]
-        labels = torch.from_numpy(lesson.labels)
-        answer = self._unfitted(said[rows], ids, as_tensor(counted))
-        seen = self._score(said[rows], answer.flat)
-        answer = fit_answer(answer, seen, labels[rows], as_tensor(counted), weighs=self.weighs)
-        scores = answer.classes(self._score(said[others], answer.flat))
+        loss decides. What is said of either (n, E), and which cases they are."""
+        (seen, rows), (asked, others) = learn, validate
+        weights, labels = lesson.train_weights, torch.from_numpy(lesson.labels)
+        counted = as_tensor(None if weights is None else weights[rows])
+        answer = self._unfitted(seen, [[one] for one in words], counted)
+        own = self._all_scores(seen, answer.flat)
+        answer = fit_answer(answer, own, labels[rows], counted, weighs=self.weighs)
+        scores = self._classes(answer, asked)
         right = (scores.argmax(dim=1) == labels[others]).double().mean()
         return float(right), -float(cross_entropy(scores, labels[others]))
 
@@ -146,26 +153,43 @@ def assign(
     words come first.
     """
     chosen = torch.empty(1, 0, dtype=torch.long)
-    top = torch.full((1, len(labels)), -torch.inf, dtype=scores.dtype)
-    right = torch.zeros(1, len(labels), dtype=torch.bool)
-
-    def told(number: int, own: Tensor, before: Tensor | slice) -> Tensor:
-        """Which cases are right with one more class, whose word has these scores."""
-        wins = own > top[before]
-        return torch.where(labels == number, wins, right[before] & ~wins)
-
     for number, words in enumerate(ids):
-        own = scores[:, number].T  # (K, B)
-        hits = torch.stack([told(number, one, slice(None)).sum(dim=1) for one in own], dim=1)
+        hits = torch.zeros(len(chosen), len(words), dtype=torch.long)
+        for rows, some in blocks(scores):
+            top, right = _so_far(some, labels[rows], chosen)
+            hits += torch.stack(
+                [
+                    _told(labels[rows] == number, own, top, right).sum(dim=1)
+                    for own in some[:, number].T
+                ],
+                dim=1,
+            )
         for k in range(number):
             hits[words == ids[k][chosen[:, k]][:, None]] = -1  # the word is taken
         order = hits.flatten().argsort(descending=True, stable=True)
         order = order[hits.flatten()[order] >= 0][:followed]
         before, word = order // len(words), order % len(words)
-        right = told(number, own[word], before)
-        top = torch.maximum(top[before], own[word])
         chosen = torch.cat([chosen[before], word[:, None]], dim=1)
     return [
         [int(words[one]) for words, one in zip(ids, row, strict=True)]
         for row in chosen[:count].tolist()
     ]
+
+
+def _so_far(scores: Tensor, labels: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Of assignments (A, c) to the first c classes: the largest score (A, b) of these in cases
+    (b, C, K), and whether it is that of the case's class."""
+    top = torch.full((len(chosen), len(labels)), -torch.inf, dtype=scores.dtype)
+    right = torch.zeros(len(chosen), len(labels), dtype=torch.bool)
+    for number, words in enumerate(chosen.T):
+        own = scores[:, number].T[words]
+        right = _told(labels == number, own, top, right)
+        top = torch.maximum(top, own)
+    return top, right
+
+
+def _told(inside: Tensor, own: Tensor, top: Tensor, right: Tensor) -> Tensor:
+    """Which cases (A, b) are right with one more class, whose word has these scores; `inside` (b,):
+    which are of the class."""
+    wins = own > top
+    return torch.where(inside, wins, right & ~wins)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsprompt.backbones import Backbone
+from tsprompt.base.blocks import collected, picked
 from tsprompt.base.part import require
 from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, Positive, numbers
@@ -20,6 +21,7 @@ from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads, softmax
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.subset import Subset
 from tsprompt.heads.verbalizer import WordHead, spell_words, words_of_classes
 from tsprompt.heads.weighing import cross_entropy, mean_of, relative, spread_of
 
@@ -90,23 +92,24 @@ class SoftWords(EarlyStopping, WordHead):
             start = torch.stack([one.mean(dim=0) for one in own])
         else:
             start = typical.cpu() * torch.randn(n_classes, vectors.shape[1])
-        return SoftLabels(said.cpu(), start.cpu(), float(typical), weights)
+        return SoftLabels(said, start.cpu(), float(typical), weights)
 
     def _fit(self, lesson: Lesson) -> None:
         """Train with early stopping; optional features are features like others."""
         whole, learn, validate = self.held_out(lesson)
-        with torch.no_grad():
-            said = self.say(whole.features).cpu()
-        truth = torch.from_numpy(whole.labels)
-        weights, held = (relative(whole.weights, part) for part in (learn, validate))
+        said, labels = self.hear_all(whole.features), torch.from_numpy(whole.labels)
+        train, held = (
+            Subset(said, labels, torch.from_numpy(part), relative(whole.weights, part))
+            for part in (learn, validate)
+        )
         with seeded_torch(lesson.seed):
-            model = self.module(said[learn], lesson.n_classes, weights)
+            model = self.module(picked(said, train.rows), lesson.n_classes, train.weights)
             best = self._descend(
                 model,
                 lambda some, *truth: cross_entropy(model(some), *truth),
                 model.learned,
-                (said[learn], truth[learn], weights),
-                (said[validate], truth[validate], held),
+                train,
+                held,
                 device=whole.features.device,
             )
         vectors, centre, self.scale_ = best
@@ -127,10 +130,12 @@ class SoftWords(EarlyStopping, WordHead):
 
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) the products of what is said and the classes' vectors."""
+
+        def score(some: Tensor) -> Tensor:
+            return (self.say(some).cpu() - self.centre_) @ self.label_vectors_.T * self.scale_
+
         with torch.no_grad():
-            said = self.say(features).cpu()
-        scores = (said - self.centre_) @ self.label_vectors_.T * self.scale_
-        return np.asarray(scores.to(torch.float64).numpy())
+            return np.asarray(collected(features, score).to(torch.float64).numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """Label vectors of its own, to be trained with the prompt."""
@@ -154,8 +159,8 @@ class SoftLabels(nn.Module):
         super().__init__()
         self.typical = typical
         self.labels = nn.Parameter(start / typical)
-        self.register_buffer("centre", mean_of(said, weights))
-        first = (said - self.centre) @ start.T
+        self.register_buffer("centre", mean_of(said, weights).cpu())
+        first = collected(said, lambda some: (some.cpu() - self.centre) @ start.T)
         self.scale = float(1 / spread_of(first, weights))
 
     def forward(self, said: Tensor) -> Tensor:

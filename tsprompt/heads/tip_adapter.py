@@ -11,14 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.blocks import blocks, mapped, picked, read
 from tsprompt.base.part import require, several
 from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.heads.base import heads
 from tsprompt.heads.class_texts import ClassTexts
+from tsprompt.heads.datastore import deciding
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.weighing import as_tensor, cross_entropy, relative
 
 __all__ = ["TipAdapter", "cached_scores"]
+
+_IMAGES, _KEYS = 1_024, 4_096
+"""Images and keys that are compared at once."""
 
 
 @heads.register("tip-adapter")
@@ -30,7 +35,7 @@ class TipAdapter(ClassTexts):
     shares with texts, W are the texts of the classes, K the plots of train (the cache's keys) and L
     their labels, one-hot (its values). Alpha and beta are those of the grids with the least
     leave-one-out loss over train, in which a case's own key is left out; or with the least loss
-    over a development sample.
+    over a development sample; at most 4,000 cases, drawn at random, choose.
     """
 
     without_cases: ClassVar[str | None] = None
@@ -62,10 +67,9 @@ class TipAdapter(ClassTexts):
     def _fit(self, lesson: Lesson) -> None:
         """Keep the cache, and choose alpha and beta."""
         self._check_classes(lesson.n_classes)
-        with torch.no_grad():
-            said = self.say(lesson.features).cpu()
+        said = self.hear_all(lesson.features)
         weights = as_tensor(lesson.train_weights)
-        self.keys_ = functional.normalize(said, dim=1)
+        self.keys_ = mapped(said, lambda some: functional.normalize(some, dim=1))
         values = functional.one_hot(torch.from_numpy(lesson.labels), lesson.n_classes).float()
         self.values_ = values if weights is None else values * weights[:, None].float()
         answer = self._unfitted(said, self.choose(said, lesson), weights)
@@ -73,42 +77,45 @@ class TipAdapter(ClassTexts):
         self.prior_, self.weights_ = answer.prior, answer.weights
         self.scale_, self.bias_ = answer.scale, answer.bias
         self.voice_hash_ = self.met_scorer.weights_hash
-        asked, labels, rows, own = said, lesson.labels, np.arange(len(said)), True
-        told = lesson.train_weights
+        asked, labels, told, first = said, lesson.labels, lesson.train_weights, 0
         if lesson.development is not None:
-            with torch.no_grad():
-                asked = self.say(lesson.development[0]).cpu()
-            labels, told, own = lesson.development[1], lesson.development_weights, False
-            rows = len(said) + np.arange(len(labels))
+            asked = self.hear_all(lesson.development[0])
+            labels, told, first = lesson.development[1], lesson.development_weights, len(said)
             self.developed_ = True
-        truth = torch.from_numpy(labels)
-        texts = answer.classes(self._score(asked, answer.flat))
+        rows = deciding(np.arange(len(labels)), lesson.seed, self.name)
+        asked, labels = picked(asked, torch.from_numpy(rows)), labels[rows]
+        own = None if self.developed_ else torch.from_numpy(rows)
+        truth, counted = torch.from_numpy(labels), relative(told, rows)
+        texts = self._classes(answer, asked)
+        cached = {beta: self._cached(asked, beta, own) for beta in self.betas}
         judged = {
-            (alpha, beta): texts + alpha * self._cached(asked, beta, own=own)
+            (alpha, beta): texts + alpha * cached[beta]
             for alpha in self.alphas
             for beta in self.betas
         }
         loss = {
-            pair: float(cross_entropy(scores, truth, relative(told)))
-            for pair, scores in judged.items()
+            pair: float(cross_entropy(scores, truth, counted)) for pair, scores in judged.items()
         }
         chosen = min(loss, key=lambda pair: loss[pair])
         self.alpha_, self.beta_ = float(chosen[0]), float(chosen[1])
         best, self.validation_loss_ = judged[chosen], loss[chosen]
         self.validation_accuracy_ = float((best.argmax(dim=1) == truth).double().mean())
-        self._keep(rows, labels, best)
+        self._keep(first + rows, labels, best)
 
-    def _cached(self, said: Tensor, beta: float, *, own: bool = False) -> Tensor:
-        """(b, C) what the cache says of images (b, E); `own`: they are its keys, in their order."""
-        images = functional.normalize(said, dim=1)
-        return cached_scores(images, self.keys_, self.values_, beta, own=own)
+    def _cached(self, said: Tensor, beta: float, own: Tensor | None = None) -> Tensor:
+        """(b, C) what the cache says of images (b, E); `own` (b,): which of its keys they are."""
+        parts = []
+        for start in range(0, len(said), _IMAGES):
+            rows = slice(start, start + _IMAGES)
+            images = functional.normalize(read(said, rows), dim=1)
+            keys = None if own is None else own[rows]
+            parts.append(cached_scores(images, self.keys_, self.values_, beta, keys))
+        return torch.cat([torch.zeros(0, self.values_.shape[1], dtype=torch.float64), *parts])
 
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) scores of texts and cache."""
-        with torch.no_grad():
-            said = self.say(features).cpu()
-        answer = self.answer
-        scores = answer.classes(self._score(said, answer.flat))
+        said = self.hear_all(features)
+        scores = self._classes(self.answer, said)
         return np.asarray((scores + self.alpha_ * self._cached(said, self.beta_)).numpy())
 
     @property
@@ -122,7 +129,7 @@ class TipAdapter(ClassTexts):
 
 
 def cached_scores(
-    images: Tensor, keys: Tensor, values: Tensor, beta: float, *, own: bool = False
+    images: Tensor, keys: Tensor, values: Tensor, beta: float, own: Tensor | None = None
 ) -> Tensor:
     """``exp(-beta (1 - f K)) L``, (b, C), float64.
 
@@ -135,9 +142,16 @@ def cached_scores(
     values
         L, (n, C).
     own
-        Whether the images are the keys, in their order: each then leaves itself out.
+        (b,) which of the keys the images are: each then leaves itself out.
     """
-    near = (-beta * (1 - images.double() @ keys.double().T)).exp()
-    if own:
-        near.fill_diagonal_(0)
-    return near @ values.double()
+    sums = torch.zeros(len(images), values.shape[1], dtype=torch.float64)
+    start, asked = 0, images.double()
+    for _, block in blocks(keys):
+        for some in block.split(_KEYS):
+            near = (-beta * (1 - asked @ some.double().T)).exp()
+            part = slice(start, start + len(some))
+            if own is not None:
+                near[own[:, None] == torch.arange(part.start, part.stop)] = 0
+            sums += near @ values[part].double()
+            start = part.stop
+    return sums

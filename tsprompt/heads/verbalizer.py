@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -17,6 +17,7 @@ from torch.nn import functional
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.base import Words
 from tsprompt.backbones.word_scores import SCORERS, WordScorer, word_scorer
+from tsprompt.base.blocks import blocks, collected, mapped, picked
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import Index, numbers
@@ -47,6 +48,8 @@ __all__ = [
 
 _FOLDS = 10
 """Parts of train, each judged by what was learned without it."""
+_ROWS = 256
+"""Cases whose scores of the whole vocabulary exist at once."""
 _STEPS = 200
 """The most steps of a solver."""
 
@@ -62,6 +65,7 @@ class ScoringHead(Head):
     """
 
     reads_mask: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     class State(Head.State):
         """What fitting has learned."""
@@ -93,6 +97,12 @@ class ScoringHead(Head):
             f"words have {size} entries each; read the mask of one layer or of several",
         )
         return self.met_scorer.say(features.unflatten(1, (-1, size))).mean(dim=1)
+
+    def hear_all(self, features: Tensor) -> Tensor:
+        """(B, E) what the scorer makes of features (B, R), on the processor; in a file, where they
+        lie in one."""
+        with torch.no_grad():
+            return mapped(features, lambda some: self.say(some).cpu())
 
     @abstractmethod
     def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
@@ -134,6 +144,16 @@ class WordHead(ScoringHead):
     def vocabulary(self) -> Words:
         """The words that the scorer scores."""
         return self.met_scorer.backbone.words
+
+    def scores_of_words(self, said: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Scores (n, V) of the whole vocabulary, float64, by what is said (B, E): for some of the
+        cases after others, and for which."""
+        for rows, some in blocks(said):
+            start = rows.start
+            for part in some.split(_ROWS):
+                scores = self.met_scorer.scores(part).cpu().to(torch.float64)
+                yield slice(start, start + len(part)), scores
+                start += len(part)
 
     def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
         return [[self.vocabulary.word(one) for one in own] for own in ids]
@@ -357,7 +377,7 @@ class ClassScores(ScoringHead):
         answer = self._unfitted(said, self.choose(evidence, lesson), weights)
         if not self.needs_cases:
             return answer
-        scores, truth = self._score(said, answer.flat), torch.from_numpy(lesson.labels)
+        scores, truth = self._all_scores(said, answer.flat), torch.from_numpy(lesson.labels)
         return fit_answer(answer, scores, truth, weights, weighs=self.weighs)
 
     def _unfitted(self, said: Tensor, ids: list[list[int]], weights: Tensor | None) -> Answer:
@@ -376,7 +396,7 @@ class ClassScores(ScoringHead):
 
     def prior(self, said: Tensor, ids: Tensor, weights: Tensor | None) -> Tensor:
         """(M,) what calibration takes off the scores of words, by what is said (B, E) of cases."""
-        return mean_of(self._score(said, ids), weights)
+        return mean_of(self._all_scores(said, ids), weights)
 
     def heard(self, said: Tensor, ids: Tensor) -> Tensor:
         """Scores (b, M) of what these ids (M,) stand for, of what is said (b, E)."""
@@ -385,14 +405,21 @@ class ClassScores(ScoringHead):
     def _score(self, said: Tensor, ids: Tensor) -> Tensor:
         return self.heard(said, ids).cpu().to(torch.float64)
 
+    def _all_scores(self, said: Tensor, ids: Tensor) -> Tensor:
+        """(B, M) for what is said (B, E) of all cases; in a file, where that lies in one."""
+        return mapped(said, lambda some: self._score(some, ids))
+
+    def _classes(self, answer: Answer, said: Tensor) -> Tensor:
+        """Scores (B, C) of the classes, by what is said (B, E)."""
+        return collected(said, lambda some: answer.classes(self._score(some, answer.flat)))
+
     def _fit(self, lesson: Lesson) -> None:
         """Learn from train; optional features are features like others."""
         self._check_classes(lesson.n_classes)
+        seen = said = self.hear_all(lesson.features)
+        if lesson.unlabelled is not None and not len(said):
+            seen = self.hear_all(lesson.unlabelled)
         with torch.no_grad():
-            said = self.say(lesson.features).cpu()
-            seen = said
-            if lesson.unlabelled is not None and not len(said):
-                seen = self.say(lesson.unlabelled).cpu()
             evidence = self.evidence(seen)
         answer = self.answer_to(seen, evidence, lesson)
         scores, truth, weights = self._judged(said, evidence, answer, lesson)
@@ -409,7 +436,7 @@ class ClassScores(ScoringHead):
         """Scores (n, C) of the cases that tell how good it is, their class numbers and weights."""
         labels, weights, self.folds_ = lesson.labels, lesson.train_weights, 0
         if not (self.needs_cases or self.calibrate):
-            scores = answer.classes(self._score(said, answer.flat))
+            scores = self._classes(answer, said)
             self._keep(np.arange(len(labels)), labels, scores)
             return scores, torch.from_numpy(labels), weights
         # What is learned without the only case of a class knows nothing of the class.
@@ -419,9 +446,7 @@ class ClassScores(ScoringHead):
         if lesson.development is not None and len(np.setdiff1d(labels, labels[fair])):
             self.developed_ = True
             features, labels = lesson.development
-            with torch.no_grad():
-                said = self.say(features).cpu()
-            scores = answer.classes(self._score(said, answer.flat))
+            scores = self._classes(answer, self.hear_all(features))
             self._keep(len(lesson.labels) + np.arange(len(labels)), labels, scores)
             return scores, torch.from_numpy(labels), lesson.development_weights
         scores = torch.zeros(len(labels), len(answer.ids), dtype=torch.float64)
@@ -444,11 +469,15 @@ class ClassScores(ScoringHead):
         order = order[np.argsort(labels[first][order], kind="stable")]
         self.folds_ = min(_FOLDS, len(names))
         scores = torch.zeros(len(labels), lesson.n_classes, dtype=torch.float64)
+        labelled = lesson.without_features
         for number in range(self.folds_):
             inside = np.isin(group, order[number :: self.folds_])
             held, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
-            answer = self.answer_to(said[rest], evidence[rest], lesson.of_rows(rest))
-            scores[held] = answer.classes(self._score(said[held], answer.flat))
+            rows = torch.from_numpy(rest)
+            heard = picked(said, rows)
+            seen = heard if evidence is said else picked(evidence, rows)
+            answer = self.answer_to(heard, seen, labelled.of_rows(rest))
+            scores[held] = self._classes(answer, picked(said, torch.from_numpy(held)))
         return scores
 
     @property
@@ -464,9 +493,12 @@ class ClassScores(ScoringHead):
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
         """(B, C) the classes' scores."""
         answer = self.answer
+
+        def score(some: Tensor) -> Tensor:
+            return answer.classes(self._score(self.say(some), answer.flat))
+
         with torch.no_grad():
-            scores = answer.classes(self._score(self.say(features), answer.flat))
-        return np.asarray(scores.numpy())
+            return np.asarray(collected(features, score).numpy())
 
     def coach(self, lesson: Lesson, hidden: int) -> nn.Module:
         """The scores of its own words, as they are under the first prompt, and, where it learns
@@ -541,7 +573,7 @@ def fit_answer(
     """Fit temperatures, biases, and perhaps shares of words, to scores (B, M) of words, each case
     as often as it is `counted` (B,)."""
     inside = members(answer.ids)
-    raw = answer.classes(words)
+    raw = collected(words, answer.classes)
     spread = spread_of(raw, counted)
     centre = mean_of(words, counted)
     n_words, n_classes = inside.shape
@@ -554,11 +586,13 @@ def fit_answer(
         powers = answer.weights * theta[2 * n_classes :].exp()
         return scale, bias, powers / (inside @ (powers @ inside))
 
-    def loss(theta: Tensor) -> Tensor:
-        scale, bias, weights = parts(theta)
-        scores = scale * ((words - centre) @ (weights[:, None] * inside)) + bias
-        chances = cross_entropy(scores, labels, counted, total=True)
-        return chances + 0.5 * theta.square().sum()
+    def loss(theta: Tensor) -> Iterator[Tensor]:
+        yield 0.5 * theta.square().sum()
+        for rows, some in blocks(words):
+            scale, bias, weights = parts(theta)
+            scores = scale * ((some - centre) @ (weights[:, None] * inside)) + bias
+            own = None if counted is None else counted[rows]
+            yield cross_entropy(scores, labels[rows], own, total=True)
 
     scale, bias, weights = parts(minimise(loss, start))
     sums = weights[:, None] * inside
@@ -567,8 +601,9 @@ def fit_answer(
     return Answer(answer.ids, answer.prior, weights, scale, bias)
 
 
-def minimise(loss: Any, start: Tensor) -> Tensor:
-    """Where a smooth function of a vector is least, by L-BFGS (Liu and Nocedal 1989)."""
+def minimise(loss: Callable[[Tensor], Iterable[Tensor]], start: Tensor) -> Tensor:
+    """Where a smooth function of a vector is least, by L-BFGS (Liu and Nocedal 1989). The function
+    is a sum, whose terms come one by one: what each has read can go before the next."""
     theta = start.clone().requires_grad_(True)
     solver = torch.optim.LBFGS(
         [theta], max_iter=_STEPS, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
@@ -576,8 +611,10 @@ def minimise(loss: Any, start: Tensor) -> Tensor:
 
     def closure() -> Tensor:
         solver.zero_grad()
-        value: Tensor = loss(theta)
-        value.backward()
+        value = torch.zeros((), dtype=theta.dtype)
+        for term in loss(theta):
+            term.backward()
+            value += term.detach()
         return value
 
     with torch.enable_grad():

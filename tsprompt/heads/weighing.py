@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsprompt.base.scratch import row_blocks
+from tsprompt.base.blocks import at_once, blocks, collected, picked
 
 __all__ = [
     "Weights",
@@ -21,9 +21,6 @@ __all__ = [
     "standardiser_of",
     "unit_of",
 ]
-
-_WHOLE_BYTES = 1 << 28
-"""Features of more than this, 256 MiB, are gone through in blocks of cases."""
 
 Weights = npt.NDArray[np.float64]
 """(B,) how much each case counts; a case that is written twice counts 2."""
@@ -46,16 +43,26 @@ def relative(
 
 def mean_of(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean of values (B, ...) over the cases."""
-    if weights is None:
-        return values.mean(dim=0)
-    share = (weights / weights.sum()).to(values)
-    return torch.tensordot(share, values, dims=1)
+    if at_once(values):
+        if weights is None:
+            return values.mean(dim=0)
+        share = (weights / weights.sum()).to(values)
+        return torch.tensordot(share, values, dims=1)
+    home = _home(values)
+    share, dtype = _shares(values, weights).to(home), values.dtype
+    total = torch.zeros(values.shape[1:], dtype=torch.float64, device=home)
+    for rows, some in blocks(values):
+        total += torch.tensordot(share[rows], some.to(home).to(torch.float64), dims=1)
+        dtype = some.dtype
+    return total.to(dtype).to(values.device)
 
 
 def standardiser(features: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (R,) of features (B, R); 1 where a feature never changes."""
-    if features.nbytes > _WHOLE_BYTES:
+    """Mean and standard deviation (R,) of features (B, R), or of all vectors of features
+    (B, K, R); 1 where a feature never changes."""
+    if not at_once(features):
         return _by_blocks(features, weights)
+    features = features.flatten(0, -2)
     mean = mean_of(features, weights)
     if weights is None:
         spread = features.std(dim=0, correction=0)
@@ -67,26 +74,43 @@ def standardiser(features: Tensor, weights: Tensor | None = None) -> tuple[Tenso
 def standardiser_of(
     features: Tensor, rows: Tensor, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """That of some rows (n,) of features (B, R), which have these weights (n,)."""
-    if features.nbytes <= _WHOLE_BYTES:
-        return standardiser(features[rows], weights)
+    """That of some rows (n,) of features, which have these weights (n,)."""
+    if at_once(features):
+        return standardiser(picked(features, rows), weights)
     counted = torch.zeros(len(features), dtype=torch.float64)
-    counted[rows] = 1.0 if weights is None else weights
+    counted[rows.cpu()] = 1.0 if weights is None else weights.cpu().to(torch.float64)
     return _by_blocks(features, counted)
+
+
+def _shares(values: Tensor, weights: Tensor | None) -> Tensor:
+    """(B,) what each case adds to a mean, float64."""
+    counted = torch.ones(len(values)) if weights is None else weights.cpu()
+    return counted.to(torch.float64) / counted.sum()
+
+
+def _home(values: Tensor) -> torch.device:
+    """Where sums are taken in float64, which mps has not."""
+    return torch.device("cpu") if values.device.type == "mps" else values.device
 
 
 def _by_blocks(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """The same, with no second table of the features' size."""
-    counted = torch.ones(len(features), dtype=torch.float64) if weights is None else weights.cpu()
-    share = counted / counted.sum()
-    mean = features.new_zeros(features.shape[1], dtype=torch.float64)
-    for rows in row_blocks(features):
-        mean += share[rows].to(mean.device) @ features[rows].to(torch.float64)
+    home, each = _home(features), features.shape[1:-1].numel()
+    share = _shares(features, weights).to(home) / each
+    mean = torch.zeros(features.shape[-1], dtype=torch.float64, device=home)
+    for rows, some in blocks(features):
+        mean += share[rows].repeat_interleave(each) @ _vectors(some, home)
     square = torch.zeros_like(mean)
-    for rows in row_blocks(features):
-        square += share[rows].to(mean.device) @ (features[rows] - mean).square()
+    for rows, some in blocks(features):
+        square += share[rows].repeat_interleave(each) @ (_vectors(some, home) - mean).square()
     unit = unit_of(mean, square.sqrt())
-    return mean.to(features.dtype), unit.to(features.dtype)
+    where, dtype = features.device, some.dtype
+    return mean.to(dtype).to(where), unit.to(dtype).to(where)
+
+
+def _vectors(some: Tensor, home: torch.device) -> Tensor:
+    """All vectors (b * K, R) of some features, float64."""
+    return some.flatten(0, -2).to(home).to(torch.float64)
 
 
 def unit_of(mean: Tensor, spread: Tensor) -> Tensor:
@@ -97,9 +121,11 @@ def unit_of(mean: Tensor, spread: Tensor) -> Tensor:
 
 def spread_of(scores: Tensor, weights: Tensor | None = None) -> Tensor:
     """One standard deviation for scores (B, C) about the mean of each class; 1 if there is none."""
-    apart = (scores - mean_of(scores, weights)).square()
-    spread = (apart.mean() if weights is None else mean_of(apart, weights).mean()).sqrt()
-    return spread if spread > 1e-6 * (1 + scores.abs().max()) else spread.new_ones(())
+    centre = mean_of(scores, weights)
+    apart = collected(scores, lambda some: (some - centre).square().mean(dim=1))
+    spread = mean_of(apart, weights).sqrt()
+    largest = collected(scores, lambda some: some.abs().amax(dim=1)).max()
+    return spread if spread > 1e-6 * (1 + largest) else spread.new_ones(())
 
 
 def cross_entropy(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tsprompt.backbones import side_by_side
+from tsprompt.base.blocks import placed
 from tsprompt.base.seeds import generator
 from tsprompt.combinations import Evidence, Task
 from tsprompt.contexts import Context
@@ -58,7 +59,7 @@ class Ensemble:
     def read(self) -> tuple[list[Reading], Evidence]:
         """Find all prompts; give the readings and what they make the model say."""
         data, count = self.data, len(self.tasks) * self.parts.tuner.n_found
-        features, free = Columns(count, self.reader.scratch), Columns(count)
+        features, free = (Columns(count, self.reader.scratch) for _ in range(2))
         taught = None
         readings: list[Reading] = []
         for member, tokenizer in enumerate(self._fit_tokenizers()):
@@ -153,10 +154,12 @@ class Ensemble:
                 # The prompt is sought among the cases of its task; the head's input is all.
                 stage = f"prompt {member + 1}, other classes"
                 rest = self.reader.features(found.reading, cases.take(others), stage)
-                whole = rest.new_empty(len(cases), rest.shape[1])
-                whole[torch.from_numpy(part)] = found.features
-                whole[torch.from_numpy(others)] = rest
-                found.features = whole
+                found.features = placed(
+                    [
+                        (torch.from_numpy(part), found.features),
+                        (torch.from_numpy(others), rest),
+                    ]
+                )
             yield found
 
     def _task_problem(

@@ -25,7 +25,7 @@ from tsprompt.errors import ConfigError
 from tsprompt.heads.dual import Asked, Solved
 from tsprompt.heads.ridge import CHOICE_CASES, EXACT_CASES, Ridge
 from tsprompt.model.design import Design, make_reader
-from tsprompt.model.memory import available, check_fit, need_of
+from tsprompt.model.memory import available, check_fit, file_bytes, need_of
 from tsprompt.model.open_backbone import open_backbone
 from tsprompt.reading.reader import READOUT_CASES, Reader
 from tsprompt.strategies import Strategy
@@ -148,7 +148,7 @@ def estimate(
         prompts=need.readings,
         tokens=tokens,
         memory_bytes=need.bytes,
-        scratch_bytes=need.file_bytes if need.stored else 0,
+        scratch_bytes=file_bytes(need),
         free_bytes=available(),
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,

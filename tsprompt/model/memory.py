@@ -27,6 +27,7 @@ from tsprompt.base.numbers import bytes_of
 from tsprompt.base.scratch import BLOCK_BYTES, Scratch
 from tsprompt.errors import ConfigError, Piece, Setting, counted, notice
 from tsprompt.heads.ridge import SUMMED_FEATURES
+from tsprompt.heads.verbalizer import ScoringHead
 from tsprompt.model.design import Design
 from tsprompt.reading.distinct import HELD_BYTES
 from tsprompt.reading.reader import KEPT_BYTES, Reader
@@ -39,6 +40,7 @@ __all__ = [
     "available",
     "check_fit",
     "check_predict",
+    "file_bytes",
     "need_of",
     "place_fit",
 ]
@@ -89,8 +91,12 @@ class Need:
     """Whether tokens of all cases are held at once, and a head is fitted."""
     step_bytes: int = 0
     """What is kept of each case's steps, where the model reads them alone."""
+    said: int = 0
+    """Numbers of a case that a head for words makes of the features, and learns from."""
     stored: bool = False
     """Whether the features of train lie in files."""
+    rounded: bool = False
+    """Whether they lie there as bfloat16."""
 
     @property
     def bytes(self) -> int:
@@ -117,9 +123,11 @@ class Need:
 
     @property
     def file_bytes(self) -> int:
-        """What files take: the features, and those of one reading apart."""
+        """What files take: the features, those of one reading apart, and what a head makes of them:
+        of all cases, and of those that it learns from while others judge it."""
         apart = self.feature_bytes // self.readings if self.readings > 1 else 0
-        return self.feature_bytes + apart
+        features = (self.feature_bytes + apart) // (2 if self.rounded else 1)
+        return features + 2 * self.cases * self.said * _FLOAT
 
     @property
     def _stored_bytes(self) -> int:
@@ -167,8 +175,11 @@ def check_fit(design: Design, reader: Reader, layers: tuple[int, ...], shape: Sh
     return need
 
 
-def place_fit(need: Need) -> tuple[Scratch | None, dict[str, float]]:
-    """Where the features of a fit lie, None: in memory; and what is to be told of it.
+def place_fit(
+    need: Need, folder: str | Path | None = None, dtype: str | None = None
+) -> tuple[Scratch | None, dict[str, float]]:
+    """Where the features of a fit lie, None: in memory; and what is to be told of it. `folder` and
+    `dtype` are those of `Scratch`.
 
     Raises
     ------
@@ -179,23 +190,38 @@ def place_fit(need: Need) -> tuple[Scratch | None, dict[str, float]]:
     """
     if not need.stored:
         return None, {}
-    scratch = Scratch()
-    scratch.check_room(need.file_bytes)
+    scratch = Scratch(folder, dtype)
+    rounded = scratch.dtype == torch.bfloat16
+    scratch.check_room(dataclasses.replace(need, rounded=rounded).file_bytes)
     much = need.feature_bytes > STORED_BYTES
     reason = f"more than {bytes_of(STORED_BYTES)}" if much else "for which memory has no room"
     notice(
         f"the features of {need.cases:,} cases take {bytes_of(need.feature_bytes)}, {reason}: they "
-        f"go to a scratch file in {scratch.folder}, which is gone when the fit ends"
+        f"go to a scratch file in {scratch.folder}{', as bfloat16' if rounded else ''}, which is "
+        "gone when the fit ends"
     )
-    return scratch, {"features in a scratch file, GiB": need.feature_bytes / 2**30}
+    share = 0.5 if rounded else 1.0
+    return scratch, {"features in a scratch file, GiB": share * need.feature_bytes / 2**30}
+
+
+def file_bytes(need: Need) -> int:
+    """What the files of a fit take, as the environment has them written.
+
+    Raises
+    ------
+    ConfigError
+        The scratch folder can't be written to.
+    """
+    if not need.stored:
+        return 0
+    rounded = Scratch().dtype == torch.bfloat16
+    return dataclasses.replace(need, rounded=rounded).file_bytes
 
 
 def _holds(design: Design) -> str | None:
     """What of a design can't learn from features that lie in a file; None: all of it can."""
     if design.scope == "step":
         return "a model that reads each step alone"
-    if design.context.name != "none":
-        return f"the context {design.context.name!r}"
     parts = (("head", design.head), ("combination", design.combination), ("tuner", design.tuner))
     return next((f"the {kind} {one.name!r}" for kind, one in parts if not one.streams), None)
 
@@ -225,6 +251,7 @@ def need_of(
     cost = 8 if tokenizer.discrete else _FLOAT * backbone.hidden_size
     alone = reader.scope == "step"
     state = backbone.state_size
+    speaks = isinstance(design.head, ScoringHead)
     return Need(
         cases=count,
         values=timesteps * features,
@@ -240,6 +267,7 @@ def need_of(
         readings=design.n_prompts * design.tuner.n_found,
         ridge=design.head.name == "ridge",
         fits=fits,
+        said=backbone.family.spoken.read * state if speaks else 0,
         step_bytes=steps * len(layers) * state * _FLOAT if alone else 0,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from tsprompt.base.scratch import Scratch, let_go, row_blocks
+from tsprompt.base.scratch import Scratch, let_go, row_blocks, scratch_of
 from tsprompt.combinations import Combination
 from tsprompt.data import Cases
 from tsprompt.reading.passes import Pass
@@ -46,14 +46,14 @@ class Columns:
         """The features (B, R) of the reading of this number, from 0 on."""
         rows, width = features.shape
         if self._count == 1:
-            self.joined = features.to("cpu", torch.float32)
+            self.joined = features if scratch_of(features) else features.to("cpu", torch.float32)
             return
         if not self._filled:
             make = torch.empty if self._scratch is None else self._scratch.table
             self.joined = make(rows, self._count * width)
         start = number * width
         for part in row_blocks(features):
-            self.joined[part, start : start + width] = features[part]
+            self.joined[part, start : start + width] = features[part].to(self.joined)
             let_go(self.joined)
         self._filled += 1
 

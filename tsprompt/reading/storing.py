@@ -107,4 +107,4 @@ class _Table:
         let_go(self.whole)
 
     def _write(self, index: IntArray, rows: Tensor) -> None:
-        self.whole[torch.from_numpy(index)] = rows
+        self.whole[torch.from_numpy(index)] = rows.to(self.whole)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases
@@ -87,9 +88,9 @@ class Bins(Tokenizer):
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         means = pool_mean(values, patch).contiguous()
-        edges = self.edges_.to(means.device)
+        edges = sent(self.edges_, means.device)
         numbers = [
             torch.searchsorted(edges[f], means[..., f].contiguous(), right=True)
             for f in range(means.shape[2])
         ]
-        return self.ids_.to(means.device)[torch.stack(numbers, dim=2)]
+        return sent(self.ids_, means.device)[torch.stack(numbers, dim=2)]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import require
 from tsprompt.base.state import Positive, numbers
 from tsprompt.data import Cases
@@ -91,7 +92,7 @@ class Digits(Tokenizer):
         self.ids_ = torch.tensor([i for i in ids if i is not None])
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
-        return self.ids_.to(values.device)[self._spelled(values, patch)]
+        return sent(self.ids_, values.device)[self._spelled(values, patch)]
 
     def _spelled(self, values: Tensor, patch: int) -> Tensor:
         """(b, S, F * (digits + 2)) numbers of the characters of values (b, T, F)."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.colours import COLOURS
 from tsprompt.base.part import require, require_one_of, several
 from tsprompt.base.state import numbers
@@ -134,10 +135,10 @@ class Image(Tokenizer):
         colours in [0, 1]."""
         size = (len(values), picture.colours, picture.height, picture.width)
         ink = values.new_zeros(size, dtype=torch.float32)
-        spread = self.range_.clamp(min=1e-12).to(values.device)
-        flat = (self.range_ > 0).to(values.device)
+        spread = sent(self.range_.clamp(min=1e-12), values.device)
+        flat = sent(self.range_ > 0, values.device)
         # A feature that never changed in train is a line half-way up.
-        scaled = ((values - self.low_.to(values.device)) / spread).where(
+        scaled = ((values - sent(self.low_, values.device)) / spread).where(
             flat, values.new_tensor(0.5)
         )
         for feature in range(values.shape[2]):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.part import require, require_one_of
 from tsprompt.base.sorting import sort_rows
 from tsprompt.base.state import numbers
@@ -190,10 +191,10 @@ class Kernels(Embedder):
 
     def _bank(self, device: torch.device) -> Bank:
         return Bank(
-            self.weights_.to(device),
+            sent(self.weights_, device),
             self._groups(),
-            self.thresholds_.to(device),
-            self.edges_.to(device) if self.response == "rank" else None,
+            sent(self.thresholds_, device),
+            sent(self.edges_, device) if self.response == "rank" else None,
         )
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.accelerator import sent
 from tsprompt.base.state import numbers
 from tsprompt.data import Cases
 from tsprompt.tokenizers.base import FIT_CASES, Embedder, Vocabulary, tokenizers
@@ -56,7 +57,7 @@ class Patches(Embedder):
             by_feature = patches.transpose(2, 3).flatten(1, 2)
             pooled = functional.adaptive_avg_pool1d(by_feature, self.patch_)
             patches = pooled.unflatten(1, (count, -1)).transpose(2, 3)
-        return patches.reshape(values.shape[0], count, -1) @ self.projection_.to(values.device)
+        return patches.reshape(values.shape[0], count, -1) @ sent(self.projection_, values.device)
 
     def _transform(self, values: Tensor, patch: int, vocabulary: Vocabulary) -> Tensor:
         return self._place(self._project(values, patch)).unsqueeze(2)

@@ -22,6 +22,7 @@ from tsprompt_cli.options import (
     Machine,
     Model,
     ScratchDir,
+    ScratchDtype,
     Seed,
     SetName,
     Strategy,
@@ -107,6 +108,7 @@ def fit(
     ] = 1,
     data_dir: DataDir = None,
     scratch_dir: ScratchDir = None,
+    scratch_dtype: ScratchDtype = None,
     form: Form = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -122,8 +124,8 @@ def fit(
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
     if dry_run and not workers.here:
         raise ConfigError("--dry-run is about this machine; leave --backend out")
-    if scratch_dir is not None:
-        _lay_features_into(scratch_dir)
+    if scratch_dir is not None or scratch_dtype is not None:
+        _lay_features_into(scratch_dir, scratch_dtype)
     spoken = chosen(form, None) is Format.TABLE
     method = Method("", "model", model.recipe, model.settings(strategy=strategy))
     name = _name(method, laid_out=strategy is not None)
@@ -204,11 +206,15 @@ def _check_folder(folder: Path) -> None:
     check_writable(folder / MODEL.header)
 
 
-def _lay_features_into(folder: Path) -> None:
+def _lay_features_into(folder: Path | None, dtype: str | None) -> None:
     """Use this folder, here and in processes that are started, once it has shown that it can be."""
-    from tsprompt.base.scratch import SCRATCH_DIR, Scratch
+    from tsprompt.base.scratch import SCRATCH_DIR, SCRATCH_DTYPE, Scratch
 
-    os.environ[SCRATCH_DIR] = str(Scratch(folder).folder.absolute())
+    scratch = Scratch(folder, dtype)
+    if folder is not None:
+        os.environ[SCRATCH_DIR] = str(scratch.folder.absolute())
+    if dtype is not None:
+        os.environ[SCRATCH_DTYPE] = dtype
 
 
 def _name(method: Method, *, laid_out: bool) -> str:
