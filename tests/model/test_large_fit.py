@@ -255,7 +255,7 @@ ROUNDED: dict[str, dict[str, Any]] = {
     "votes of perceptrons": {"combination": "vote", "head": "mlp:epochs=8", "n_prompts": 2},
     "prototypes": {"head": "prototype:epochs=4", "readout": "mask"},
     "neighbours": {"combination": "retrieve", "head": "knn:scores=tied", "readout": "mask"},
-    "words": {"head": "auto-words:scores=tied,words=2", "readout": "mask"},
+    "words": {"head": "label-words:scores=tied", "readout": "mask"},
 }
 
 
@@ -271,6 +271,7 @@ def test_half_the_disk_moves_probabilities_a_little(
     monkeypatch.setattr(memory, "STORED_BYTES", 0)
     X, y = cases(ragged=False)
     settings = {"tokenizer": KERNELS, "random_state": 0, "backbone": tiny_mlm, **ROUNDED[name]}
+    settings["dtype"] = "float32"  # else what is read at the mask is rounded already
     sizes: dict[str, list[int]] = {"float32": [], "bfloat16": []}
     real = scratch._reserve
 
@@ -290,7 +291,7 @@ def test_half_the_disk_moves_probabilities_a_little(
     told = [found[dtype].report_["features in a scratch file, GiB"] for dtype in sizes]
     assert told[1] * 2 == told[0]
     exact, rounded = (found[dtype].predict_proba(X) for dtype in sizes)
-    assert np.abs(exact - rounded).max() < 0.01
+    assert np.abs(exact - rounded).max() < 0.02
     assert not np.array_equal(exact, rounded)
 
 

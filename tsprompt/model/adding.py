@@ -28,6 +28,7 @@ from tsprompt.errors import TspromptNotice
 from tsprompt.heads.sums import RidgeSums
 from tsprompt.heads.weighing import as_tensor
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.located import Located
 from tsprompt.model.saving import MODEL, load, save
 
 __all__ = ["Added", "SentModel", "Share", "add_up", "merged", "read_train"]
@@ -79,16 +80,16 @@ _LAST: dict[str, Fitted] = {}
 class Share:
     """The cases of a task."""
 
-    cases: Cases
-    """b series (T_i, F), as they were given."""
+    cases: Cases | Located
+    """b series (T_i, F), as they were given, or where they lie."""
     targets: npt.NDArray[np.float64]
     """(b, C)"""
     weights: npt.NDArray[np.float64] | None
     """(b,) how often each counts; None: once."""
-    first: int
-    """The number in train of the first."""
     deciding: IntArray
     """(m,) numbers in this share of cases whose features are sent, too."""
+    numbers: IntArray
+    """(m,) those that they have in train."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,10 @@ def add_up(model: SentModel, share: Share) -> Added:
     targets, weights = torch.from_numpy(np.array(share.targets)), as_tensor(share.weights)
     sums: RidgeSums | None = None
     kept: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(share.cases), _READ):
-        part = slice(start, min(start + _READ, len(share.cases)))
-        features = read_train(fitted, share.cases[part])
+    cases = share.cases.read() if isinstance(share.cases, Located) else share.cases
+    for start in range(0, len(cases), _READ):
+        part = slice(start, min(start + _READ, len(cases)))
+        features = read_train(fitted, cases[part])
         sums = sums or RidgeSums(features.shape[1], targets.shape[1])
         sums.add(features, targets[part], None if weights is None else weights[part])
         own = share.deciding[(share.deciding >= part.start) & (share.deciding < part.stop)]
@@ -134,7 +136,7 @@ def add_up(model: SentModel, share: Share) -> Added:
     return Added(
         sums.weight,
         {name: getattr(sums, name).numpy() for name in _MOMENTS},
-        share.deciding + share.first,
+        share.numbers,
         np.concatenate(kept),
         fitted.reader.tokens_run - tokens,
         fitted.reader.seconds - seconds,

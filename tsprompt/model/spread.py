@@ -1,8 +1,9 @@
 """A fit whose cases are read by many workers: sums over cases come back, and no features.
 
 The driver learns what needs few cases or only their values: scales, tokenizers, readouts. A model
-of that goes to the workers; each gets some cases, reads them, and adds up what the ridge needs (see
-`adding`). Sums of two workers are added on one of them, and so on, until one is left.
+of that goes to the workers; each gets some cases, or is told where they lie (see `located`), reads
+them, and adds up what the ridge needs (see `adding`). Sums of two workers are added on one of them,
+and so on, until one is left.
 
 | letter | counts |
 |---|---|
@@ -15,7 +16,7 @@ of that goes to the workers; each gets some cases, reads them, and adds up what 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ from tsprompt.heads.ridge import Ridge, targets
 from tsprompt.model.adding import SentModel, Share, add_up, merged, read_train
 from tsprompt.model.design import Design
 from tsprompt.model.fitted import Fitted
+from tsprompt.model.located import Located, TrainFiles, located
 from tsprompt.model.memory import available
 from tsprompt.model.training_data import TrainingData
 
@@ -59,6 +61,8 @@ class Spread:
     """Threads of each worker; None: as many as it has cores."""
     device: str = "auto"
     """Where workers run the language model."""
+    files: TrainFiles | None = None
+    """Where the cases lie, for workers that read them; None: they are sent."""
 
 
 def check_spread(parts: Design, data: TrainingData) -> None:
@@ -136,7 +140,10 @@ def fit_by_sums(
     )
     some = head.deciding(lesson).numpy()
     size = spread.block_cases or max(_LEAST, 2 * width)
-    tasks = [(share,) for share in _shares(lesson, data.cases, some, size)]
+    parts: Sequence[tuple[slice, Cases | Located]] = _sent(data.cases, size)
+    if spread.files is not None:
+        parts = located(spread.files, data.cases, size)
+    tasks = [(share,) for share in _shares(lesson, parts, some)]
 
     def told(done: int) -> None:
         progress.report("cases read by workers", done, len(tasks))
@@ -175,12 +182,18 @@ def _check_room(width: int) -> None:
         )
 
 
-def _shares(lesson: Lesson, cases: Cases, some: IntArray, size: int) -> Iterator[Share]:
-    """The cases of each task."""
+def _sent(cases: Cases, size: int) -> list[tuple[slice, Cases | Located]]:
+    """All cases, so many at a time."""
+    parts = (slice(at, min(at + size, len(cases))) for at in range(0, len(cases), size))
+    return [(part, cases[part]) for part in parts]
+
+
+def _shares(
+    lesson: Lesson, parts: Sequence[tuple[slice, Cases | Located]], some: IntArray
+) -> Iterator[Share]:
+    """What each task is told of its cases; `some` (n,) choose the penalty."""
     aims, counted = targets(lesson).numpy(), lesson.train_weights
-    chosen = np.zeros(len(cases), dtype=bool)
-    chosen[some] = True
-    for start in range(0, len(cases), size):
-        part = slice(start, min(start + size, len(cases)))
+    for part, cases in parts:
         weights = None if counted is None else counted[part]
-        yield Share(cases[part], aims[part], weights, start, np.flatnonzero(chosen[part]))
+        own = some[(some >= part.start) & (some < part.stop)]
+        yield Share(cases, aims[part], weights, own - part.start, own)

@@ -119,6 +119,7 @@ def fit(
     from tsprompt.base.names import for_file
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
+    from tsprompt_cli.train_files import ParquetTrain
 
     if seeds > 1 and shots is None:
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
@@ -135,6 +136,8 @@ def fit(
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
     spread = _spread_over(workers, block_cases, machine, parting)
+    if spread is not None and shots is None:
+        spread = dataclasses.replace(spread, files=ParquetTrain.of(loaded))
     session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots, workers=spread)
     if dry_run:
         session.show_data()

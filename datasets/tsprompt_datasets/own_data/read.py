@@ -67,12 +67,18 @@ class OwnData:
         return Split(self.content.cases, self.content.require_labels(self.dataset.name))
 
     @property
+    def train_rows(self) -> npt.NDArray[np.intp] | None:
+        """(B,) which of all cases are in train, in order; None where train is a file of its own."""
+        if self.content is None:
+            return None
+        return split(self.dataset.name, self.content, self.parting)[0]
+
+    @property
     def groups_of_train(self) -> npt.NDArray[np.str_] | None:
         """(B,) what must stand on one side, for each case of train; None where nothing must."""
         if self.content is None or self.content.groups is None:
             return None
-        train, _, _ = split(self.dataset.name, self.content, self.parting)
-        return self.content.groups[train]
+        return self.content.groups[self.train_rows]
 
     def drawn(self, number: int) -> Dataset:
         """Another draw of train and test: part `number` of a cross-validation, or a seed.
