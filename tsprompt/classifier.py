@@ -90,8 +90,8 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         files go.
     scratch_dtype
         `float32` or `bfloat16`, what they lie there as: bfloat16 takes half the disk, and moves
-        probabilities a little (by 0.02 and less where it was tried; a head that chooses among words may
-        choose others); None: the environment's TSPROMPT_SCRATCH_DTYPE, or float32.
+        probabilities a little (by 0.02 and less where it was tried; a head that chooses among words
+        may choose others); None: the environment's TSPROMPT_SCRATCH_DTYPE, or float32.
     random_state
         Seed, NumPy RandomState, or None for another result each time.
     verbose

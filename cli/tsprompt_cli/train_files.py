@@ -1,4 +1,4 @@
-"""Where the cases of a fit lie, for workers that read them."""
+"""A fit on workers: who they are, and where they find the cases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,54 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprompt_cli.own_data import Loaded
+from tsprompt_cli.options import Machine
+from tsprompt_cli.own_data import Loaded, Parting
+from tsprompt_cli.places import Workers
 
 if TYPE_CHECKING:
     from tsprompt.data import IntArray
+    from tsprompt.model.spread import Spread
     from tsprompt_datasets import CaseBlock, ReadOptions
 
-__all__ = ["ParquetTrain"]
+__all__ = ["ParquetTrain", "Spreading"]
+
+
+@dataclass(frozen=True)
+class Spreading:
+    """What is said of the work of a fit on workers."""
+
+    block_cases: int | None = None
+    """Cases of a task; None: the library's own number."""
+    send_cases: bool = False
+    """Whether series are sent that workers could read."""
+
+    def over(
+        self, workers: Workers, machine: Machine, parting: Parting, loaded: Loaded | None
+    ) -> Spread | None:
+        """Who reads train, if not this process; `loaded`: where its cases lie, if all of train is
+        learned from.
+
+        Raises
+        ------
+        ConfigError
+            The options contradict each other, or the cluster does not answer.
+        """
+        from tsprompt.errors import ConfigError, Setting
+        from tsprompt.model.spread import Spread
+
+        place = workers.place()
+        if workers.here:
+            for name, value in (("block_cases", self.block_cases), ("send_cases", self.send_cases)):
+                if value:
+                    raise ConfigError(Setting(name), " is for --backend ray or --backend dask")
+            return None
+        if parting.cv is not None:
+            raise ConfigError(
+                "--cv fits each part by itself, and on this machine; leave --backend out"
+            )
+        place.check()
+        files = None if self.send_cases or loaded is None else ParquetTrain.of(loaded)
+        return Spread(place, self.block_cases, workers.threads, machine.device, files)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -372,3 +374,30 @@ def _operations(tensor: torch.Tensor) -> set[str]:
             seen.add(step)
             left += [before for before, _ in step.next_functions]
     return {step.name() for step in seen}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("order", [(2, 1, 0), (0, 1, 2)])
+def test_all_depths_are_one_copy_of_the_weights(
+    tiny_bert: str, dtype: str, order: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Whichever comes first; read or not; and all of it goes with the last that holds it."""
+    load._load.cache_clear()
+    name = str(shutil.copytree(tiny_bert, tmp_path / "own"))  # nobody else has loaded it
+    loaded = {depth: load_backbone(name, depth, 0, "cpu", dtype) for depth in order}
+    for depth, one in loaded.items():
+        one.run(torch.zeros(2, 5, one.hidden_size, dtype=one.dtype), (depth,))
+
+    def held(*of: Backbone) -> dict[int, int]:
+        own = (t for one in of for t in [*one.model.parameters(), one.word_vectors])
+        return {t.data_ptr(): t.nbytes for t in own}
+
+    assert held(*loaded.values()) == held(loaded[2])
+    assert len(held(loaded[0])) < len(held(loaded[1])) < len(held(loaded[2]))
+    first = weakref.ref(next(iter(loaded[0].model.parameters())))
+    last = weakref.ref(list(loaded[2].model.parameters())[-1])
+    load._load.cache_clear()
+    del loaded[2], one
+    gc.collect()
+    assert last() is None
+    assert first() is not None

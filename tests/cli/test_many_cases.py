@@ -124,6 +124,7 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(
         (["--backend", "ray", "--head", "mlp"], "workers send sums; use --head ridge"),
         (["--backend", "ray", "--cv", "3"], "leave --backend out"),
         (["--block-cases", "9"], "--block-cases is for --backend"),
+        (["--send-cases"], "--send-cases is for --backend"),
     ],
 )
 def test_a_fit_that_workers_can_not_make_is_refused(

@@ -6,6 +6,7 @@ whoever asks a GPU for one waits.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from typing import Any
@@ -17,17 +18,20 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tsprompt import PromptClassifier
-from tsprompt.backbones import Backbone, BatchSize, load
+from tsprompt.backbones import Backbone, BatchSize, load, load_backbone
 from tsprompt.base import accelerator
 from tsprompt.base.accelerator import between, mark, peak_bytes, reset_peak, sent, synchronise
 from tsprompt.benchmark import Record
 from tsprompt.benchmark.measure import measure
 from tsprompt.benchmark.record import record_of
+from tsprompt.contexts.demonstrations import Demonstrations
+from tsprompt.data import Cases
 from tsprompt.prompts import prompts
 from tsprompt.reading import together
 from tsprompt.reading.reader import Reader
 from tsprompt.readouts import readouts
 from tsprompt.strategies import strategies
+from tsprompt.tokenizers import tokenizers
 
 META = torch.device("meta")
 
@@ -87,6 +91,46 @@ def test_the_inner_loop_waits_for_nothing(
         said = reader.read(rows, np.array([0, 1, 2, 3]), prompt, vectors, (1, 2))
         features = readout.pool(*said)
     assert features.device == META
+    assert waits.found == []
+
+
+@pytest.mark.parametrize(
+    "spec", ["bins:steps=4", "patches", "kernels:steps=4", "kernels:response=rank"]
+)
+def test_tokenizers_wait_for_nothing(there: Backbone, tiny_bert: str, spec: str) -> None:
+    rng = np.random.default_rng(0)
+    tokenizer = tokenizers.build(spec)
+    cases = Cases(rng.normal(size=(12, 24, 1)).astype(np.float32))
+    here = load_backbone(tiny_bert, 1, 0, "cpu", "float32")
+    tokenizer.fit(cases, here, max_steps=20, rng=rng)
+    values = torch.zeros(5, 24, 1, device=META)
+    with Waits() as waits:
+        tokens = tokenizer.transform(values, there)
+    assert tokens.device == META
+    assert waits.found == []
+
+
+def test_demonstrations_are_joined_without_waiting(
+    there: Backbone, tiny: dict[str, Any], separable: Any
+) -> None:
+    chosen = {"context": "demonstrations", "readout": "mask", "tokenizer": "bins:steps=4"}
+    fitted = PromptClassifier(**tiny, **chosen).fit(separable.X, separable.y)
+    (reading,) = fitted.readings_
+    context = copy.copy(reading.context)
+    assert isinstance(context, Demonstrations)
+    context.met_shelf = copy.copy(context.met_shelf)
+    assert context.met_shelf is not None
+    context.met_shelf.tokens = {
+        steps: one.to(META) for steps, one in context.met_shelf.tokens.items()
+    }
+    strategy = fitted.parts_.strategy
+    reader = Reader(there, strategy, 3, "series", BatchSize(1000))
+    rows = torch.zeros((4, 4, 1), dtype=torch.int64, device=META)
+    prompt = prompts.build("hard").draw(3, there, np.random.default_rng(0))
+    vectors = prompt.fill(there)
+    beside = np.tile(np.arange(context.shown_ * context.n_classes), (4, 1))
+    with Waits() as waits:
+        reader.read(rows, np.arange(4), prompt, vectors, (1,), context=context, beside=beside)
     assert waits.found == []
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsprompt.base.accelerator import sent
+
 __all__ = ["LINE", "Bank", "Group", "bins"]
 
 _HELD = 1 << 20
@@ -293,7 +295,7 @@ def _planned(
                 for dilation, start in at
             ]
             filled = [part for one in each for part in (one.flatten(), fill)]
-            windows[at] = torch.cat(filled).to(rows.device, torch.int32)
+            windows[at] = sent(torch.cat(filled).to(torch.int32), rows.device)
         if smooth and dilations not in smoothings:
             smoothings[dilations] = _smoothing(rows, dilations)
         own = smoothings[dilations] if smooth else None
@@ -350,7 +352,7 @@ def _under_averages(timesteps: int, width: int) -> Tensor:
 
 def _smoothing(rows: _Rows, widths: tuple[int, ...]) -> _Smoothing:
     below = [_under_averages(rows.timesteps, width) for width in widths]
-    joined = torch.cat(below).to(rows.device, torch.int32)
+    joined = sent(torch.cat(below).to(torch.int32), rows.device)
     return _Smoothing(widths, joined, tuple(map(len, below)))
 
 

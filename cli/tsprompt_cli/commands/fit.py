@@ -31,11 +31,11 @@ from tsprompt_cli.options import (
 from tsprompt_cli.output import Format, chosen, grid, say, show, show_json, table
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.places import PANEL, Workers
+from tsprompt_cli.train_files import Spreading
 
 if TYPE_CHECKING:
     from tsprompt.benchmark import Method, Record
     from tsprompt.data import Dataset
-    from tsprompt.model.spread import Spread
 
 __all__ = ["fit"]
 
@@ -61,6 +61,15 @@ def fit(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    send_cases: Annotated[
+        bool,
+        typer.Option(
+            "--send-cases",
+            help="Send the series to the workers, where these don't see a Parquet file of train "
+            "and so can't read it.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -119,7 +128,6 @@ def fit(
     from tsprompt.base.names import for_file
     from tsprompt.benchmark import Method, check
     from tsprompt.errors import ConfigError
-    from tsprompt_cli.train_files import ParquetTrain
 
     if seeds > 1 and shots is None:
         raise ConfigError("--seeds repeats the draw of a few shots; give --shots K too")
@@ -135,9 +143,8 @@ def fit(
     loaded = parting.load(dataset, data_dir, seed)
     method = Method(name, "model", model.recipe, method.settings)
     check([method], zero_shot=shots == 0)
-    spread = _spread_over(workers, block_cases, machine, parting)
-    if spread is not None and shots is None:
-        spread = dataclasses.replace(spread, files=ParquetTrain.of(loaded))
+    own = Spreading(block_cases, send_cases=send_cases)
+    spread = own.over(workers, machine, parting, None if shots is not None else loaded)
     session = FitSession(loaded, method, machine, seed, spoken=spoken, shots=shots, workers=spread)
     if dry_run:
         session.show_data()
@@ -179,24 +186,6 @@ def fit(
         more = {**session.imbalance_told(), **lighter_told(found, light)}
         show_json({"saved": str(folder), "records": told, **more})
     _track(records, folder)
-
-
-def _spread_over(
-    workers: Workers, block_cases: int | None, machine: Machine, parting: Parting
-) -> Spread | None:
-    """Who reads train, if not this process."""
-    from tsprompt.errors import ConfigError, Setting
-    from tsprompt.model.spread import Spread
-
-    place = workers.place()
-    if workers.here:
-        if block_cases is not None:
-            raise ConfigError(Setting("block_cases"), " is for --backend ray or --backend dask")
-        return None
-    if parting.cv is not None:
-        raise ConfigError("--cv fits each part by itself, and on this machine; leave --backend out")
-    place.check()
-    return Spread(place, block_cases, workers.threads, machine.device)
 
 
 def _check_folder(folder: Path) -> None:
