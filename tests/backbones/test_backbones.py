@@ -23,6 +23,7 @@ from tsprompt.backbones import (
 )
 from tsprompt.backbones.base import fingerprint
 from tsprompt.backbones.catalogue import split_name
+from tsprompt.backbones.half_attention import attend
 from tsprompt.backbones.load import pick_device, pick_dtype, total_layers
 from tsprompt.errors import BackboneError, ConfigError
 
@@ -401,3 +402,33 @@ def test_all_depths_are_one_copy_of_the_weights(
     gc.collect()
     assert last() is None
     assert first() is not None
+
+
+@pytest.mark.parametrize("length", [5, 70, 300])
+@pytest.mark.parametrize("asking", [1, None])
+def test_attention_in_bfloat16_is_attention(length: int, asking: int | None) -> None:
+    """As near to the exact one as one rounding more allows; in blocks or not, the same numbers."""
+    query, key, value = torch.randn(3, 9, 4, length, 16, generator=torch.Generator().manual_seed(0))
+    query = query[:, :, :asking]
+    exact = torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=0.25)
+    half = [one.to(torch.bfloat16) for one in (query, key, value)]
+    made = attend(*half, 0.25)
+    assert made.dtype == torch.bfloat16
+    torch.testing.assert_close(made.float(), exact, atol=0.03, rtol=0.03)
+    alone = torch.cat([attend(*(one[k : k + 1] for one in half), 0.25) for k in range(9)])
+    torch.testing.assert_close(alone, made, atol=0.01, rtol=0.01)
+
+
+def test_attention_with_gradients_and_in_float32_is_torchs_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("not here")
+
+    monkeypatch.setattr("tsprompt.backbones.half_attention._some", refuse)
+    states = torch.randn(3, 2, 4, 70, 16)
+    attend(*states, 0.25)
+    half = states.to(torch.bfloat16)
+    with pytest.raises(AssertionError, match="not here"):
+        attend(*half, 0.25)
+    attend(half[0].clone().requires_grad_(), half[1], half[2], 0.25)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprompt.backbones.attention import heard
+from tsprompt.backbones.half_attention import attend
 
 __all__ = ["Bert", "BertSizes"]
 
@@ -181,8 +182,7 @@ class _SelfAttention(nn.Module):
             for made in (self.query(asking), self.key(states), self.value(states))
         )
         key, value = heard(self, key, value)
-        seen = nn.functional.scaled_dot_product_attention(query, key, value, scale=self.scale)
-        return seen.transpose(1, 2).flatten(2)
+        return attend(query, key, value, self.scale).transpose(1, 2).flatten(2)
 
 
 class _Intermediate(nn.Module):
