@@ -89,7 +89,7 @@ bench-small: $(STAMP)
 
 # Each prompting method beside its twin, its placebo and itself without a prompt, on twelve small sets: hours. It goes
 # on where it was stopped. Two rows start from prompts that were made on five other sets.
-PRETRAIN = $(BIN)/tsprompt pretrain InsectEPGSmallTrain BeetleFly BirdChicken ToeSegmentation1 ToeSegmentation2 \
+PRETRAIN = $(BIN)/tsprompt pretrain ECG200 GunPoint ShapeletSim Trace ACSF1 \
 	--tokenizer kernels:steps=24
 results/prompting/%/prompts.json: $(STAMP)
 	$(PRETRAIN) --method $* -o results/prompting/$*

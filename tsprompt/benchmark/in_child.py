@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tsprompt.benchmark.environment import commit, versions
 from tsprompt.benchmark.measure import Machine, noting, run_cell
 from tsprompt.benchmark.plan import Cell, Method
 from tsprompt.benchmark.record import Record
@@ -21,6 +22,8 @@ from tsprompt.errors import TspromptError, TspromptNotice
 __all__ = ["perform", "task_of", "warm"]
 
 _EVERY_RUN = (
+    "huggingface_hub.repocard",
+    "jinja2",
     "pandas",
     "scipy.linalg",
     "sklearn.linear_model",
@@ -54,6 +57,7 @@ def warm(task: dict[str, Any]) -> None:
     the latter on a CPU only."""
     for module in _EVERY_RUN:
         import_module(module)
+    versions(), commit()  # which are kept
     cell, machine = _parse(task)
     if cell.method.kind == "baseline":
         from tsprompt.baselines import baselines
@@ -62,12 +66,14 @@ def warm(task: dict[str, Any]) -> None:
         return
     from tsprompt.backbones.catalogue import split_name
     from tsprompt.backbones.load import pick_device
+    from tsprompt.benchmark.measure import import_for
     from tsprompt.classifier import PromptClassifier  # noqa: F401  (imports all that a fit needs)
     from tsprompt.model.design import Design
     from tsprompt.model.open_backbone import open_backbone
 
     design = Design.build(cell.method.resolved())
     design.choose_layers()
+    import_for(design)
     twin, _ = split_name(design.backbone)
     # Weights that are drawn are drawn by the child, from a seed of its own.
     if pick_device(machine.device).type == "cpu" and twin not in ("random", "shuffled"):

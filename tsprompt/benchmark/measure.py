@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from tsprompt.errors import TspromptError, TspromptNotice
 if TYPE_CHECKING:
     from tsprompt.baselines import Baseline
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.design import Design
     from tsprompt.model.spread import Spread
 
 __all__ = [
@@ -159,16 +161,24 @@ def build(cell: Cell, machine: Machine) -> PromptClassifier | Baseline:
         baseline.random_state = cell.seed
         baseline.device = machine.device
         return baseline
-    import transformers  # noqa: F401  (seconds that are not those of the first fit)
-
     from tsprompt.classifier import PromptClassifier
+    from tsprompt.model.design import Design
 
+    import_for(Design.build(cell.method.resolved()))
     return PromptClassifier(
         cell.method.recipe,
         **cell.method.settings,
         **dataclasses.asdict(machine),
         random_state=cell.seed,
     )
+
+
+def import_for(design: Design) -> None:
+    """Import what a run that trains more than a ridge needs: seconds that are not those of its
+    first fit, nor of each run that is forked."""
+    if (design.tuner.name, design.head.name) != ("none", "ridge"):
+        for module in ("torch._dynamo", "transformers"):  # the former by torch's optimisers
+            import_module(module)
 
 
 def measure(
