@@ -22,6 +22,10 @@
     [methods."few kernels"]
     baseline = "rocket:kernels=1000"
 
+    # What all models of the plan start from; a method's own table has the last word.
+    [every]
+    tokenizer = "kernels:steps=24"
+
     # Beside each model its twin, its placebo and itself without a prompt, where it has them; in the
     # table of one method: of that one.
     ablations = ["random weights", "placebo", "no prompt"]
@@ -177,7 +181,7 @@ def read_plan(path: Path) -> Plan:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no plan: {error}") from None
-    known = [*(field.name for field in dataclasses.fields(Plan)), "ablations"]
+    known = [*(field.name for field in dataclasses.fields(Plan)), "ablations", "every"]
     for key in found:
         if key not in known:
             raise ConfigError(
@@ -185,10 +189,13 @@ def read_plan(path: Path) -> Plan:
             )
     methods = found.get("methods", ["default"])
     ablations = _listed(path, "ablations", found.get("ablations", []))
+    every = found.get("every", {})
+    if not isinstance(every, dict):
+        raise ConfigError(f"{path}: every is a table of choices, such as [every]")
     made = (
-        _table(path, methods, ablations)
+        _table(path, methods, every, ablations)
         if isinstance(methods, dict)
-        else _beside(named_methods(methods), ablations)
+        else _beside(named_methods(methods, settings=every), ablations)
     )
     resamples = found.get("resamples", [0])
     shots = _listed(path, "shots", found.get("shots") or ["all"])
@@ -212,8 +219,11 @@ def _beside(methods: list[Method], ablations: list[Any]) -> list[Method]:
     return with_ablations(methods, {one.name: ablations for one in methods if one.kind == "model"})
 
 
-def _table(path: Path, methods: dict[str, Any], ablations: list[Any]) -> list[Method]:
-    """The methods, and their ablations: those of all models, or those that a table names itself."""
+def _table(
+    path: Path, methods: dict[str, Any], every: dict[str, Any], ablations: list[Any]
+) -> list[Method]:
+    """The methods, which start from `every`, and their ablations: those of all models, or those
+    that a table names itself."""
     made = []
     wanted: dict[str, list[Any]] = {}
     for name, table in methods.items():
@@ -234,7 +244,7 @@ def _table(path: Path, methods: dict[str, Any], ablations: list[Any]) -> list[Me
         wanted[name] = _listed(path, f"methods.{name}.ablations", own)
         if kind not in ("model", "ablation"):
             raise ConfigError(f"{path}: methods.{name}: kind is model or ablation, not {kind!r}")
-        method = Method(name, kind, recipe, choices)
+        method = Method(name, kind, recipe, {**every, **choices})
         method.resolved()
         made.append(method)
     return with_ablations(made, wanted)
