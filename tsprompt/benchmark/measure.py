@@ -177,7 +177,7 @@ def import_for(design: Design) -> None:
     """Import what a run that trains more than a ridge needs: seconds that are not those of its
     first fit, nor of each run that is forked."""
     if (design.tuner.name, design.head.name) != ("none", "ridge"):
-        for module in ("torch._dynamo", "transformers"):  # the former by torch's optimisers
+        for module in ("torch._dynamo", "peft"):  # the former by torch's optimisers
             import_module(module)
 
 
