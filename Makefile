@@ -88,13 +88,16 @@ bench-small: $(STAMP)
 	$(BIN)/tsprompt report results/small --against published --html results/small.html
 
 # Each prompting method beside its twin, its placebo and itself without a prompt, on twelve small sets: hours. It goes
-# on where it was stopped. Two rows start from prompts that were made on five other sets.
+# on where it was stopped. It needs a BERT with a head for masked words in results/models/splade-tiny-mlm. Two rows
+# start from prompts that were made on five other sets.
 PRETRAIN = $(BIN)/tsprompt pretrain ECG200 GunPoint ShapeletSim Trace ACSF1 \
-	--tokenizer kernels:steps=24
-results/prompting/%/prompts.json: $(STAMP)
-	$(PRETRAIN) --method $* -o results/prompting/$*
+	--backbone results/models/splade-tiny-mlm --tokenizer kernels:steps=24
+PRETRAINED_ppt = ppt:epochs=8,patience=3,pretraining_epochs=2,pretraining_cases=32
+PRETRAINED_transprompt = transprompt:epochs=8,patience=3,pretraining_epochs=4
+results/pretrained/%/prompts.json: $(STAMP)
+	$(PRETRAIN) --method $* --tuner $(PRETRAINED_$*) -o results/pretrained/$*
 
-bench-prompting: $(STAMP) results/prompting/ppt/prompts.json results/prompting/transprompt/prompts.json
+bench-prompting: $(STAMP) results/pretrained/ppt/prompts.json results/pretrained/transprompt/prompts.json
 	$(BIN)/tsprompt bench run benchmarks/prompting.toml --results results/prompting
 	$(BIN)/tsprompt report results/prompting --reference "no prompt, mask + ridge"
 
