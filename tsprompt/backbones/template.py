@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any, NotRequired, Protocol
 
 import numpy as np
@@ -198,15 +198,6 @@ class Template:
         places = {"cls": 0, "mask": self.mask, "sep": self.length - 1}
         return {kind: places[kind] for kind in self.frame}
 
-    @cached_property
-    def _framed_slots(self) -> tuple[list[str], Tensor]:
-        """What stands in the frame and in further masks; its positions, and those of the prompt
-        behind them."""
-        further = range(self.mask + 1, self.mask + self.masks)
-        kinds = [*self._framing, *("mask" for _ in further)]
-        places = np.concatenate([[*self._framing.values(), *further], self.prompt])
-        return kinds, torch.from_numpy(places.astype(np.int64))
-
     def framed(self, frame: tuple[str, ...]) -> Template:
         """The same with these slots of the frame alone; the others close up.
 
@@ -285,12 +276,13 @@ class Template:
             Vectors (M, D) of the context's words.
         """
         data = tokens if tokens.is_floating_point() else backbone.embed(tokens)
+        words = backbone.words
         out = data.new_empty(len(data), self.length, backbone.hidden_size)
-        kinds, places = self._framed_slots
-        frame = backbone.embed(torch.tensor([int(getattr(backbone.words, one)) for one in kinds]))
-        frame = frame.expand(*prompt.shape[:-2], -1, -1)
-        out[:, sent(places, out.device)] = torch.cat([frame, prompt], dim=-2)
+        for kind, position in self._framing.items():
+            out[:, position] = backbone.embed(int(getattr(words, kind)))
+        out[:, self.mask + 1 : self.mask + self.masks] = backbone.embed(words.mask)
         out[:, evenly(self.data.ravel(), out.device)] = data.flatten(1, 2)
+        out[:, evenly(self.prompt, out.device)] = prompt
         if markers is not None:
             out[:, evenly(self.markers, out.device)] = markers
         return out
