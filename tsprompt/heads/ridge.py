@@ -227,9 +227,13 @@ class Ridge(Head):
 
     def _standardised(self, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Features (B, R), standardised, some columns (B, r) at a time: never all of them twice."""
+        whole = (features.cpu() - self.mean_) / self.unit_ if len(features) == 1 else None
         for start in range(0, features.shape[1], _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            yield part, (features[:, part].cpu() - self.mean_[part]) / self.unit_[part]
+            if whole is None:
+                yield part, (features[:, part].cpu() - self.mean_[part]) / self.unit_[part]
+            else:  # of a single case calls take longer than numbers
+                yield part, whole[:, part]
 
     def _combine(self, features: Tensor, dual: Tensor) -> Tensor:
         """Sums (R, C) of the cases' features, weighted by (B, C)."""

@@ -128,7 +128,6 @@ class Pass:
         together; `keep`: as `Work` has it."""
         reader = self.reader
         rows, place = reader.rows(tokens)
-        hashes = self.hashes(tokens) if hashes is None else hashes
         beside = nothing_beside(rows)
         if self.series:
             beside = self.context.choose(tokens, index if self.train else None, reader.backbone)
@@ -139,7 +138,8 @@ class Pass:
         self.numbers.append((index, numbers))
         if len(new) < len(rows):
             rows, place = rows[sent(new, rows.device)], place[new]
-            beside, at, hashes = beside[new], at[new], hashes[new]
+            beside, at = beside[new], at[new]
+            hashes = None if hashes is None else hashes[new]
         slots = reader.slots(self.vectors, rows.shape[1], place)
         positions = reader.positions(rows, slots, self.context, beside)
         number = first + np.arange(len(rows))
@@ -152,7 +152,7 @@ class Pass:
                 place=place[which],
                 beside=beside[which],
                 at=at[which],
-                hashes=hashes[which],
+                known_hashes=None if hashes is None else hashes[which],
                 positions=positions[which],
                 numbers=number[which],
                 keep=keep or self.pool,
@@ -200,8 +200,8 @@ class Work:
     at: IntArray
     """(r, 1 + K) what tells equal rows apart: the step, if the prompt is another for each, and what
     is beside them."""
-    hashes: IntArray
-    """(r,) of the rows alone."""
+    known_hashes: IntArray | None
+    """(r,) of the rows alone, if they have been made."""
     positions: IntArray
     """(r,) L."""
     numbers: IntArray
@@ -218,6 +218,11 @@ class Work:
     def __post_init__(self) -> None:
         self._before = self.owner.done
         self.owner.done += self.cases
+
+    @cached_property
+    def hashes(self) -> IntArray:
+        """(r,) of the rows alone."""
+        return hash_rows(self.rows) if self.known_hashes is None else self.known_hashes
 
     @property
     def length(self) -> int:

@@ -23,6 +23,8 @@ _HELD = 1 << 20
 """Responses held at once on a processor, in numbers: they stay in its cache."""
 _HELD_BY_DEVICE = 1 << 26
 """The same on other devices, which are faster the more they are given at once."""
+_COMPARED = 1 << 19
+"""Comparisons with edges that are held at once, in numbers."""
 _TIMESTEPS = 1 << 14
 """Timesteps of all cases of a block, of which `_HELD` holds enough kernels to multiply well."""
 _COPIES = 4
@@ -361,7 +363,7 @@ def bins(responses: Tensor, edges: Tensor) -> Tensor:
 
     Comparing with all edges takes a fifth of the time of a binary search in each.
     """
-    each = max(1, _HELD // max(1, responses.numel()))
+    each = max(1, _COMPARED // max(1, responses.numel()))
     above = responses.new_empty(min(each, edges.shape[1]), *responses.shape)
     found = torch.zeros_like(responses)
     for some in edges.T[:, :, None].split(each):
