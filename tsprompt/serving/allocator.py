@@ -10,17 +10,21 @@ from typing import Any
 
 __all__ = ["bound_kernels", "give_back"]
 
-_KERNELS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-"""The environment variable that oneDNN reads when torch uses it for the first time."""
-_MOST_KERNELS = 32
-"""Of oneDNN's own 1,024 each takes about 0.3 MiB, and each new number of rows in a batch brings
-five: a server with batches of all sizes would grow for hours, and few are asked for again."""
+_MOST_KERNELS = {
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": 32,
+    "LRU_CACHE_CAPACITY": 16,
+}
+"""How many kernels oneDNN keeps, and how many torch keeps of it beside that, by the environment
+variables that each reads when it is first used. By themselves both keep 1,024: each takes 0.2 to
+0.5 MiB, and each new number of rows in a batch brings five, so that a server with batches of all
+sizes would grow for hours, and few are asked for again."""
 
 
 def bound_kernels() -> None:
-    """Let oneDNN keep fewer kernels than it would, unless the user has said how many. It has no
-    effect once torch has used it."""
-    os.environ.setdefault(_KERNELS, str(_MOST_KERNELS))
+    """Let oneDNN and torch keep fewer kernels than they would, unless the user has said how many.
+    It has no effect once torch has used them."""
+    for name, most in _MOST_KERNELS.items():
+        os.environ.setdefault(name, str(most))
 
 
 def give_back() -> None:

@@ -28,7 +28,10 @@ from tsprompt.serving.shared_tokens import SharedTokenizers, share_cases
 __all__ = ["Socket"]
 
 _TIDY_SECONDS = 1.0
-"""Between two times that free memory is given back."""
+"""Between two times that free memory is given back after passes of few cases."""
+_MANY_CASES = 8
+"""From so many on, it is given back after each pass: it is much, and giving it back takes little
+beside that pass."""
 
 
 class Socket:
@@ -234,13 +237,13 @@ class Socket:
         with self._running:
             share_cases([one for own in passes.values() for one in own])
             features = joined_features(passes)
-            self._tidy()
+            self._tidy(sum(len(own[0].cases) for own in passes.values()))
         return {name: models[name].fitted_.decided(features[name]) for name in asked}
 
-    def _tidy(self) -> None:
-        """Give back what passes have let go of, once in a while."""
+    def _tidy(self, cases: int) -> None:
+        """Give back what a pass of so many cases has let go of, or several passes of few."""
         now = time.monotonic()
-        if now - self._given_back > _TIDY_SECONDS:
+        if cases >= _MANY_CASES or now - self._given_back > _TIDY_SECONDS:
             self._given_back = now
             give_back()
 
