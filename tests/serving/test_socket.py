@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tsprompt import ConfigError, InputError, ModelFileError, PromptClassifier, Socket
 from tsprompt.backbones import Backbone, load
+from tsprompt.serving import socket as module
 
 QUICK = "gradient:epochs=2,hidden=8"
 TWO = "pooled:first=2"
@@ -391,3 +392,22 @@ def test_models_come_and_go_while_others_are_asked(models: dict[str, Path], sepa
 
     assert not in_threads([lambda: ask(0), lambda: ask(1), lambda: ask(2), come_and_go])
     assert socket.names == sorted(names)
+
+
+def test_memory_is_given_back_after_each_large_pass(
+    socket: Socket, separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once in a while after small ones."""
+    given: list[int] = []
+    monkeypatch.setattr(module, "give_back", lambda: given.append(1))
+    monkeypatch.setattr(module, "_TIDY_SECONDS", 1e9)
+    few, many = (separable.X_test[:count] for count in (module._MANY_CASES // 2, 8))
+    socket.predict({"plain": few})
+    assert not given
+    socket.predict({"plain": few, "deep": many[: len(few)]})
+    assert len(given) == 1
+    socket.predict({"plain": many})
+    assert len(given) == 2
+    monkeypatch.setattr(module, "_TIDY_SECONDS", 0.0)
+    socket.predict({"plain": few})
+    assert len(given) == 3
