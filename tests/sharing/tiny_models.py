@@ -42,27 +42,19 @@ def save_tokenizer(folder: Path) -> int:
     return len(words)
 
 
+SIZES = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 128,
+}
+"""Those of a tiny BERT."""
+
+
 def save_bert(folder: Path, seed: int = 0, **changes: Any) -> str:
     """Write a BERT with random weights and its tokenizer to a folder."""
-    import torch
-    from transformers import BertConfig, BertModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    sizes = {
-        "num_hidden_layers": 2,
-        "hidden_size": 32,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 128,
-    }
-    config = BertConfig(vocab_size=save_tokenizer(folder), **{**sizes, **changes})
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = BertModel(config)
-        _make_them_matter(model)
-    model.save_pretrained(folder, safe_serialization=True)
-    return str(folder)
+    return _save(folder, "Bert", "BertModel", seed, **changes)
 
 
 def _make_them_matter(model: Any) -> None:
@@ -236,28 +228,29 @@ def tiny_bert(make_bert: Callable[..., str]) -> str:
 
 def save_mlm(folder: Path, family: str, seed: int, **changes: Any) -> str:
     """Write a masked language model with random weights, its head for words among them."""
+    own: dict[str, Any] = {"pad_token_id": 0}
+    if family == "DistilBert":
+        own["hidden_dim"] = SIZES["intermediate_size"]
+    if family == "Electra":
+        own["embedding_size"] = SIZES["hidden_size"]
+    return _save(folder, family, f"{family}ForMaskedLM", seed, **{**own, **changes})
+
+
+def _save(folder: Path, family: str, kind: str, seed: int, **changes: Any) -> str:
+    """Write a model of a class of transformers', with random weights, and its tokenizer."""
     import torch
     import transformers
 
-    sizes = {
-        "num_hidden_layers": 2,
-        "hidden_size": 32,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 128,
-        "pad_token_id": 0,
-    }
-    if family == "DistilBert":
-        sizes["hidden_dim"] = sizes["intermediate_size"]
-    if family == "Electra":
-        sizes["embedding_size"] = 32
+    transformers.utils.logging.disable_progress_bar()
     config = getattr(transformers, f"{family}Config")(
-        vocab_size=save_tokenizer(folder), **{**sizes, **changes}
+        vocab_size=save_tokenizer(folder), **{**SIZES, **changes}
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = getattr(transformers, f"{family}ForMaskedLM")(config)
+        model = getattr(transformers, kind)(config)
         _make_them_matter(model)
+    if hasattr(model, "cls") and hasattr(model.cls, "seq_relationship"):
+        model.cls.seq_relationship.weight.data.mul_(20)  # else all pairs look alike
     model.save_pretrained(folder, safe_serialization=True)
     return str(folder)
 
@@ -280,24 +273,7 @@ def tiny_mlm(make_mlm: Callable[..., str]) -> str:
 
 def save_next(folder: Path, kind: str, seed: int, **changes: Any) -> str:
     """Write a BERT with random weights and its head for next sentences."""
-    import torch
-    import transformers
-
-    sizes = {
-        "num_hidden_layers": 2,
-        "hidden_size": 32,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 128,
-    }
-    config = transformers.BertConfig(vocab_size=save_tokenizer(folder), **{**sizes, **changes})
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = getattr(transformers, kind)(config)
-        _make_them_matter(model)
-        model.cls.seq_relationship.weight.data.mul_(20)
-    model.save_pretrained(folder, safe_serialization=True)
-    return str(folder)
+    return _save(folder, "Bert", kind, seed, **changes)
 
 
 @pytest.fixture(scope="session")
