@@ -92,6 +92,22 @@ def test_the_pretext_question_is_answered_where_the_readout_pools(
     assert asked[:6] == [(32,)] * 6
 
 
+def test_the_scope_that_is_saved_is_the_one_that_was_settled_on(
+    choices: dict[str, Any], tmp_path: Path
+) -> None:
+    auto = {**choices, "scope": "auto", "tuner": f"ppt:{FEWER}"}
+    (X, y), more = kind_of_data("waves", 0), kind_of_data("steps", 1)
+    made = pretrain({"waves": (X, y)}, "ppt", **auto)
+    assert made.settings["scope"] == "series"
+    prompts = made.save(tmp_path / "prompts")
+    fitted = PromptClassifier("ppt", **auto, prompt_from=prompts).fit(*more)
+    assert str(fitted.report_["prompt started from"]).startswith(f"{prompts}, ")
+    two = np.concatenate([X, X[:, ::-1]], axis=2)
+    assert pretrain({"two": (two, y)}, "ppt", **auto).settings["scope"] == "step"
+    with pytest.raises(ConfigError, match="read whole, as waves is, or step by step, as two is"):
+        pretrain({"waves": (X, y), "two": (two, y)}, "ppt", **auto)
+
+
 # --- files ---
 
 

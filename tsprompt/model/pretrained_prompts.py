@@ -128,7 +128,8 @@ def pretrain(
     InputError
         A set can't be used.
     ConfigError
-        The method does not pre-train, needs more sets, or choices contradict each other.
+        The method does not pre-train, needs more sets, or choices contradict each other; or with
+        ``scope="auto"`` some sets are read whole and others step by step.
     BackboneError
         The language model can't be had.
     """
@@ -146,6 +147,7 @@ def pretrain(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     backbone = open_backbone(parts, seed, device=device, dtype=dtype)
     problems, vectors = [], []
+    scopes: dict[str, str] = {}
     for name, (X, y) in sets.items():
         labels = _labels(name, y, len(X), needed=tuner.reads_labels)
         own = Design.build({**settings, "backbone": parts.backbone})
@@ -154,6 +156,8 @@ def pretrain(
         )
         problems.append(problem)
         vectors.append(vector)
+        scopes[own.scope] = name
+    parts.scope = _only(scopes)
     prompts = tuner.pretrain(problems)
     # A method that makes one for all makes none for each.
     tasks = [TrainedPrompt(*one) for one in zip(sets, prompts, vectors, strict=False)]
@@ -173,6 +177,20 @@ def pretrain(
         },
         report=tuner.pretraining_,
     )
+
+
+def _only(scopes: dict[str, str]) -> str:
+    """The scope that ``auto`` has settled on, for all sets alike; `scopes` names a set of each."""
+    if len(scopes) > 1:
+        whole, alone = scopes["series"], scopes["step"]
+        raise ConfigError(
+            f"a prompt is for cases that are read whole, as {whole} is, or step by step, as "
+            f"{alone} is; for all sets give ",
+            Setting("scope", "series"),
+            " or ",
+            Setting("scope", "step"),
+        )
+    return next(iter(scopes))
 
 
 def _tuner_of(parts: Design, method: str) -> PretrainingTuner:
