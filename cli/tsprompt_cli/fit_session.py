@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsprompt_cli.options import Machine
+from tsprompt_cli.option_groups import Machine
 from tsprompt_cli.output import grid, say, show
 from tsprompt_cli.own_data import Loaded
 

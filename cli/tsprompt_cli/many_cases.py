@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsprompt_cli.new_cases import NewCases, Remembered, aligned, as_known
-from tsprompt_cli.options import Machine, folder_of
+from tsprompt_cli.option_groups import Machine
+from tsprompt_cli.options import folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 from tsprompt_cli.places import PANEL, Workers

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from tsprompt.errors import Setting, TspromptError, TspromptNotice
-from tsprompt_cli.options import Model
+from tsprompt_cli.option_groups import Model
 from tsprompt_cli.output import say
 
 __all__ = ["as_flag", "guarded", "in_a_plan"]

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tsprompt_cli.options import Machine
+from tsprompt_cli.option_groups import Machine
 from tsprompt_cli.output import say
 
 if TYPE_CHECKING:

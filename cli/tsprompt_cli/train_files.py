@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsprompt_cli.options import Machine
+from tsprompt_cli.option_groups import Machine
 from tsprompt_cli.own_data import Loaded, Parting
 from tsprompt_cli.places import Workers
 

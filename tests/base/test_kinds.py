@@ -14,7 +14,7 @@ from tsprompt.base.registry import Registry
 from tsprompt.classifier import PromptClassifier
 from tsprompt.model.design import Design
 from tsprompt.recipes import Settings
-from tsprompt_cli.options import Choices
+from tsprompt_cli.option_groups import Choices
 
 NO_PARTS = {"scope", "n_prompts", "backbone", "prompt_from", "class_weight"}
 

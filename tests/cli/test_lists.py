@@ -104,7 +104,7 @@ def test_doctor_says_what_a_backbone_can_do_and_serves(
 
 def test_a_template_is_short_for_the_prompts_own_option() -> None:
     from tsprompt.errors import ConfigError
-    from tsprompt_cli.options import Choices, Model
+    from tsprompt_cli.option_groups import Choices, Model
 
     text = "so, {series} is [MASK]"
     assert Model(recipe="manual", template=text).settings() == {

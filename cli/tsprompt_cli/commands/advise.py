@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import DataDir, Machine, Seed, SetName, flat, part_option
+from tsprompt_cli.option_groups import Machine, flat
+from tsprompt_cli.options import DataDir, Seed, SetName, part_option
 from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.run_options import KeptAndDrawn

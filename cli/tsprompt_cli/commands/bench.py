@@ -10,7 +10,8 @@ import typer
 from tsprompt_cli import completion
 from tsprompt_cli.bench_options import Running, Wanted, read_plans
 from tsprompt_cli.estimating import Planned, estimated, tell
-from tsprompt_cli.options import Choices, DataDir, DryRun, Form, Machine, flat
+from tsprompt_cli.option_groups import Choices, Machine, flat
+from tsprompt_cli.options import DataDir, DryRun, Form
 from tsprompt_cli.output import Format, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.tracking import Tracker, tracker

@@ -9,7 +9,8 @@ import typer
 
 from tsprompt.base.spec import split_specs
 from tsprompt_cli import completion
-from tsprompt_cli.options import DataDir, Machine, Model, flat
+from tsprompt_cli.option_groups import Machine, Model, flat
+from tsprompt_cli.options import DataDir
 from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Loaded, Parting
 from tsprompt_cli.run_options import Kept, NewSplits

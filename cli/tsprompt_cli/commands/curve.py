@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsprompt_cli.options import DataDir, Machine, Model, SetName, Strategy, flat
+from tsprompt_cli.option_groups import Machine, Model, flat
+from tsprompt_cli.options import DataDir, SetName, Strategy
 from tsprompt_cli.output import Format, emit, say, show
 from tsprompt_cli.own_data import Parting
 from tsprompt_cli.run_options import KeptAndDrawn, NewSplits

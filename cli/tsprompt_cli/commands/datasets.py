@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import DataDir, Form, SetName, flat
+from tsprompt_cli.option_groups import flat
+from tsprompt_cli.options import DataDir, Form, SetName
 from tsprompt_cli.output import Format, chosen, emit, grid, say, show, show_json, table
 from tsprompt_cli.own_data import Parting
 

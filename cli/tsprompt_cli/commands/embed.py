@@ -11,7 +11,8 @@ import typer
 from tsprompt.errors import counted
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
-from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
+from tsprompt_cli.option_groups import Machine, flat
+from tsprompt_cli.options import DataDir, Digest, Saved, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 

@@ -12,7 +12,8 @@ import typer
 from tsprompt.errors import Setting, counted
 from tsprompt_cli.display.evaluation import evaluation_shown
 from tsprompt_cli.new_cases import Scored, as_known, scored_cases
-from tsprompt_cli.options import DataDir, Digest, Form, Machine, Saved, SetName, flat, folder_of
+from tsprompt_cli.option_groups import Machine, flat
+from tsprompt_cli.options import DataDir, Digest, Form, Saved, SetName, folder_of
 from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Parting
 

@@ -9,7 +9,8 @@ import typer
 
 from tsprompt_cli.commands.predict import Input
 from tsprompt_cli.new_cases import NewCases, new_cases
-from tsprompt_cli.options import DataDir, Digest, Form, Machine, Output, Saved, flat, folder_of
+from tsprompt_cli.option_groups import Machine, flat
+from tsprompt_cli.options import DataDir, Digest, Form, Output, Saved, folder_of
 from tsprompt_cli.output import Format, check_target, chosen, emit, say, show
 from tsprompt_cli.own_data import Reading
 from tsprompt_cli.train_cases import TrainCases

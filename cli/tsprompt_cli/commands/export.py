@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tsprompt.errors import ConfigError, Setting
-from tsprompt_cli.options import Digest, Machine, Saved, folder_of
+from tsprompt_cli.option_groups import Machine
+from tsprompt_cli.options import Digest, Saved, folder_of
 from tsprompt_cli.output import grid, show
 
 __all__ = ["export"]

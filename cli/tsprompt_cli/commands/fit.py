@@ -15,18 +15,16 @@ from tsprompt.errors import counted
 from tsprompt_cli.display.lighter import lighter_lines, lighter_told
 from tsprompt_cli.estimating import tell
 from tsprompt_cli.fit_session import FitSession
+from tsprompt_cli.option_groups import Machine, Model, flat
 from tsprompt_cli.options import (
     DataDir,
     DryRun,
     Form,
-    Machine,
-    Model,
     ScratchDir,
     ScratchDtype,
     Seed,
     SetName,
     Strategy,
-    flat,
 )
 from tsprompt_cli.output import Format, chosen, grid, say, show, show_json, table
 from tsprompt_cli.own_data import Parting

@@ -17,7 +17,8 @@ from tsprompt_cli.display.predictions import (
 )
 from tsprompt_cli.many_cases import ManyCases, predict_many
 from tsprompt_cli.new_cases import NewCases, as_known, new_cases
-from tsprompt_cli.options import DataDir, Digest, Machine, Saved, flat, folder_of
+from tsprompt_cli.option_groups import Machine, flat
+from tsprompt_cli.options import DataDir, Digest, Saved, folder_of
 from tsprompt_cli.output import say
 from tsprompt_cli.own_data import Reading
 from tsprompt_cli.places import Workers

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsprompt_cli import completion
-from tsprompt_cli.options import Choices, DataDir, Form, Machine, Seed, Strategy, flat
+from tsprompt_cli.option_groups import Choices, Machine, flat
+from tsprompt_cli.options import DataDir, Form, Seed, Strategy
 from tsprompt_cli.output import Format, chosen, grid, show, show_json
 from tsprompt_cli.own_data import Parting
 

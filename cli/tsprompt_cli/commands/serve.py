@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tsprompt_cli.options import Machine, flat
+from tsprompt_cli.option_groups import Machine, flat
 from tsprompt_cli.output import say
 
 __all__ = ["serve"]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsprompt_cli.options import Form, Machine, Saved, folder_of
+from tsprompt_cli.option_groups import Machine
+from tsprompt_cli.options import Form, Saved, folder_of
 from tsprompt_cli.output import Format, chosen, grid, show_json
 from tsprompt_cli.output import show as print_all
 
