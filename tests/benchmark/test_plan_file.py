@@ -42,7 +42,11 @@ def test_methods_by_name_start_from_it_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("every", "said"),
-    [('"fast"', "every is a table"), ("{ tokeniser = 1 }", "tokenizer"), ("{ n_promts = 2 }", "n_prompts")],
+    [
+        ('"fast"', "every is a table"),
+        ("{ tokeniser = 1 }", "tokenizer"),
+        ("{ n_promts = 2 }", "n_prompts"),
+    ],
 )
 def test_a_wrong_every_is_refused(every: str, said: str, tmp_path: Path) -> None:
     text = f'methods = ["fast"]\nevery = {every}\n'
