@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from tsprompt import PromptClassifier
+from tsprompt.heads.answer import Answer
 from tsprompt.heads.knowledge import Knowledge, log_prior, relevance
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import Answer
 
 
 def test_relevance_is_of_scores_about_their_means_against_the_other_names() -> None:

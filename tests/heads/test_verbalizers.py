@@ -13,9 +13,9 @@ from words_at_the_mask import WORD_HEADS, met, towards
 from tsprompt import PromptClassifier
 from tsprompt.errors import BackboneError, ConfigError
 from tsprompt.heads import heads
+from tsprompt.heads.class_words import words_of_classes
 from tsprompt.heads.label_words import LabelWords
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import words_of_classes
 
 # --- whose words ---
 

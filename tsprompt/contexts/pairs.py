@@ -31,8 +31,8 @@ from tsprompt.contexts.pool import Pool
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, Setting
 from tsprompt.heads import Head
+from tsprompt.heads.class_words import spell_words, texts_of_classes
 from tsprompt.heads.lesson import Labels
-from tsprompt.heads.verbalizer import spell_words, texts_of_classes
 from tsprompt.strategies import Strategy
 
 __all__ = ["TwoInputs"]

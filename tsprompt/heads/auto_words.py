@@ -11,9 +11,10 @@ from torch import Tensor
 from tsprompt.base.blocks import blocks, mapped
 from tsprompt.base.part import require, require_one_of
 from tsprompt.errors import ConfigError
+from tsprompt.heads.answer import minimise
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import Verbalizer, minimise
+from tsprompt.heads.verbalizer import Verbalizer
 from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of, spread_of
 
 __all__ = ["AutoWords"]

@@ -10,8 +10,9 @@ from tsprompt.backbones import Backbone
 from tsprompt.backbones.text_scorer import text_scorer
 from tsprompt.base.part import require
 from tsprompt.heads.base import heads
+from tsprompt.heads.class_words import spell_words, texts_of_classes
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import ClassScores, spell_words, texts_of_classes
+from tsprompt.heads.verbalizer import ClassScores
 
 __all__ = ["ClassTexts", "written"]
 

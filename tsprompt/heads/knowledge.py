@@ -16,8 +16,9 @@ from tsprompt.backbones import Backbone
 from tsprompt.base.blocks import blocks, mapped
 from tsprompt.base.part import require
 from tsprompt.heads.base import heads
+from tsprompt.heads.class_words import spell_words, words_of_classes
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
+from tsprompt.heads.verbalizer import Verbalizer
 from tsprompt.heads.weighing import mean_of, relative
 
 __all__ = ["Knowledge", "expand", "log_prior", "relevance"]

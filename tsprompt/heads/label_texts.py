@@ -15,8 +15,9 @@ from tsprompt.backbones.spoken import Spoken
 from tsprompt.backbones.word_scores import WordScorer
 from tsprompt.base.part import require, require_one_of
 from tsprompt.heads.base import heads
+from tsprompt.heads.class_words import parse_words, spell_words
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import Verbalizer, parse_words, spell_words
+from tsprompt.heads.verbalizer import Verbalizer
 
 __all__ = ["LabelTexts", "likelihoods", "texts_of_classes"]
 

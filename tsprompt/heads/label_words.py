@@ -9,8 +9,9 @@ from torch import Tensor
 
 from tsprompt.backbones import Backbone
 from tsprompt.heads.base import heads
+from tsprompt.heads.class_words import spell_words, words_of_classes
 from tsprompt.heads.lesson import Lesson
-from tsprompt.heads.verbalizer import Verbalizer, spell_words, words_of_classes
+from tsprompt.heads.verbalizer import Verbalizer
 
 __all__ = ["LabelWords"]
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from tsprompt.base.blocks import blocks, mapped, picked
 from tsprompt.base.part import require
 from tsprompt.errors import ConfigError, InputError
+from tsprompt.heads.answer import fit_answer
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Labels, Lesson, hold_out
-from tsprompt.heads.verbalizer import Verbalizer, fit_answer
+from tsprompt.heads.verbalizer import Verbalizer
 from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of
 
 __all__ = ["SearchedWords", "assign"]

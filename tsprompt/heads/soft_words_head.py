@@ -19,10 +19,11 @@ from tsprompt.base.seeds import seeded_torch
 from tsprompt.base.state import Index, Positive, numbers
 from tsprompt.errors import ConfigError
 from tsprompt.heads.base import heads, softmax
+from tsprompt.heads.class_words import spell_words, words_of_classes
 from tsprompt.heads.early_stopping import EarlyStopping
 from tsprompt.heads.lesson import Lesson
 from tsprompt.heads.subset import Subset
-from tsprompt.heads.verbalizer import WordHead, spell_words, words_of_classes
+from tsprompt.heads.verbalizer import WordHead
 from tsprompt.heads.weighing import cross_entropy, mean_of, relative, spread_of
 
 __all__ = ["SoftWords"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tsprompt.backbones import Backbone
 from tsprompt.backbones.base import Words
@@ -22,6 +20,7 @@ from tsprompt.base.part import require, require_one_of
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import Index, numbers
 from tsprompt.errors import BackboneError
+from tsprompt.heads.answer import Answer, fit_answer, members
 from tsprompt.heads.base import NO_VALIDATION, Head, softmax
 from tsprompt.heads.judgement import Judgement
 from tsprompt.heads.lesson import Labels, Lesson, seen_elsewhere
@@ -34,24 +33,12 @@ from tsprompt.heads.weighing import (
     spread_of,
 )
 
-__all__ = [
-    "Answer",
-    "ClassScores",
-    "ScoringHead",
-    "Verbalizer",
-    "WordHead",
-    "minimise",
-    "spell_words",
-    "texts_of_classes",
-    "words_of_classes",
-]
+__all__ = ["ClassScores", "ScoringHead", "Verbalizer", "WordHead"]
 
 _FOLDS = 10
 """Parts of train, each judged by what was learned without it."""
 _ROWS = 256
 """Cases whose scores of the whole vocabulary exist at once."""
-_STEPS = 200
-"""The most steps of a solver."""
 
 
 @dataclass
@@ -157,176 +144,6 @@ class WordHead(ScoringHead):
 
     def _names(self, ids: Sequence[Sequence[int]]) -> list[list[str]]:
         return [[self.vocabulary.word(one) for one in own] for own in ids]
-
-
-# --- which words stand for a class ---
-
-
-def spell_words(words: Any) -> str | None:
-    """The option `words` as text, whether it was given as text, list or dict."""
-    if words is None or isinstance(words, str):
-        return words
-    if isinstance(words, Mapping):
-        return "|".join(f"{key}:{_several(value)}" for key, value in words.items())
-    if isinstance(words, (list, tuple)):
-        return "|".join(map(_several, words))
-    return str(words)
-
-
-def _several(words: Any) -> str:
-    return "/".join(map(str, words)) if isinstance(words, (list, tuple)) else str(words)
-
-
-def texts_of_classes(words: str | None, classes: Sequence[str], part: str) -> list[list[str]]:
-    """The words, or texts, that stand for each class: those that are given, as `words_of_classes`
-    takes them, or its name.
-
-    Raises
-    ------
-    ConfigError
-        A class has none.
-    """
-    return [[name] for name in classes] if words is None else parse_words(words, classes, part)
-
-
-def words_of_classes(
-    words: str | None, classes: Sequence[str], vocabulary: Words, part: str
-) -> list[list[int]]:
-    """Ids of the words that stand for each class.
-
-    Parameters
-    ----------
-    words
-        ``calm|mild|wild``, in the order of the classes, or ``1:calm|2:mild/soft``, by name; words
-        of one class are separated by ``/``. None: a class is its own name, or, if that is no single
-        word of the vocabulary, its first piece.
-
-    Raises
-    ------
-    ConfigError
-        Something is no word of the vocabulary, a class has none, or two classes share one.
-    """
-    given = texts_of_classes(words, classes, part)
-    found: list[list[int]] = []
-    lacking: list[str] = []
-    for own in given:
-        pieces = [_known(vocabulary.pieces(word), vocabulary) for word in own]
-        lacking += [
-            word
-            for word, ids in zip(own, pieces, strict=True)
-            if not ids or (words is not None and len(ids) > 1)
-        ]
-        found.append([ids[0] for ids in pieces if ids])
-    derived = "; give words that are, by words=one|another|..., in the order of the classes"
-    require(
-        not lacking,
-        f"{part}: {', '.join(map(repr, lacking))} "
-        + ("are no words" if len(lacking) > 1 else "is no word")
-        + f" of the model's vocabulary{derived if words is None else '; give others'}",
-    )
-    _check_distinct(found, classes, vocabulary, part)
-    return found
-
-
-def _known(ids: list[int], vocabulary: Words) -> list[int]:
-    """Nothing, if the model would read one of them as unknown."""
-    return [] if any(one in vocabulary.special for one in ids) else ids
-
-
-def parse_words(words: str, classes: Sequence[str], part: str) -> list[list[str]]:
-    """The words of each class, as `words_of_classes` reads them.
-
-    Raises
-    ------
-    ConfigError
-        They are for other classes, or leave one without a word.
-    """
-    items = [item.strip() for item in words.split("|")]
-    if all(":" in item for item in items):
-        pairs = dict(item.rsplit(":", 1) for item in items)
-        unknown = [name for name in pairs if name not in classes]
-        require(not unknown, f"{part}: words name classes that there are not: {', '.join(unknown)}")
-        absent = [name for name in classes if name not in pairs]
-        require(not absent, f"{part}: words name none for the classes {', '.join(absent)}")
-        items = [pairs[name] for name in classes]
-    require(
-        len(items) == len(classes),
-        f"{part}: words={words!r} are for {len(items)} class{'es' if len(items) > 1 else ''}, but "
-        f"there are {len(classes)}: "
-        f"{', '.join(classes)}; separate classes by | and words of one class by /",
-    )
-    split = [[one.strip() for one in item.split("/") if one.strip()] for item in items]
-    require(all(split), f"{part}: words={words!r} leave a class without a word")
-    return split
-
-
-def _check_distinct(
-    found: list[list[int]], classes: Sequence[str], vocabulary: Words, part: str
-) -> None:
-    owner: dict[int, str] = {}
-    for name, own in zip(classes, found, strict=True):
-        for one in own:
-            other = owner.setdefault(one, name)
-            require(
-                other == name,
-                f"{part}: {vocabulary.word(one)!r} would stand for the classes {other} and {name}; "
-                "give each its own word, by words=one|another|..., in the order of the classes",
-            )
-
-
-# --- from scores of words to probabilities of classes ---
-
-
-@dataclass
-class Answer:
-    """How scores of M words become scores of C classes."""
-
-    ids: list[list[int]]
-    """The words of each class."""
-    prior: Tensor
-    """(M,) what is taken off the score of each word."""
-    weights: Tensor
-    """(M,) share of each word in its class."""
-    scale: Tensor
-    """(C,) inverse temperatures."""
-    bias: Tensor
-    """(C,)."""
-    of_chances: bool = False
-    """Whether the chances of a class's words are averaged, and not the scores."""
-
-    @property
-    def flat(self) -> Tensor:
-        """(M,) all words."""
-        return torch.tensor([one for own in self.ids for one in own])
-
-    def sums(self) -> Tensor:
-        """(M, C): adds up the words of each class."""
-        return self.weights[:, None] * members(self.ids).to(self.weights)
-
-    def classes(self, scores: Tensor) -> Tensor:
-        """Scores (b, C) of classes from scores (b, M) of words.
-
-        What is added to the scores of all words of a case alike is added to those of all classes.
-        """
-        own, sums = scores.to(self.prior.dtype) - self.prior, self.sums()
-        if self.of_chances:
-            top = own.amax(dim=1, keepdim=True)
-            return self.scale * (top + ((own - top).exp() @ sums).log()) + self.bias
-        return self.scale * (own @ sums) + self.bias
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Answer:
-        """The same elsewhere."""
-        moved = {
-            name: getattr(self, name).to(device, dtype)
-            for name in ("prior", "weights", "scale", "bias")
-        }
-        return dataclasses.replace(self, **moved)
-
-
-def members(ids: Sequence[Sequence[int]]) -> Tensor:
-    """(M, C): 1 where a word stands for a class."""
-    own = torch.tensor([number for number, words in enumerate(ids) for _ in words])
-    return functional.one_hot(own, len(ids)).to(torch.float64)
 
 
 @dataclass
@@ -565,58 +382,3 @@ class WordCoach(nn.Module):
         said = self.head.say(features)
         scores = self.answer.classes(self.head.heard(said, self.answer.flat))
         return scores * self.sharpness.exp() + self.shift
-
-
-def fit_answer(
-    answer: Answer, words: Tensor, labels: Tensor, counted: Tensor | None, *, weighs: bool
-) -> Answer:
-    """Fit temperatures, biases, and perhaps shares of words, to scores (B, M) of words, each case
-    as often as it is `counted` (B,)."""
-    inside = members(answer.ids)
-    raw = collected(words, answer.classes)
-    spread = spread_of(raw, counted)
-    centre = mean_of(words, counted)
-    n_words, n_classes = inside.shape
-    start = torch.zeros(2 * n_classes + weighs * n_words, dtype=torch.float64)
-
-    def parts(theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        scale, bias = theta[:n_classes].exp() / spread, theta[n_classes : 2 * n_classes]
-        if not weighs:
-            return scale, bias, answer.weights
-        powers = answer.weights * theta[2 * n_classes :].exp()
-        return scale, bias, powers / (inside @ (powers @ inside))
-
-    def loss(theta: Tensor) -> Iterator[Tensor]:
-        yield 0.5 * theta.square().sum()
-        for rows, some in blocks(words):
-            scale, bias, weights = parts(theta)
-            scores = scale * ((some - centre) @ (weights[:, None] * inside)) + bias
-            own = None if counted is None else counted[rows]
-            yield cross_entropy(scores, labels[rows], own, total=True)
-
-    scale, bias, weights = parts(minimise(loss, start))
-    sums = weights[:, None] * inside
-    # The words were centred for the fit: what that took off goes into the bias.
-    bias = bias - scale * ((centre - answer.prior) @ sums)
-    return Answer(answer.ids, answer.prior, weights, scale, bias)
-
-
-def minimise(loss: Callable[[Tensor], Iterable[Tensor]], start: Tensor) -> Tensor:
-    """Where a smooth function of a vector is least, by L-BFGS (Liu and Nocedal 1989). The function
-    is a sum, whose terms come one by one: what each has read can go before the next."""
-    theta = start.clone().requires_grad_(True)
-    solver = torch.optim.LBFGS(
-        [theta], max_iter=_STEPS, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        value = torch.zeros((), dtype=theta.dtype)
-        for term in loss(theta):
-            term.backward()
-            value += term.detach()
-        return value
-
-    with torch.enable_grad():
-        solver.step(closure)
-    return theta.detach()
