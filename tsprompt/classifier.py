@@ -21,7 +21,7 @@ from tsprompt import progress
 from tsprompt.base.accelerator import synchronise
 from tsprompt.base.seeds import derive
 from tsprompt.combinations import Combination, Evidence
-from tsprompt.contexts import Context
+from tsprompt.contexts import Context, Train
 from tsprompt.data import Cases, as_cases, by_position, tell_of_train
 from tsprompt.errors import ConfigError, InputError, Setting, notice
 from tsprompt.heads import Head
@@ -314,10 +314,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         train = prepared.train, prepared.labels[: prepared.learn]
         parts.context.fit(
             backbone,
-            classes=names,
-            train=train,
-            seed=derive(seed, "context"),
-            spoken=parts.head.class_words,
+            Train(names, *train, derive(seed, "context"), parts.head.class_words),
         )
         vector = None
         if parts.prompt.of_vectors:

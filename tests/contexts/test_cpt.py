@@ -11,7 +11,7 @@ import torch
 
 from tsprompt import PromptClassifier
 from tsprompt.backbones import Backbone, BatchSize
-from tsprompt.contexts import contexts
+from tsprompt.contexts import Train, contexts
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, TspromptNotice
 from tsprompt.model.layout import layout, slots
@@ -27,7 +27,7 @@ WORDS = "a+b+c+d"
 def met(backbone: Backbone, spec: str, features: int = 1) -> Any:
     context = contexts.build(spec)
     cases = Cases(np.zeros((2, 5, features), np.float32))
-    context.fit(backbone, classes=["x", "y"], train=(cases, np.arange(2)), seed=0)
+    context.fit(backbone, Train(["x", "y"], cases, np.arange(2), seed=0))
     return context
 
 

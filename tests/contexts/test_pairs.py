@@ -17,7 +17,7 @@ from torch.nn import functional
 from tsprompt import PromptClassifier
 from tsprompt.backbones import load_backbone
 from tsprompt.backbones.pair_scorer import pair_scorer
-from tsprompt.contexts import contexts
+from tsprompt.contexts import Train, contexts
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.model.layout import layout, slots
@@ -412,7 +412,5 @@ def test_words_of_a_template_must_be_in_the_vocabulary(tiny_next: str) -> None:
     with pytest.raises(ConfigError, match="can't spell '§'"):
         context.fit(
             load_backbone(tiny_next, **CPU),
-            classes=["a", "b"],
-            train=(Cases(np.zeros((2, 5, 1), np.float32)), np.arange(2)),
-            seed=0,
+            Train(["a", "b"], Cases(np.zeros((2, 5, 1), np.float32)), np.arange(2), seed=0),
         )

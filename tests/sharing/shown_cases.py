@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from tsprompt.backbones import Backbone, BatchSize
-from tsprompt.contexts import contexts
+from tsprompt.contexts import Train, contexts
 from tsprompt.data import Cases
 from tsprompt.prompts import prompts
 from tsprompt.reading.reader import Reader, Reading
@@ -47,7 +47,7 @@ def make(
     length = model.length or 0
     reader = Reader(backbone, plan, length, "series", BatchSize(4096))
     chosen = contexts.build(context)
-    chosen.fit(backbone, classes=CLASSES, train=(cases, labels), seed=0)
+    chosen.fit(backbone, Train(CLASSES, cases, labels, seed=0))
     fitted = tokenizers.build(tokenizer)
     room = reader.room(fitted.width(cases.n_features), chosen)
     fitted.fit(cases, backbone, max_steps=room, rng=np.random.default_rng(0))

@@ -29,6 +29,7 @@ __all__ = [
     "NoContext",
     "Pairs",
     "Tokenise",
+    "Train",
     "Write",
     "contexts",
     "needs_mask",
@@ -43,6 +44,21 @@ Write = Callable[[Tensor, bool], tuple[Template, Tensor]]
 embeddings (b, L, D)."""
 Pairs = list[tuple[str, str]]
 """(slot kind, text) of every position."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """What a context is fitted on."""
+
+    classes: list[str]
+    """Their names, sorted."""
+    cases: Cases
+    """As the tokenizer gets them."""
+    labels: Labels
+    """Class numbers (B,)."""
+    seed: int
+    words: list[int] | None = None
+    """A word for each class, by its id, if the head has words of its own."""
 
 
 class Joined(NamedTuple):
@@ -128,25 +144,13 @@ class Context(Part):
             Setting("context", "pairs"),
         )
 
-    def fit(
-        self,
-        backbone: Backbone,
-        *,
-        classes: list[str],
-        train: tuple[Cases, Labels],
-        seed: int,
-        spoken: list[int] | None = None,
-    ) -> None:
+    def fit(self, backbone: Backbone, train: Train) -> None:
         """Choose its words.
 
         Parameters
         ----------
-        classes
-            Their names, sorted.
         train
-            Cases, as the tokenizer gets them, and class numbers (B,).
-        spoken
-            A word for each class, by its id, if the head has words of its own.
+            Cases, as the tokenizer gets them, and what is known of them.
 
         Raises
         ------

@@ -17,10 +17,9 @@ from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import numbers
 from tsprompt.combinations import Combination
-from tsprompt.contexts.base import Context, contexts, needs_mask
-from tsprompt.data import Cases, IntArray
+from tsprompt.contexts.base import Context, Train, contexts, needs_mask
+from tsprompt.data import IntArray
 from tsprompt.errors import ConfigError, notice
-from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 from tsprompt.tokenizers import Tokenizer, tokenizers
 
@@ -89,18 +88,10 @@ class Colours(Context):
         """Those of the marks."""
         return self.ids_
 
-    def fit(
-        self,
-        backbone: Backbone,
-        *,
-        classes: list[str],
-        train: tuple[Cases, Labels],
-        seed: int,
-        spoken: list[int] | None = None,
-    ) -> None:
+    def fit(self, backbone: Backbone, train: Train) -> None:
         """As many words as there are segments or channels."""
         needs_mask(self.name, backbone)
-        count = self.segments if self.by == "segment" else train[0].n_features
+        count = self.segments if self.by == "segment" else train.cases.n_features
         require(
             count >= 2, "colours: by=channel needs two channels or more; use by=segment for one"
         )
@@ -118,7 +109,7 @@ class Colours(Context):
                 f"{self.by}s; random words stand for the others"
             )
         names = [*known, *COLOURS, *[""] * count][:count]
-        ids = named_or_drawn(names, backbone, generator(seed, "colour words"))
+        ids = named_or_drawn(names, backbone, generator(train.seed, "colour words"))
         self.ids_ = torch.tensor(ids)
 
     def max_steps(self, strategy: Strategy, backbone: Backbone, length: int, width: int) -> int:

@@ -17,11 +17,10 @@ from tsprompt.base.accelerator import sent
 from tsprompt.base.part import Part, require, require_one_of, several
 from tsprompt.base.seeds import generator
 from tsprompt.base.state import Between, Count, Seed, numbers
-from tsprompt.contexts.base import Joined, Pairs, Write, contexts, needs_mask
+from tsprompt.contexts.base import Joined, Pairs, Train, Write, contexts, needs_mask
 from tsprompt.contexts.pool import Pool
-from tsprompt.data import Cases, IntArray
+from tsprompt.data import IntArray
 from tsprompt.errors import ConfigError, Setting, counted
-from tsprompt.heads.lesson import Labels
 from tsprompt.strategies import Strategy
 
 __all__ = ["Demonstrations"]
@@ -91,15 +90,7 @@ class Demonstrations(Pool):
         """Those of the classes."""
         return self.ids_
 
-    def fit(
-        self,
-        backbone: Backbone,
-        *,
-        classes: list[str],
-        train: tuple[Cases, Labels],
-        seed: int,
-        spoken: list[int] | None = None,
-    ) -> None:
+    def fit(self, backbone: Backbone, train: Train) -> None:
         """Words for the classes; each class needs two cases, for a case is not shown itself."""
         needs_mask(self.name, backbone)
         self.behind_ = int(backbone.family.causal)
@@ -109,15 +100,14 @@ class Demonstrations(Pool):
             "to what stands after the query; use ",
             Setting("context", "demonstrations:place=before"),
         )
-        self._count_shown(train[1], classes)
-        self.ids_ = torch.tensor(self._choose_words(backbone, classes, seed, spoken))
+        self._count_shown(train.labels, train.classes)
+        self.ids_ = torch.tensor(self._choose_words(backbone, train))
 
-    def _choose_words(
-        self, backbone: Backbone, classes: list[str], seed: int, spoken: list[int] | None
-    ) -> list[int]:
+    def _choose_words(self, backbone: Backbone, train: Train) -> list[int]:
+        classes = train.classes
         if self.words is None:
-            drawn = named_or_drawn(classes, backbone, generator(seed, "label words"))
-            return drawn if spoken is None else spoken
+            drawn = named_or_drawn(classes, backbone, generator(train.seed, "label words"))
+            return drawn if train.words is None else train.words
         require(
             len(self.words) == len(classes),
             f"demonstrations: {counted(len(self.words), 'word')} for "
@@ -125,7 +115,7 @@ class Demonstrations(Pool):
         )
         ids = find_words(self.words, "demonstrations", backbone)
         require(
-            spoken is None or spoken == ids,
+            train.words is None or train.words == ids,
             "demonstrations: its words are not those that the head takes for the classes; give "
             "words to the head alone",
         )

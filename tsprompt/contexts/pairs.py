@@ -26,7 +26,7 @@ from tsprompt.backbones.vocabulary import encode_text
 from tsprompt.base.accelerator import sent
 from tsprompt.base.part import Part, require
 from tsprompt.base.state import Count, Index, Seed, numbers
-from tsprompt.contexts.base import Joined, Pairs, Tokenise, Write, contexts, needs_mask
+from tsprompt.contexts.base import Joined, Pairs, Tokenise, Train, Write, contexts, needs_mask
 from tsprompt.contexts.pool import Pool
 from tsprompt.data import Cases, IntArray
 from tsprompt.errors import ConfigError, Setting
@@ -144,15 +144,7 @@ class TwoInputs(Pool):
 
     # --- fitting ---
 
-    def fit(
-        self,
-        backbone: Backbone,
-        *,
-        classes: list[str],
-        train: tuple[Cases, Labels],
-        seed: int,
-        spoken: list[int] | None = None,
-    ) -> None:
+    def fit(self, backbone: Backbone, train: Train) -> None:
         """Read the texts of the classes; or see how many cases of each can be shown."""
         needs_mask(self.name, backbone)
         if backbone.family.name != "encoder":
@@ -162,11 +154,11 @@ class TwoInputs(Pool):
                 Setting("context", "none"),
             )
         self._meet_words(backbone)
-        self.classes_ = len(classes)
+        self.classes_ = len(train.classes)
         if not self.shows_texts:
-            self._count_shown(train[1], classes)
+            self._count_shown(train.labels, train.classes)
             return
-        named = texts_of_classes(self.texts, classes, self.name)
+        named = texts_of_classes(self.texts, train.classes, self.name)
         self.texts_ = [encode_text(own[0], backbone, self.name) for own in named]
 
     def _meet_words(self, backbone: Backbone) -> None:
