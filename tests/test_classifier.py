@@ -251,6 +251,16 @@ def test_probabilities_are_in_the_order_of_classes(
 # --- figures ---
 
 
+def test_no_probability_is_above_one(
+    fitted: PromptClassifier, separable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares that are added up round to more, which scikit-learn's scores refuse."""
+    above = np.array([[np.nextafter(1, 2), 0.0]] * len(separable.y_test))
+    combination = type(fitted.fitted_.design.combination)
+    monkeypatch.setattr(combination, "probabilities", lambda self, features: above)
+    assert fitted.predict_proba(separable.X_test).max() == 1
+
+
 def test_scores_and_costs_are_what_they_say(
     fitted: PromptClassifier, tiny: dict[str, Any], separable: Any
 ) -> None:

@@ -127,7 +127,8 @@ class Fitted:
 
     def decided(self, features: Tensor) -> npt.NDArray[np.float64]:
         """Class probabilities (B, C) of the features (B, R) of cases."""
-        return self.design.combination.probabilities(features)
+        said = self.design.combination.probabilities(features)
+        return np.minimum(said, 1)  # shares that are added up may round to more
 
     def features(self, cases: Cases) -> Tensor:
         """What the head sees of cases: (B, R), those of all prompts side by side.
