@@ -21,7 +21,15 @@ from tsprompt.benchmark.plan import Cell, Method, baseline, plan_cells, plan_met
 from tsprompt.benchmark.plan_file import Plan, named_methods, read_plan
 from tsprompt.benchmark.record import Record, read_record
 from tsprompt.benchmark.results import ResultsFolder
-from tsprompt.benchmark.run import Job, State, finished, run_benchmark, states
+from tsprompt.benchmark.run import (
+    Job,
+    State,
+    adopt,
+    finished,
+    made_elsewhere,
+    run_benchmark,
+    states,
+)
 from tsprompt.benchmark.tsml import read_predictions, write_accuracies, write_predictions
 
 __all__ = [
@@ -34,6 +42,7 @@ __all__ = [
     "Record",
     "ResultsFolder",
     "State",
+    "adopt",
     "baseline",
     "build",
     "cell_name",
@@ -41,6 +50,7 @@ __all__ = [
     "estimate_run",
     "failed",
     "finished",
+    "made_elsewhere",
     "measure",
     "measure_folds",
     "named_methods",

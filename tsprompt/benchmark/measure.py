@@ -41,6 +41,7 @@ __all__ = [
     "build",
     "cell_name",
     "check",
+    "choices_of",
     "failed",
     "measure",
     "record_file",
@@ -249,7 +250,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    settings = {key: spec_of(value) for key, value in cell.method.resolved().items()}
+    settings = choices_of(cell.method)
     return {
         "dataset": cell.dataset,
         "method": cell.method.name,
@@ -261,6 +262,11 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "strategy": settings.get("strategy"),
         "settings": settings,
     }
+
+
+def choices_of(method: Method) -> dict[str, Any]:
+    """All choices of a method, as a record has them."""
+    return {key: spec_of(value) for key, value in method.resolved().items()}
 
 
 def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from tsprompt.base.backends import Backend, Local
 from tsprompt.benchmark.fork_client import Ended, stop, worker
 from tsprompt.benchmark.gpu_turns import gpu_of, taking_turns
 from tsprompt.benchmark.in_child import task_of
-from tsprompt.benchmark.measure import Machine, cell_name, failed
+from tsprompt.benchmark.measure import Machine, cell_name, choices_of, failed
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.results import ResultsFolder
 
-__all__ = ["Job", "State", "finished", "run_benchmark", "states"]
+__all__ = ["Job", "State", "adopt", "finished", "made_elsewhere", "run_benchmark", "states"]
 
 _TRIES = 3
 """How often a run is begun whose process is killed from outside, before it is left for later."""
@@ -82,6 +82,35 @@ def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]
         else:
             found.append(record)
     return found, left
+
+
+def made_elsewhere(records: Iterable[Record], cells: Iterable[Cell]) -> list[tuple[Cell, Record]]:
+    """The records that are of these cells, beside them.
+
+    Set, split, shots, seed, method and all choices are the same. Records of a file of one's own are
+    not taken: its name says nothing of what is in it.
+    """
+    given = {_run_of(one, one.method): one for one in records if one.ok}
+    found = []
+    for cell in cells:
+        record = given.get(_run_of(cell, cell.method.name))
+        if record and cell.file is None and record.settings == choices_of(cell.method):
+            found.append((cell, record))
+    return found
+
+
+def adopt(records: Iterable[Record], cells: Sequence[Cell], job: Job) -> int:
+    """Put records that were made elsewhere into the folder of a job, where it has none of their
+    cells; gives how many."""
+    folder = ResultsFolder(job.results)
+    found = made_elsewhere(records, finished(cells, job)[1])
+    for cell, record in found:
+        record.write(folder.record_file(cell_name(cell, job.machine)))
+    return len(found)
+
+
+def _run_of(one: Cell | Record, method: str) -> tuple[object, ...]:
+    return one.dataset, method, one.seed, one.resample, one.shots
 
 
 def run_benchmark(

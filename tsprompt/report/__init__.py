@@ -5,7 +5,7 @@ from tsprompt.report.as_json import ablation_rows, report_json
 from tsprompt.report.contents import Report, make_report
 from tsprompt.report.latex import latex
 from tsprompt.report.load import LeftOut, Results, load_results
-from tsprompt.report.packed import write_packed
+from tsprompt.report.packed import read_packed, write_packed
 from tsprompt.report.render import markdown, render
 from tsprompt.report.statistics import why_unshown
 from tsprompt.report.summary import OVERALL, summarise
@@ -26,6 +26,7 @@ __all__ = [
     "load_results",
     "make_report",
     "markdown",
+    "read_packed",
     "render",
     "report_json",
     "report_tables",

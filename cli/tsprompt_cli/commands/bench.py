@@ -53,6 +53,15 @@ def run(
     choices: Choices,
     machine: Machine,
     parting: Parting,
+    packed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Runs that this file has, which `tsprompt report --pack` wrote, are taken from it "
+            "and not made.",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
     form: Annotated[
@@ -69,7 +78,7 @@ def run(
     Any number of these commands, on any number of machines, can share a folder of results.
     """
     from tsprompt.base.files import check_folder
-    from tsprompt.benchmark import Job, ResultsFolder, check
+    from tsprompt.benchmark import Job, ResultsFolder, adopt, check, made_elsewhere
     from tsprompt.errors import ConfigError
     from tsprompt_datasets import fetch_dataset
 
@@ -91,14 +100,19 @@ def run(
         timeout=running.timeout,
         retry_failed=running.retry_failed,
     )
+    known = _packed(packed) if packed else []
     if dry_run:
-        tell(_estimates(cells, job), chosen(form, None), running.shares()[0])
+        taken = {id(cell) for cell, _ in made_elsewhere(known, cells)}
+        left = [cell for cell in cells if id(cell) not in taken]
+        tell(_estimates(left, job), chosen(form, None), running.shares()[0])
         return
     names = [name for plan in plans for name in plan.sets if isinstance(name, str)]
     for name in dict.fromkeys(names):
         fetch_dataset(name, data_dir=data_dir)
     for plan in plans:
         ResultsFolder(results).add_plan(plan, job.machine)
+    if packed:
+        say("Taken", f"{adopt(known, cells, job)} runs from {packed}")
     track = tracker(f"tsprompt/{results.absolute().name}")
     done = _run(cells, job, place, track)
     failed = [record for record in done if not record.ok]
@@ -107,6 +121,14 @@ def run(
     say("Done", f"{len(done) - len(failed)} of {len(done)} runs; see `tsprompt report {results}`")
     if failed:
         raise typer.Exit(1)
+
+
+def _packed(file: Path) -> list[Record]:
+    """The runs of a packed file that can be read; those that can't be are made again."""
+    from tsprompt.benchmark import Record
+    from tsprompt.report import read_packed
+
+    return [one for _, one in read_packed(file) if isinstance(one, Record)]
 
 
 def _estimates(cells: Sequence[Cell], job: Job) -> list[Row]:
