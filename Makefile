@@ -17,6 +17,7 @@ test-fast: $(STAMP)
 	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow"
 
 # An environment for each extra, and the tests that need it: none of them may be skipped there.
+# Those of `serve` need a Chromium for the page, curl, and a user who may not read everything, as root may.
 # tsai comes with torchvision, and that with a torch of its own.
 # MLflow takes no importlib_metadata as new as dask's.
 EXTRAS := baselines dask mantis mlflow onnx ray serve tsai
