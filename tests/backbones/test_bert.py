@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsprompt.backbones import Backbone, load, load_backbone
+from tsprompt.backbones import Backbone, half_attention, load, load_backbone
 from tsprompt.backbones.bert import Bert
 from tsprompt.backbones.bert_files import _reads_alike
 from tsprompt.backbones.vocabulary import Words
@@ -55,8 +55,20 @@ def test_it_says_what_transformers_says(
     ours, theirs = both(twin + tiny_bert, monkeypatch, dtype=dtype)
     assert ours.weights_hash == theirs.weights_hash
     assert (ours.n_parameters, ours.positions) == (theirs.n_parameters, theirs.positions)
+    monkeypatch.setattr(half_attention, "_MOST", 0)  # then it is torch's own
     for shape in ((1, 3), (4, 17), (1, ours.positions)):
         assert torch.equal(states(ours, shape), states(theirs, shape))
+
+
+def test_attention_in_bfloat16_says_what_torch_says_but_for_rounding(
+    tiny_bert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = both(tiny_bert, monkeypatch, dtype="bfloat16")
+    shape = (2, ours.positions)
+    heard, said = states(ours, shape).float(), states(theirs, shape).float()
+    exact = states(load_backbone(tiny_bert, device="cpu", dtype="float32"), shape)
+    assert not torch.equal(heard, said)
+    assert (heard - exact).norm() < 1.2 * (said - exact).norm()
 
 
 def test_it_hears_deep_prompts(tiny_bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
