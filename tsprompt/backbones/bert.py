@@ -2,9 +2,9 @@
 
 The rest of tsprompt runs any model of transformers. This one it brings along, because importing
 transformers takes longer than everything else that a prediction needs; the same weights give the
-same numbers, bit by bit; in bfloat16 on a processor attention rounds otherwise, where that is quicker
-(`tsprompt.backbones.half_attention`). What differs from the usual kind in any way is left to transformers: see
-`tsprompt.backbones.bert_files`.
+same numbers, bit by bit. In bfloat16 on a processor attention rounds otherwise, where that is
+quicker: see `tsprompt.backbones.half_attention`. What differs from the usual kind in any way is
+left to transformers: see `tsprompt.backbones.bert_files`.
 
 Modules are called as in the files of weights: the hash of a model is over these names.
 """
