@@ -279,3 +279,14 @@ def test_help_has_three_panels() -> None:
     said: Any = run("run", "--help").stdout
     for panel in ("What is run", "How it is run", "What the model is made of"):
         assert panel in said
+
+
+def test_a_packed_run_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    from tsprompt_cli.commands.bench import _packed
+
+    whole = {"dataset": "A", "method": "x", "kind": "model", "seed": 0, "resample": 0}
+    whole |= {"status": "ok", "accuracy": 0.5}
+    packed = tmp_path / "packed.json"
+    packed.write_text(json.dumps({"runs": [whole, {**whole, "colour": "blue"}]}))
+    with pytest.warns(TspromptNotice, match="run 2 is not taken"):
+        assert [one.dataset for one in _packed(packed)] == ["A"]

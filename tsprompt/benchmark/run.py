@@ -87,8 +87,9 @@ def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]
 def made_elsewhere(records: Iterable[Record], cells: Iterable[Cell]) -> list[tuple[Cell, Record]]:
     """The records that are of these cells, beside them.
 
-    Set, split, shots, seed, method and all choices are the same. Records of a file of one's own are
-    not taken: its name says nothing of what is in it.
+    Set, split, shots, seed, method and all choices are the same. What a record does not have can't
+    be compared: an option whose default has changed since, the device. Records of a file of one's
+    own are not taken: its name says nothing of what is in it.
     """
     given = {_run_of(one, one.method): one for one in records if one.ok}
     found = []

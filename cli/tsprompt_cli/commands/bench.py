@@ -124,11 +124,16 @@ def run(
 
 
 def _packed(file: Path) -> list[Record]:
-    """The runs of a packed file that can be read; those that can't be are made again."""
+    """The runs of a packed file that can be read; those that can't be are named, and made again."""
     from tsprompt.benchmark import Record
+    from tsprompt.errors import notice
     from tsprompt.report import read_packed
 
-    return [one for _, one in read_packed(file) if isinstance(one, Record)]
+    read = read_packed(file)
+    for name, one in read:
+        if not isinstance(one, Record):
+            notice(f"{file}: {name} is not taken, as it can't be read: {one}")
+    return [one for _, one in read if isinstance(one, Record)]
 
 
 def _estimates(cells: Sequence[Cell], job: Job) -> list[Row]:
