@@ -29,7 +29,6 @@ from tsprompt.benchmark import (
     Plan,
     Record,
     ResultsFolder,
-    adopt,
     baseline,
     cell_name,
     failed,
@@ -41,7 +40,6 @@ from tsprompt.benchmark import (
 )
 from tsprompt.benchmark.fork_client import stop, worker
 from tsprompt.errors import ConfigError, TspromptNotice
-from tsprompt.report import read_packed, write_packed
 
 pytestmark = pytest.mark.slow
 
@@ -336,24 +334,6 @@ def test_nothing_is_found_in_a_folder_that_is_not_there(
     plan = Plan(("A", "B"), tuple(methods), resamples=tuple(range(50)))
     found, left = finished(plan.cells(), job())
     assert (len(found), len(left)) == (0, 300)
-
-
-def test_runs_that_were_made_elsewhere_are_not_made_again(
-    job: Callable[..., Job], tmp_path: Path
-) -> None:
-    """But those of a method that has other choices are, and those that are there are kept."""
-    done = list(run_benchmark(cells(2, "A"), job()))
-    packed = write_packed(tmp_path / "packed.json", done, "bench run")
-    read = [one for _, one in read_packed(packed) if isinstance(one, Record)]
-    elsewhere = dataclasses.replace(job(), results=tmp_path / "elsewhere")
-    other = dataclasses.replace(
-        cells(1, "A")[0], method=Method(cells(1)[0].method.name, "model", "fast")
-    )
-    assert adopt(read, [*cells(3, "A"), other], elsewhere) == 2
-    found, left = finished([*cells(3, "A"), other], elsewhere)
-    assert [one.accuracy for one in found] == [one.accuracy for one in done]
-    assert [(one.resample, one.method.kind) for one in left] == [(2, "baseline"), (0, "model")]
-    assert adopt(read, cells(3, "A"), elsewhere) == 0
 
 
 def test_a_plan_is_remembered(tmp_path: Path) -> None:

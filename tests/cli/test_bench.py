@@ -284,9 +284,9 @@ def test_help_has_three_panels() -> None:
 def test_a_packed_run_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     from tsprompt_cli.commands.bench import _packed
 
-    whole = {"dataset": "A", "method": "x", "kind": "model", "seed": 0, "resample": 0}
-    whole |= {"status": "ok", "accuracy": 0.5}
+    always = {"kind": "model", "resample": 0, "status": "ok", "accuracy": 0.5}
+    own = {"always": always, "columns": ["dataset", "seed"], "runs": [["A", 0], ["B", "blue"]]}
     packed = tmp_path / "packed.json"
-    packed.write_text(json.dumps({"runs": [whole, {**whole, "colour": "blue"}]}))
-    with pytest.warns(TspromptNotice, match="run 2 is not taken"):
+    packed.write_text(json.dumps({"methods": {"x": own}}))
+    with pytest.warns(TspromptNotice, match="run 2 of x is not taken"):
         assert [one.dataset for one in _packed(packed)] == ["A"]

@@ -18,7 +18,9 @@ Make = Callable[..., Record]
 Write = Callable[..., Path]
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PACKED = sorted(
-    one for one in (BENCHMARKS / "results").glob("*.json") if '"runs": [' in one.read_text("utf-8")
+    one
+    for one in (BENCHMARKS / "results").glob("*.json")
+    if '"columns": [' in one.read_text("utf-8")
 )
 
 
@@ -46,21 +48,42 @@ def test_a_packed_file_reports_what_the_folder_does(
 
 @pytest.mark.parametrize(
     "damage",
-    [{"accuracy": "high"}, {"kind": "winner"}, {"colour": "blue"}, {"seed": None}],
+    [{"accuracy": "high"}, {"status": "won"}, {"seed": None}, {}],
+    ids=["of another type", "unknown", "missing", "a figure too few"],
 )
 def test_a_run_that_is_no_record_is_named_and_left_out(
     make_record: Make, tmp_path: Path, damage: dict[str, Any]
 ) -> None:
     file = write_packed(tmp_path / "packed.json", some(make_record), "a command")
     whole = json.loads(file.read_text("utf-8"))
-    whole["runs"][3] |= damage
+    own = whole["methods"]["y"]
+    status = own["always"].pop("status")
+    own["columns"].append("status")
+    own["runs"] = [[*row, status] for row in own["runs"]]
+    for name, value in damage.items():
+        own["runs"][3][own["columns"].index(name)] = value
+    if not damage:
+        own["runs"][3].pop()
     file.write_text(json.dumps(whole), encoding="utf-8")
     found = load_results(file)
-    assert len(found.records) == len(whole["runs"]) - 1
-    assert [one.file for one in found.left_out] == ["run 4"]
+    assert len(found.records) == len(some(make_record)) - 1
+    assert [one.file for one in found.left_out] == ["run 4 of y"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": 3}', '{"runs": []}', "\udcff"])
+def test_a_field_that_is_unknown_is_named(make_record: Make, tmp_path: Path) -> None:
+    file = write_packed(tmp_path / "packed.json", some(make_record), "a command")
+    whole = json.loads(file.read_text("utf-8"))
+    whole["methods"]["y"]["always"]["colour"] = "blue"
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    found = load_results(file)
+    assert {one.method for one in found.records} == {"x", "z"}
+    assert "colour" in found.left_out[0].reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"methods": 3}', '{"methods": {}}', '{"methods": {"x": {}}}', "\udcff"],
+)
 def test_a_file_without_runs_says_so(tmp_path: Path, text: str) -> None:
     file = tmp_path / "packed.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))

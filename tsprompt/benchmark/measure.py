@@ -44,6 +44,7 @@ __all__ = [
     "choices_of",
     "failed",
     "measure",
+    "options_of",
     "record_file",
     "run_cell",
     "run_cells",
@@ -210,6 +211,8 @@ def measure(
         synchronise()
         fit_seconds = time.perf_counter() - started
         figures = contender.figures()
+        # What the fit has settled (`auto`) stands in place of what was asked for.
+        figures["options"] = {**options_of(cell.method), **figures["options"]}
         stage("predicting")
         started = time.perf_counter()
         chances = classifier.predict_proba(test.cases)
@@ -279,7 +282,7 @@ def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = Non
     """
     matters = {
         "cell": _identity(cell),
-        "options": _options(cell.method),
+        "options": options_of(cell.method),
         "data": dict(data or {}),
         "machine": dataclasses.asdict(machine),
         "version": __version__,
@@ -291,8 +294,9 @@ def cell_name(cell: Cell, machine: Machine, data: Mapping[str, str] | None = Non
     return f"{words[:_LONGEST]}-seed{cell.seed}-{digest[:12]}"
 
 
-def _options(method: Method) -> dict[str, Any]:
-    """Every option of every part: a default that has changed since makes another run."""
+def options_of(method: Method) -> dict[str, Any]:
+    """Every option of every part, and the hashes of prompts that are started from: a default that
+    has changed since makes another run. Empty where the method can't be built."""
     from tsprompt.backbones.catalogue import choose
     from tsprompt.baselines import baselines
     from tsprompt.model.design import Design

@@ -17,7 +17,7 @@ from tsprompt.base.backends import Backend, Local
 from tsprompt.benchmark.fork_client import Ended, stop, worker
 from tsprompt.benchmark.gpu_turns import gpu_of, taking_turns
 from tsprompt.benchmark.in_child import task_of
-from tsprompt.benchmark.measure import Machine, cell_name, choices_of, failed
+from tsprompt.benchmark.measure import Machine, cell_name, choices_of, failed, options_of
 from tsprompt.benchmark.plan import Cell
 from tsprompt.benchmark.record import Record
 from tsprompt.benchmark.results import ResultsFolder
@@ -87,17 +87,29 @@ def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]
 def made_elsewhere(records: Iterable[Record], cells: Iterable[Cell]) -> list[tuple[Cell, Record]]:
     """The records that are of these cells, beside them.
 
-    Set, split, shots, seed, method and all choices are the same. What a record does not have can't
-    be compared: an option whose default has changed since, the device. Records of a file of one's
-    own are not taken: its name says nothing of what is in it.
+    Set, split, shots, seed, method and every option of every part are the same; what a cell leaves
+    open (`auto`) may be anything. The device is not compared. A record without options is not
+    taken, nor one of a file of one's own: its name says nothing of what is in it.
     """
-    given = {_run_of(one, one.method): one for one in records if one.ok}
+    given = {_run_of(one, one.method): one for one in records if one.ok and one.options}
+    asked: dict[str, dict[str, Any]] = {}
     found = []
     for cell in cells:
-        record = given.get(_run_of(cell, cell.method.name))
-        if record and cell.file is None and record.settings == choices_of(cell.method):
+        name = cell.method.name
+        record = given.get(_run_of(cell, name))
+        if not record or cell.file is not None or record.settings != choices_of(cell.method):
+            continue
+        if name not in asked:  # parts are built for it, which many cells would wait for
+            asked[name] = options_of(cell.method)
+        if _as_asked(record.options, asked[name]):
             found.append((cell, record))
     return found
+
+
+def _as_asked(made: dict[str, Any], asked: dict[str, Any]) -> bool:
+    return made.keys() == asked.keys() and all(
+        one in ("auto", made[name]) for name, one in asked.items()
+    )
 
 
 def adopt(records: Iterable[Record], cells: Sequence[Cell], job: Job) -> int:
