@@ -26,7 +26,7 @@ PACKED = sorted(
 
 def some(make_record: Make) -> list[Record]:
     return [
-        make_record(name, method, 0.5 + 0.1 * k + 0.01 * seed, kind=kind, seed=seed)
+        make_record(name, method, 0.5 + 0.1 * k + 0.01 * seed, kind=kind, seed=seed, n_test=40)
         for name in ("A", "B", "C")
         for k, (method, kind) in enumerate([("x", "model"), ("y", "ablation"), ("z", "baseline")])
         for seed in (0, 1)
@@ -44,6 +44,8 @@ def test_a_packed_file_reports_what_the_folder_does(
     ours, theirs = make_report(packed), make_report(folder)
     pd.testing.assert_frame_equal(ours.overall, theirs.overall)
     pd.testing.assert_frame_equal(ours.accuracy, theirs.accuracy)
+    pd.testing.assert_frame_equal(ours.summary, theirs.summary)
+    assert ours.summary["accuracy_low"].notna().any()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ __all__ = ["read_packed", "write_packed"]
 
 _KEPT = (
     *("dataset", "kind", "seed", "resample", "shots", "status", "error"),
-    *("settings", "options", "weights_hash", "device", "dtype"),
+    *("settings", "options", "weights_hash", "device", "dtype", "n_test"),
     *("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "fit_seconds", "predict_seconds"),
     *("lm_seconds", "fit_tokens", "predict_tokens", "trainable_parameters", "total_parameters"),
     "model_bytes",
