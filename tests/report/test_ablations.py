@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from tsprompt.benchmark import Record
 from tsprompt.recipes import resolve
 from tsprompt.report import (
+    Results,
     ablation_tables,
     load_results,
     make_report,
@@ -25,6 +26,7 @@ from tsprompt.report import (
 from tsprompt.report.ablations import Ablations, ablation_effects, by_part, survivors
 from tsprompt.report.page import page
 from tsprompt.report.statistics import signed_rank_p
+from tsprompt_datasets import family_of
 
 Make = Callable[..., Record]
 Write = Callable[..., Path]
@@ -74,6 +76,39 @@ def test_an_ablation_belongs_to_all_models_whose_choices_it_has_but_for_the_part
     assert owned(ablation_effects(ACCURACY, KINDS)) == {
         "prompt-tuning": {twin: "its pretraining", placebo: "what train told its prompt"}
     }
+
+
+def test_sets_of_one_source_count_as_one_in_ablations() -> None:
+    """Families are made of differences, so that a set that one of the two lacks is in neither."""
+    names = ["GunPoint", "GunPointAgeSpan", "GunPointOldVersusYoung", "Coffee"]
+    accuracy = pd.DataFrame(
+        {"a": [0.9, 0.8, 0.1, 0.5], "a, no LM": [0.7, 0.7, np.nan, 0.6]}, index=names
+    )
+    kinds = {"a": "model", "a, no LM": "ablation"}
+    (apart,) = ablation_effects(accuracy, kinds)
+    (joined,) = ablation_effects(accuracy, kinds, family_of=family_of)
+    assert dict(apart.differences["a, no LM"]) == {
+        "GunPoint": 0.2,
+        "GunPointAgeSpan": 0.1,
+        "Coffee": -0.1,
+    }
+    assert dict(joined.differences["a, no LM"]) == {"GunPoint": 0.15, "Coffee": -0.1}
+    rows = [one.table.iloc[0] for one in (apart, joined)]
+    assert [(row["sets"], row["wins"], row["losses"]) for row in rows] == [(3, 2, 1), (2, 1, 1)]
+
+
+def test_a_report_by_families_has_its_ablations_by_families(make_record: Make) -> None:
+    names = ["GunPoint", "GunPointAgeSpan", "Coffee"]
+    records = [
+        make_record(name, method, accuracy, kind=kind)
+        for name in names
+        for method, accuracy, kind in [("a", 0.9, "model"), ("a, no LM", 0.8, "ablation")]
+    ]
+    counted = [
+        make_report(Results(Path("x"), records, []), family_of=one).ablations[0].table["sets"][0]
+        for one in (None, family_of)
+    ]
+    assert counted == [3, 2]
 
 
 def test_p_values_of_a_part_are_corrected_over_the_models_that_have_it() -> None:

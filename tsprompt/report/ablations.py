@@ -39,7 +39,8 @@ ABOUT = (
     "and lost. Sets to see it: what a signed-rank test of this pair alone takes for a chance of "
     f"{100 * POWER:.0f} % to find a difference of this size and spread at {ALPHA}. Holm p: of "
     "signed-rank tests over sets, corrected over the models that have the part; nothing is "
-    "corrected for how many parts there are."
+    "corrected for how many parts there are. Where sets of one source count as one, a set is a "
+    "family of them."
 )
 """What the table says, in words."""
 
@@ -78,7 +79,7 @@ class Ablations:
     the sets that it would take to see a difference of this size. NaN where a figure can't be had.
     """
     differences: dict[str, pd.Series]
-    """Ablation -> accuracy of the model minus its own, on each set that both have."""
+    """Ablation -> accuracy of the model minus its own, on each set (or family) that both have."""
 
 
 def ablation_effects(
@@ -86,6 +87,7 @@ def ablation_effects(
     kinds: Mapping[str, str],
     owner: str | None = None,
     settings: Mapping[str, dict[str, Any]] | None = None,
+    family_of: Callable[[str], str] | None = None,
 ) -> list[Ablations]:
     """The ablations of each model that has some.
 
@@ -99,13 +101,18 @@ def ablation_effects(
         The model that ablations without a model's name belong to, where there are several models.
     settings
         All choices of each method, where they are known.
+    family_of
+        What a set comes of: those of one family count as one, by their mean difference.
     """
     methods = [str(name) for name in accuracy.columns]
     models = [name for name in methods if kinds[name] == "model"]
     found: dict[str, dict[str, tuple[str, pd.Series]]] = {}
     for name in (one for one in methods if kinds[one] == "ablation"):
         for model, what in _owners(name, models, owner, settings or {}).items():
-            difference = (accuracy[model] - accuracy[name]).dropna().round(DECIMALS)
+            difference = (accuracy[model] - accuracy[name]).dropna()
+            if family_of is not None:
+                difference = difference.groupby(family_of, sort=False).mean()
+            difference = difference.round(DECIMALS)
             if len(difference):
                 found.setdefault(model, {})[name] = what, difference
     made = [

@@ -68,6 +68,8 @@ class Report:
     """Differences in accuracy up to this are level."""
     asked: str | None = None
     """The reference, if it was asked for: ablations without a model's name are then its own."""
+    family_of: Callable[[str], str] | None = None
+    """What a set comes of, where tests count sets of one source as one."""
 
     @property
     def methods(self) -> list[str]:
@@ -118,7 +120,8 @@ class Report:
     def ablations(self) -> list[Ablations]:
         """What each part of each model adds, where there are ablations."""
         kinds = {one.method: one.kind for one in self.records}
-        return ablation_effects(self.accuracy, kinds, self.asked, settings_of(self.records))
+        settings = settings_of(self.records)
+        return ablation_effects(self.accuracy, kinds, self.asked, settings, self.family_of)
 
     def _chances(self, method: str) -> tuple[float, float, float]:
         """That the reference is better in practice than a method, level with it, or worse."""
@@ -203,6 +206,7 @@ def make_report(
         left_out=results.left_out,
         rope=rope,
         asked=None if reference is None else chosen,
+        family_of=family_of,
     )
 
 
