@@ -248,6 +248,22 @@ def test_batches_are_read_side_by_side_on_several_cores(
         assert np.allclose(answers[name], alone(models[name], separable.X_test), atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_tokens", [100, 150, 200, 250, 300])
+def test_a_batch_of_one_models_rows_keeps_that_models_layers(
+    tiny: dict[str, Any], separable: Any, tmp_path: Path, batch_tokens: int
+) -> None:
+    """Another model of the same call reads one layer more; batches end wherever they end."""
+    made = Socket(device="cpu", batch_tokens=batch_tokens)
+    for number, layers in enumerate(("2", "1+2")):
+        own = {"readout": f"pooled:layers={layers}", "random_state": number, "n_prompts": 3}
+        fitted = PromptClassifier(**{**tiny, **own}).fit(separable.X, separable.y)
+        made.add(fitted.save(tmp_path / f"of {layers}"))
+    X = separable.X_test[:2]
+    answers = made.predict_proba(dict.fromkeys(made.names, X))
+    for name in made.names:
+        np.testing.assert_allclose(answers[name], alone(tmp_path / name, X), atol=1e-6)
+
+
 def test_models_alike_have_one_tokenizer(socket: Socket) -> None:
     one, two, other = (
         socket.model(name).readings_[0].tokenizer for name in ("plain", "shallow", "other-draw")

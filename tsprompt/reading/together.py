@@ -257,7 +257,9 @@ def _run(asked: list[_Asked], backbone: Backbone) -> None:
         picks, counts, states = _told(pieces, backbone, layers)
         told = mark(backbone.device)
         if _are_pooled_alike(pieces, picks, sum(counts)):
-            kept = list(_keep_all(pieces, picks[0], counts, states))
+            own = pieces[0][0].first.owner.layers  # of this batch; others of `asked` may read more
+            told_of = [states[layers.index(layer)] for layer in own]
+            kept = list(_keep_all(pieces, picks[0], counts, told_of))
         else:
             parts = zip(*(one.split(counts) for one in states), strict=True)
             kept = [
