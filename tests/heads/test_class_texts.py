@@ -125,7 +125,7 @@ def test_the_cache_is_tip_adapters_formula_by_hand() -> None:
     image, keys = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     scores = cached_scores(image, keys, torch.eye(2), 2.0)
     torch.testing.assert_close(scores, torch.tensor([[1.0, math.exp(-2)]], dtype=torch.float64))
-    own = cached_scores(keys, keys, torch.eye(2), 2.0, torch.arange(2))
+    own = cached_scores(keys, keys, torch.eye(2), 2.0, (np.arange(2), np.arange(2)))
     torch.testing.assert_close(own, math.exp(-2) * (1 - torch.eye(2)).double())
 
 
@@ -162,6 +162,24 @@ def test_alpha_and_beta_are_chosen_by_cases_that_leave_themselves_out() -> None:
     assert fitted.alpha_ == 0.0  # type: ignore[attr-defined]
     assert fitted.validation_accuracy_ < 0.8
     assert fitted.n_parameters == 2
+
+
+def test_a_case_under_several_prompts_leaves_out_all_its_keys() -> None:
+    """Its twin under the other prompt would say its class, whatever that is."""
+    rng = torch.Generator().manual_seed(0)
+    places = torch.randn(20, 8, generator=rng).repeat(2, 1)
+    features = functional.normalize(places + 0.01 * torch.randn(40, 8, generator=rng), dim=1)
+    labels, cases = np.tile(np.arange(20) % 2, 2), np.tile(np.arange(20), 2)
+
+    def accuracy(groups: np.ndarray | None) -> float:
+        head = heads.build("tip-adapter:alphas=0.0+32.0,betas=25.0+10000.0")
+        head.hear(_Scorer(), ["a", "b"])  # type: ignore[attr-defined]
+        head.met_texts = [["a"], ["b"]]  # type: ignore[attr-defined]
+        head.fit(Lesson(features, labels, 2, seed=0, groups=groups))
+        return float(head.validation_accuracy_)  # type: ignore[attr-defined]
+
+    assert accuracy(None) == 1.0
+    assert accuracy(cases) < 0.8
 
 
 class _Scorer:

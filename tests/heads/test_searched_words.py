@@ -66,6 +66,31 @@ def test_no_word_stands_for_two_classes() -> None:
     assert assign(scores, torch.tensor([0, 1]), [words, words], 9) == [[5, 6], [6, 5]]
 
 
+def test_a_case_that_counts_more_decides_more() -> None:
+    """Two cases of class 0 are right with word 5 for it, one of class 1 with word 6 for class 0."""
+    scores = torch.tensor(
+        [[[2.0, 0.0], [1.0, 1.0]], [[2.0, 0.0], [1.0, 1.0]], [[2.0, 0.0], [1.0, 1.0]]]
+    )
+    labels, ids = torch.tensor([0, 0, 1]), [torch.tensor([5, 6]), torch.tensor([7, 8])]
+    assert assign(scores, labels, ids, 1) == [[5, 7]]
+    weighed = assign(scores, labels, ids, 1, weights=torch.tensor([1.0, 1.0, 3.0]))
+    assert weighed == [[6, 7]]
+
+
+def test_a_case_written_twice_is_one_that_counts_twice(backbone: Any) -> None:
+    features, labels = said(backbone, noise=6.0)
+    rows = np.repeat(np.arange(len(labels)), np.where(labels == 1, 3, 1))
+    weights = np.where(labels == 1, 3.0, 1.0)
+    chosen = []
+    for lesson in (
+        Lesson(features[rows], labels[rows], 2, 0),
+        Lesson(features, labels, 2, 0, weights=weights),
+    ):
+        head = met(backbone, candidates=8, assignments=1, calibrate=True)
+        chosen.append(head.choose(lesson.features, lesson))
+    assert chosen[0] == chosen[1]
+
+
 # The head
 
 

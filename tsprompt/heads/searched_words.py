@@ -15,7 +15,7 @@ from tsprompt.heads.answer import fit_answer
 from tsprompt.heads.base import heads
 from tsprompt.heads.lesson import Labels, Lesson, hold_out
 from tsprompt.heads.verbalizer import Verbalizer
-from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of
+from tsprompt.heads.weighing import as_tensor, cross_entropy, mean_of, relative
 
 __all__ = ["SearchedWords", "assign"]
 
@@ -64,13 +64,14 @@ class SearchedWords(Verbalizer):
             )
         learn, validate = self._parts(lesson)
         seen, asked = (picked(evidence, torch.from_numpy(one)) for one in (learn, validate))
-        labels = torch.from_numpy(lesson.labels[learn])
+        labels, told = torch.from_numpy(lesson.labels[learn]), lesson.train_weights
+        weights = as_tensor(None if told is None else told[learn])
         ids = self._likely(seen, lesson.without_features.of_rows(learn))
         scores = mapped(seen, lambda some: self._of_each(some, ids))
         if self.calibrate:
-            centre = mean_of(scores)
+            centre = mean_of(scores, weights)
             scores = mapped(scores, lambda some: some - centre)
-        found = assign(scores, labels, ids, self.assignments)
+        found = assign(scores, labels, ids, self.assignments, weights=weights)
         del scores
         best = found[0]
         if len(found) > 1 and len(validate):
@@ -128,12 +129,20 @@ class SearchedWords(Verbalizer):
         own = self._all_scores(seen, answer.flat)
         answer = fit_answer(answer, own, labels[rows], counted, weighs=self.weighs)
         scores = self._classes(answer, asked)
-        right = (scores.argmax(dim=1) == labels[others]).double().mean()
-        return float(right), -float(cross_entropy(scores, labels[others]))
+        right = (scores.argmax(dim=1) == labels[others]).double()
+        count = relative(weights, others)
+        loss = float(cross_entropy(scores, labels[others], count))
+        return float(mean_of(right, count)), -loss
 
 
 def assign(
-    scores: Tensor, labels: Tensor, ids: list[Tensor], count: int, followed: int = _FOLLOWED
+    scores: Tensor,
+    labels: Tensor,
+    ids: list[Tensor],
+    count: int,
+    *,
+    weights: Tensor | None = None,
+    followed: int = _FOLLOWED,
 ) -> list[list[int]]:
     """The `count` best ways to give each of C classes a word of its own.
 
@@ -145,22 +154,26 @@ def assign(
         (B,) class numbers.
     ids
         (C) the words (K,) of each class, the likeliest first.
+    weights
+        (B,) how much each case counts; None: all alike.
     followed
         How many assignments to the first classes are followed to the next one.
 
     Returns
     -------
-    For each the words (C,), those that are right for most cases first; of equal ones, those whose
-    words come first.
+    For each the words (C,), those first that are right for most cases, as these count; of equal
+    ones, those whose words come first.
     """
     chosen = torch.empty(1, 0, dtype=torch.long)
+    each = torch.ones(len(labels)) if weights is None else weights
+    each = each.to(torch.float64)
     for number, words in enumerate(ids):
-        hits = torch.zeros(len(chosen), len(words), dtype=torch.long)
+        hits = torch.zeros(len(chosen), len(words), dtype=torch.float64)
         for rows, some in blocks(scores):
             top, right = _so_far(some, labels[rows], chosen)
             hits += torch.stack(
                 [
-                    _told(labels[rows] == number, own, top, right).sum(dim=1)
+                    _told(labels[rows] == number, own, top, right).double() @ each[rows]
                     for own in some[:, number].T
                 ],
                 dim=1,

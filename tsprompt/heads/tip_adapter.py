@@ -17,7 +17,7 @@ from tsprompt.base.state import NonNegative, Positive, numbers
 from tsprompt.heads.base import heads
 from tsprompt.heads.class_texts import ClassTexts
 from tsprompt.heads.datastore import deciding
-from tsprompt.heads.lesson import Lesson
+from tsprompt.heads.lesson import Labels, Lesson
 from tsprompt.heads.weighing import as_tensor, cross_entropy, relative
 
 __all__ = ["TipAdapter", "cached_scores"]
@@ -34,8 +34,8 @@ class TipAdapter(ClassTexts):
     ``score(x) = exp(t) f W + alpha exp(-beta (1 - f K)) L``: f is the plot in the space that it
     shares with texts, W are the texts of the classes, K the plots of train (the cache's keys) and L
     their labels, one-hot (its values). Alpha and beta are those of the grids with the least
-    leave-one-out loss over train, in which a case's own key is left out; or with the least loss
-    over a development sample; at most 4,000 cases, drawn at random, choose.
+    leave-one-out loss over train, in which all keys of a case itself are left out; or with the
+    least loss over a development sample; at most 4,000 cases, drawn at random, choose.
     """
 
     without_cases: ClassVar[str | None] = None
@@ -84,10 +84,11 @@ class TipAdapter(ClassTexts):
             self.developed_ = True
         rows = deciding(np.arange(len(labels)), lesson.seed, self.name)
         asked, labels = picked(asked, torch.from_numpy(rows)), labels[rows]
-        own = None if self.developed_ else torch.from_numpy(rows)
+        groups = np.arange(len(said)) if lesson.groups is None else lesson.groups
+        alike = None if self.developed_ else (groups[rows], groups)
         truth, counted = torch.from_numpy(labels), relative(told, rows)
         texts = self._classes(answer, asked)
-        cached = {beta: self._cached(asked, beta, own) for beta in self.betas}
+        cached = {beta: self._cached(asked, beta, alike) for beta in self.betas}
         judged = {
             (alpha, beta): texts + alpha * cached[beta]
             for alpha in self.alphas
@@ -102,14 +103,17 @@ class TipAdapter(ClassTexts):
         self.validation_accuracy_ = float((best.argmax(dim=1) == truth).double().mean())
         self._keep(first + rows, labels, best)
 
-    def _cached(self, said: Tensor, beta: float, own: Tensor | None = None) -> Tensor:
-        """(b, C) what the cache says of images (b, E); `own` (b,): which of its keys they are."""
+    def _cached(
+        self, said: Tensor, beta: float, alike: tuple[Labels, Labels] | None = None
+    ) -> Tensor:
+        """(b, C) what the cache says of images (b, E); `alike`: which cases these are (b,), and the
+        keys (n,)."""
         parts = []
         for start in range(0, len(said), _IMAGES):
             rows = slice(start, start + _IMAGES)
             images = functional.normalize(read(said, rows), dim=1)
-            keys = None if own is None else own[rows]
-            parts.append(cached_scores(images, self.keys_, self.values_, beta, keys))
+            cases = None if alike is None else (alike[0][rows], alike[1])
+            parts.append(cached_scores(images, self.keys_, self.values_, beta, cases))
         return torch.cat([torch.zeros(0, self.values_.shape[1], dtype=torch.float64), *parts])
 
     def log_chances(self, features: Tensor) -> npt.NDArray[np.float64]:
@@ -129,7 +133,11 @@ class TipAdapter(ClassTexts):
 
 
 def cached_scores(
-    images: Tensor, keys: Tensor, values: Tensor, beta: float, own: Tensor | None = None
+    images: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    beta: float,
+    alike: tuple[Labels, Labels] | None = None,
 ) -> Tensor:
     """``exp(-beta (1 - f K)) L``, (b, C), float64.
 
@@ -141,8 +149,9 @@ def cached_scores(
         K, (n, E), of length 1.
     values
         L, (n, C).
-    own
-        (b,) which of the keys the images are: each then leaves itself out.
+    alike
+        Which cases the images (b,) and the keys (n,) are of: an image leaves out all keys of its
+        own case, of which there are several where a case is read under several prompts.
     """
     sums = torch.zeros(len(images), values.shape[1], dtype=torch.float64)
     start, asked = 0, images.double()
@@ -150,8 +159,8 @@ def cached_scores(
         for some in block.split(_KEYS):
             near = (-beta * (1 - asked @ some.double().T)).exp()
             part = slice(start, start + len(some))
-            if own is not None:
-                near[own[:, None] == torch.arange(part.start, part.stop)] = 0
+            if alike is not None:
+                near[torch.from_numpy(alike[0][:, None] == alike[1][part])] = 0
             sums += near @ values[part].double()
             start = part.stop
     return sums
