@@ -305,7 +305,7 @@ class PromptClassifier(NestedParams, Answers, ClassifierMixin, BaseEstimator):  
         reader = make_reader(parts, backbone, self.batch_tokens)
         placed: dict[str, float] = {}
         if workers is None:
-            need = check_fit(parts, reader, layers, _shape(parts, data))
+            need = check_fit(parts, reader, layers, _shape(parts, data), len(data.classes))
             reader.scratch, placed = place_fit(need, self.scratch_dir, self.scratch_dtype)
         names = [str(one) for one in data.classes]
         parts.head.meet(backbone, classes=names)

@@ -21,6 +21,7 @@ from tsprompt.contexts import Train, contexts
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError, InputError
 from tsprompt.model.layout import layout, slots
+from tsprompt.model.memory import need_of
 
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 Make = Callable[..., str]
@@ -155,6 +156,18 @@ def test_each_query_is_paired_with_cases_of_every_class_in_turn(
         row[len(query[case]) + 2 :] += backbone.second_segment
         state = backbone.run(row[None], (2,))[0][0, 0]
         torch.testing.assert_close(seen[case, pair], state, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("context", "rows"), [(TEXTS, 3), (CASES + ",per_class=2", 6)])
+def test_the_memory_of_a_prediction_counts_all_rows_of_a_query(
+    tiny_next: str, separable: Any, context: str, rows: int
+) -> None:
+    fitted = PromptClassifier("nsp", **choices(tiny_next, context=context))
+    width = fitted.fit(separable.X, separable.y).transform(separable.X_test).shape[1]
+    own = fitted.fitted_
+    layers = own.readings[0].layers
+    need = need_of(own.design, own.reader, layers, (9, 20, 2), 3, fits=False)
+    assert need.width == width == rows * 32
 
 
 def test_two_series_and_a_mask_are_judged_by_two_words(

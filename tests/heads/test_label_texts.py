@@ -207,7 +207,7 @@ def test_the_memory_of_a_prediction_counts_all_states(
     options = {**tiny, "backbone": folder_of("gpt2"), "readout": "mask", "head": TEXTS}
     fitted = PromptClassifier(**options).fit(separable.X, separable.y).fitted_
     layers = fitted.readings[0].layers
-    need = need_of(fitted.design, fitted.reader, layers, (9, 20, 2), fits=False)
+    need = need_of(fitted.design, fitted.reader, layers, (9, 20, 2), 2, fits=False)
     assert need.width == 7 * 32  # of the words 3 4, 5, 7 8 9 and 10
 
 

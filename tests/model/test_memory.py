@@ -129,9 +129,9 @@ def test_what_takes_little_is_worked_out_once(
     seen: list[int] = []
     own = memory.need_of
 
-    def noted(design: Any, reader: Any, layers: Any, shape: Any, *, fits: bool) -> Need:
+    def noted(design: Any, reader: Any, layers: Any, shape: Any, *more: Any, fits: bool) -> Need:
         seen.append(shape[0])
-        return own(design, reader, layers, shape, fits=fits)
+        return own(design, reader, layers, shape, *more, fits=fits)
 
     monkeypatch.setattr(memory, "need_of", noted)
     monkeypatch.setattr(memory, "_LEAST", least)

@@ -99,6 +99,11 @@ class Context(Part):
         """In how many rows each query is read."""
         return 1
 
+    def most_rows(self, classes: int) -> int:
+        """In how many rows each query is read at the most, with so many classes: known before it
+        has seen train."""
+        return 1
+
     @property
     def lays_out_all(self) -> bool:
         """Whether nothing is read before or behind the template."""

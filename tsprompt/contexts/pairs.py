@@ -126,6 +126,10 @@ class TwoInputs(Pool):
             return 1
         return self.classes_ * (1 if self.shows_texts else self.shown_)
 
+    def most_rows(self, classes: int) -> int:
+        """As in the base class."""
+        return 1 if self.met_given else classes * (1 if self.shows_texts else self.per_class)
+
     def check_head(self, head: Head) -> None:
         """A head of pairs must ask where the answer stands."""
         if not head.needs_pairs:

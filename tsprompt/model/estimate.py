@@ -129,9 +129,9 @@ def estimate(
     reader = make_reader(parts, backbone, batch_tokens)
     longest = parts.preprocessing.length or int(asks.train.lengths.max())
     shape = len(asks.train) + asks.more, longest, asks.train.n_features
-    need, refused = need_of(parts, reader, layers, shape, fits=True), None
+    need, refused = need_of(parts, reader, layers, shape, asks.n_classes, fits=True), None
     try:
-        need = check_fit(parts, reader, layers, shape)
+        need = check_fit(parts, reader, layers, shape, asks.n_classes)
     except ConfigError as error:
         refused = str(error)
     tokens = fit_seconds = predict_seconds = None

@@ -180,7 +180,7 @@ class Fitted:
         longest = parts.preprocessing.length or int(cases.lengths.max())
         shape = len(cases), longest, cases.n_features
         if shape != self._held and check_predict(
-            parts, self.reader, self.readings[0].layers, shape
+            parts, self.reader, self.readings[0].layers, shape, len(self.classes)
         ):
             self._held = shape
         if parts.scope == "step" and not (cases.lengths == parts.preprocessing.length).all():

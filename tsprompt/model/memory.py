@@ -154,15 +154,18 @@ class Need:
         return _SOLVED_TABLES * solved**2 * 8 + part
 
 
-def check_fit(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> Need:
-    """What a fit on cases of this shape needs, its features in a file where that must be.
+def check_fit(
+    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape, classes: int
+) -> Need:
+    """What a fit on cases of this shape and of C classes needs, its features in a file where that
+    must be.
 
     Raises
     ------
     ConfigError
         Memory has no room for it; the text says what it needs, what there is, and what would fit.
     """
-    need = need_of(design, reader, layers, shape, fits=True)
+    need = need_of(design, reader, layers, shape, classes, fits=True)
     much = need.feature_bytes > STORED_BYTES
     large = much or (need.bytes >= _LEAST and need.bytes > available())
     held, stays = (_holds(design) if large else None), ""
@@ -226,7 +229,9 @@ def _holds(design: Design) -> str | None:
     return next((f"the {kind} {one.name!r}" for kind, one in parts if not one.streams), None)
 
 
-def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape) -> bool:
+def check_predict(
+    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape, classes: int
+) -> bool:
     """See that a prediction of cases of this shape can be held; gives whether it always can, as it
     takes little.
 
@@ -235,15 +240,21 @@ def check_predict(design: Design, reader: Reader, layers: tuple[int, ...], shape
     ConfigError
         It can't; the text says what it needs, what there is, and how many cases would fit.
     """
-    need = need_of(design, reader, layers, shape, fits=False)
+    need = need_of(design, reader, layers, shape, classes, fits=False)
     _refuse(need, "this prediction", iter(()))
     return need.bytes < _LEAST
 
 
 def need_of(
-    design: Design, reader: Reader, layers: tuple[int, ...], shape: Shape, *, fits: bool
+    design: Design,
+    reader: Reader,
+    layers: tuple[int, ...],
+    shape: Shape,
+    classes: int,
+    *,
+    fits: bool,
 ) -> Need:
-    """What reading cases of this shape takes."""
+    """What reading cases of this shape and of C classes takes."""
     count, timesteps, features = shape
     backbone, tokenizer = reader.backbone, design.tokenizer
     width = tokenizer.width(features)
@@ -257,7 +268,8 @@ def need_of(
         values=timesteps * features,
         # On an accelerator tokens stay there.
         token_bytes=steps * width * cost if backbone.device.type == "cpu" else 0,
-        width=_width(
+        width=design.context.most_rows(classes)
+        * _width(
             design,
             len(layers),
             steps if alone else steps * width,
