@@ -64,6 +64,21 @@ def test_the_answer_is_the_weighed_sum_of_both() -> None:
     np.testing.assert_allclose(two.probabilities(torch.tensor([[2.4]])), [[0, 1]])
 
 
+def test_some_cases_choose_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the time that it takes does not grow with the square of the cases."""
+    monkeypatch.setattr("tsprompt.heads.datastore._DECIDING", 10)
+    features, labels = problem(useful=True)
+    made = Retrieve()
+    given = evidence(features, labels)
+    made.fit(given, Fixed(), 0)
+    judged = made.judged(given)
+    assert judged is not None
+    assert len(judged.rows) == 10
+    assert (judged.labels == labels[judged.rows]).all()
+    assert len(made.labels_) == len(labels)
+    np.testing.assert_allclose(made.probabilities(features).argmax(axis=1), labels)
+
+
 def problem(useful: bool, count: int = 40) -> tuple[Tensor, npt.NDArray[np.intp]]:
     rng = np.random.default_rng(1)
     labels = rng.permutation(np.arange(count) % 2).astype(np.intp)

@@ -82,9 +82,11 @@ class Dask(Backend):
             root = pairs(
                 leaves, lambda *pair: client.submit(merging, work.merge, *pair, pure=False)
             )
+            waiting = as_completed(leaves)
+            del leaves  # a worker lets go of what nobody here holds, once it has been joined
             work.told(0)
             try:
-                for done, future in enumerate(as_completed(leaves), start=1):
+                for done, future in enumerate(waiting, start=1):
                     if future.status == "error":
                         future.result()
                     work.told(done)

@@ -69,14 +69,14 @@ class Ray(Backend):
         call = ray.remote(num_gpus=self.gpus, **needs)(work.function)
         join = ray.remote(**needs)(merging)
         for_all = ray.put(work.shared)
-        leaves = [call.remote(for_all, *task) for task in work.tasks]
-        root = pairs(leaves, lambda *pair: join.remote(work.merge, *pair))
-        left = list(leaves)
+        left = [call.remote(for_all, *task) for task in work.tasks]
+        root = pairs(left, lambda *pair: join.remote(work.merge, *pair))
+        count = len(left)
         work.told(0)
         try:
-            while left:
+            while left:  # no more is held than this: Ray lets go of what has been joined
                 _, left = ray.wait(left, num_returns=1, fetch_local=False)
-                work.told(len(leaves) - len(left))
+                work.told(count - len(left))
             with _plain_errors(None, retries):
                 return ray.get(root)
         finally:
