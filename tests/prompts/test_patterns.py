@@ -32,6 +32,19 @@ def test_before_every_step_a_shorter_one_begins_again(backbone: Any) -> None:
     assert words_of(model.draw_for(0, 0, 6, backbone, 0), backbone) == ["3", "4", "3"] * 2
 
 
+def test_series_of_one_step_are_read_under_a_shorter_one_too(
+    tiny: dict[str, Any], separable: Any
+) -> None:
+    templates = "patterns:templates=3 {series} [MASK]|5 6 7 {series} [MASK]"
+    options = {"prompt": templates, "strategy": "per-step", "scope": "step", "n_prompts": 2}
+    options |= {"tokenizer": "kernels:steps=1"}
+    fitted = PromptClassifier(**{**tiny, **options}).fit(separable.X, separable.y)
+    assert [words_of(one.prompt, fitted.reader_.backbone) for one in fitted.readings_] == [
+        ["3", "3", "3"],
+        ["5", "6", "7"],
+    ]
+
+
 def test_search_finds_the_best_template(tiny: dict[str, Any], separable: Any) -> None:
     options = {**tiny, "prompt": "patterns", "tuner": "search:draws=4"}
     fitted = PromptClassifier(**options).fit(separable.X, separable.y)

@@ -214,7 +214,9 @@ def test_too_few_templates_that_can_be_used_are_an_error(
         fitted(tiny, separable, model=tiny_writer)
 
 
-@pytest.mark.parametrize("wrong", ["beam=0", "words=0", "longest=0", "validation=1.0"])
+@pytest.mark.parametrize(
+    "wrong", ["beam=0", "words=0", "longest=0", "validation=1.0", "per_class=0"]
+)
 def test_options_out_of_range_are_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match="generate:"):
         tuners.build(f"generate:{wrong}")

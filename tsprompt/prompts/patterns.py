@@ -73,6 +73,6 @@ class Patterns(PromptModel):
     def _said(self, number: int, slots: int, backbone: Backbone) -> Prompt:
         written = written_in(self.texts[number], backbone, self.name)
         ids, longest = np.array(written.ids, dtype=np.int64), self.slots_of(backbone, 0)
-        if slots > longest:
+        if slots > longest or self.inputs:  # of one step too, where it is an input of its own
             ids = np.tile(np.resize(ids, longest), slots // longest)
         return Prompt(ids=torch.from_numpy(ids), before=written.before, mask=written.mask)

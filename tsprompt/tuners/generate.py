@@ -63,7 +63,7 @@ class Generate(TemplateSearch):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.model = str(self.model)
-        counts = (self.beam, self.words, self.per_class or 1)
+        counts = (self.beam, self.words, 1 if self.per_class is None else self.per_class)
         require(min(counts) >= 1, "generate: counts must be 1 or more")
 
     def propose(self, problem: Problem, learn: Labels) -> Iterator[str]:
