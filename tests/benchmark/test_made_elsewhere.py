@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tsprompt.base.version import __version__
 from tsprompt.benchmark import (
     Cell,
     Job,
@@ -34,7 +35,11 @@ def cells(*methods: Method, resamples: int = 1) -> list[Cell]:
 def made(cell: Cell, **more: Any) -> Record:
     """What a run of the cell would leave."""
     method = cell.method
-    about: dict[str, Any] = {"settings": choices_of(method), "options": options_of(method)}
+    about: dict[str, Any] = {
+        "settings": choices_of(method),
+        "options": options_of(method),
+        "versions": {"tsprompt": __version__},
+    }
     record = Record(
         cell.dataset, method.name, method.kind, cell.seed, cell.resample, "ok", accuracy=0.5
     )
@@ -82,6 +87,12 @@ def test_what_a_method_leaves_open_may_have_been_settled(
     assert asked["scope"] == "auto"
     record = made(cell, options={**asked, **changed})
     assert made_elsewhere([record], [cell]) == ([(cell, record)] if taken else [])
+
+
+@pytest.mark.parametrize("versions", [{"tsprompt": "0.0.9"}, {}])
+def test_a_run_of_another_version_is_made_again(versions: dict[str, str]) -> None:
+    (cell,) = cells(baseline("ridge"))
+    assert made_elsewhere([made(cell, versions=versions)], [cell]) == []
 
 
 def test_failed_runs_are_made_again() -> None:

@@ -287,6 +287,6 @@ def test_a_packed_run_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     always = {"kind": "model", "resample": 0, "status": "ok", "accuracy": 0.5}
     own = {"always": always, "columns": ["dataset", "seed"], "runs": [["A", 0], ["B", "blue"]]}
     packed = tmp_path / "packed.json"
-    packed.write_text(json.dumps({"methods": {"x": own}}))
+    packed.write_text(json.dumps({"versions": {}, "methods": {"x": own}}))
     with pytest.warns(TspromptNotice, match="run 2 of x is not taken"):
         assert [one.dataset for one in _packed(packed)] == ["A"]

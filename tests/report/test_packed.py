@@ -84,7 +84,7 @@ def test_a_field_that_is_unknown_is_named(make_record: Make, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"methods": 3}', '{"methods": {}}', '{"methods": {"x": {}}}', "\udcff"],
+    ["", "[]", "{}", '{"versions": {}, "methods": 3}', '{"versions": {}, "methods": {}}', "\udcff"],
 )
 def test_a_file_without_runs_says_so(tmp_path: Path, text: str) -> None:
     file = tmp_path / "packed.json"

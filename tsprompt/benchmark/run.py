@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tsprompt.base.backends import Backend, Local
+from tsprompt.base.version import __version__
 from tsprompt.benchmark.fork_client import Ended, stop, worker
 from tsprompt.benchmark.gpu_turns import gpu_of, taking_turns
 from tsprompt.benchmark.in_child import task_of
@@ -87,11 +88,15 @@ def finished(cells: Sequence[Cell], job: Job) -> tuple[list[Record], list[Cell]]
 def made_elsewhere(records: Iterable[Record], cells: Iterable[Cell]) -> list[tuple[Cell, Record]]:
     """The records that are of these cells, beside them.
 
-    Set, split, shots, seed, method and every option of every part are the same; what a cell leaves
-    open (`auto`) may be anything. The device is not compared. A record without options is not
-    taken, nor one of a file of one's own: its name says nothing of what is in it.
+    Set, split, shots, seed, method, every option of every part and tsprompt's version are the same;
+    what a cell leaves open (`auto`) may be anything. The device is not compared. A record without
+    options is not taken, nor one of a file of one's own: its name says nothing of what is in it.
     """
-    given = {_run_of(one, one.method): one for one in records if one.ok and one.options}
+    given = {
+        _run_of(one, one.method): one
+        for one in records
+        if one.ok and one.options and one.versions.get("tsprompt") == __version__
+    }
     asked: dict[str, dict[str, Any]] = {}
     found = []
     for cell in cells:

@@ -83,7 +83,8 @@ def read_packed(path: Path) -> list[tuple[str, Record | ModelFileError]]:
     """
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
-        runs = [run for method, own in found["methods"].items() for run in _unpacked(method, own)]
+        told = {"versions": found["versions"]}
+        runs = [run for one in found["methods"].items() for run in _unpacked(*one, told)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} holds no packed runs ({error}); give a folder of results, or a file that "
@@ -92,9 +93,11 @@ def read_packed(path: Path) -> list[tuple[str, Record | ModelFileError]]:
     return [(name, _read(run)) for name, run in runs]
 
 
-def _unpacked(method: str, own: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+def _unpacked(
+    method: str, own: dict[str, Any], told: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """What each run of a method is called, and its fields; None: it is no row of the columns."""
-    always, columns = {"method": method, **own["always"]}, list(own["columns"])
+    always, columns = {"method": method, **told, **own["always"]}, list(own["columns"])
     for number, row in enumerate(own["runs"], 1):
         fits = isinstance(row, list) and len(row) == len(columns)
         run = {**always, **dict(zip(columns, row, strict=True))} if fits else None
