@@ -83,8 +83,8 @@ def read_packed(path: Path) -> list[tuple[str, Record | ModelFileError]]:
     """
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
-        told = {"versions": found["versions"]}
-        runs = [run for one in found["methods"].items() for run in _unpacked(*one, told)]
+        told, methods = {"versions": found["versions"]}, found["methods"].items()
+        runs = [run for method, own in methods for run in _unpacked(method, own, told)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} holds no packed runs ({error}); give a folder of results, or a file that "
