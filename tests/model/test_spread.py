@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsprompt import PromptClassifier
-from tsprompt.base.backends import Local, Ray
+from tsprompt.base.backends import Dask, Local, Ray
 from tsprompt.data import Cases
 from tsprompt.errors import ConfigError
 from tsprompt.model.spread import Spread
@@ -80,11 +80,17 @@ def test_labelled_cases_of_train_are_all_that_is_learned_from(classifier: Any) -
 
 
 @pytest.mark.slow
-@pytest.mark.extra("ray")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.extra(name))
+        for name, kind in (("ray", Ray), ("dask", Dask))
+    ],
+)
 def test_a_cluster_gives_the_fit_of_one_process(
-    classifier: Any, monkeypatch: pytest.MonkeyPatch
+    classifier: Any, monkeypatch: pytest.MonkeyPatch, kind: type[Ray | Dask]
 ) -> None:
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     X, y = problem(60)
-    there = Spread(Ray(None, 2, retries=1), block_cases=6, threads=1, device="cpu")
+    there = Spread(kind(None, 2, retries=1), block_cases=6, threads=1, device="cpu")
     check_same(classifier().fit(X, y), classifier().fit(X, y, workers=there))
