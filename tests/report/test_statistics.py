@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ import pytest
 from scipy.stats import ttest_1samp, wilcoxon
 
 from tsprompt.benchmark import Record
-from tsprompt.errors import ConfigError
+from tsprompt.errors import ConfigError, DatasetError
 from tsprompt.report import OVERALL, Report, Results, make_report, markdown, report_json
 from tsprompt.report.ablations import ablation_effects
+from tsprompt.report.page import page
 from tsprompt.report.power import sets_to_see
 from tsprompt.report.statistics import compare_methods, too_few
 from tsprompt_datasets import expand_names, family_of
@@ -107,6 +109,27 @@ def everywhere(make: Make, sets: int = 4, **methods: float) -> list[Record]:
         for i in range(sets)
         for name, accuracy in methods.items()
     ]
+
+
+def absent(name: str) -> NoReturn:
+    raise DatasetError(f"{name} is not here")
+
+
+def test_of_very_many_pairs_those_of_the_reference_are_listed(
+    make_record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = everywhere(make_record, 6, a=0.9, b=0.8, c=0.7, d=0.6)
+    whole = report_of(records)
+    assert len(whole.listed_pairs) == 6
+    assert whole.unlisted is None
+    monkeypatch.setattr("tsprompt.report.contents._LISTED_PAIRS", 5)
+    some = report_of(records)
+    assert some.comparison is not None
+    assert len(some.comparison.pairs) == 6  # corrected over all of them
+    assert set(some.listed_pairs[["a", "b"]].agg("".join, axis=1)) == {"ab", "ac", "ad"}
+    for text in (markdown(some), page(some, absent)):
+        assert "Of 6 pairs those with a are listed" in text
+    assert len(json.loads(report_json(some))["pairs"]) == 6
 
 
 def test_sets_of_one_source_count_as_one(make_record: Make) -> None:

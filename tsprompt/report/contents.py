@@ -28,6 +28,10 @@ from tsprompt.report.summary import (
 __all__ = ["Failure", "Report", "make_report"]
 
 
+_LISTED_PAIRS = 1_000
+"""More pairs of methods than so many are read by no one, and make a page of megabytes."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Runs of one method that ended in the same way."""
@@ -122,6 +126,27 @@ class Report:
         kinds = {one.method: one.kind for one in self.records}
         settings = settings_of(self.records)
         return ablation_effects(self.accuracy, kinds, self.asked, settings, self.family_of)
+
+    @cached_property
+    def listed_pairs(self) -> pd.DataFrame:
+        """The pairs of `comparison` that a page lists, or where there are more than 1,000,
+        those of the reference alone."""
+        if self.comparison is None:
+            return pd.DataFrame()
+        pairs = self.comparison.pairs
+        own = pairs[["a", "b"]].eq(self.reference).any(axis=1)
+        return pairs[own] if len(pairs) > _LISTED_PAIRS else pairs
+
+    @property
+    def unlisted(self) -> str | None:
+        """What is said of the pairs that are not listed, where some are not."""
+        count = 0 if self.comparison is None else len(self.comparison.pairs)
+        if count == len(self.listed_pairs):
+            return None
+        return (
+            f"Of {count:,} pairs those with {self.reference} are listed; --reference names another "
+            "method, and --json FILE has them all."
+        )
 
     def _chances(self, method: str) -> tuple[float, float, float]:
         """That the reference is better in practice than a method, level with it, or worse."""

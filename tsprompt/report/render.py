@@ -90,7 +90,8 @@ def _compared(report: Report) -> list[str]:
         "## Pairs of methods",
         "Wilcoxon signed-rank tests, Holm-corrected over all pairs; wins, ties and losses are "
         "those of the first.",
-        _pairs(comparison.pairs),
+        *([for_markdown(report.unlisted)] if report.unlisted else []),
+        _pairs(report.listed_pairs),
     ]
     if comparison.unshown is not None:
         return [*parts, for_markdown(comparison.unshown)]

@@ -49,7 +49,7 @@ def _contents(report: Report, load: Callable[[str], Dataset]) -> dict[str, Any]:
         "report": report,
         "kinds": kinds,
         "overall": rows.to_dict("records"),
-        "pairs": [] if comparison is None else comparison.pairs.to_dict("records"),
+        "pairs": report.listed_pairs.to_dict("records"),
         "groups": [] if comparison is None else comparison.groups,
         "unshown": None if comparison is None else comparison.unshown,
         "cd": _diagram(comparison, kinds),
