@@ -134,7 +134,7 @@ class Report:
         if self.comparison is None:
             return pd.DataFrame()
         pairs = self.comparison.pairs
-        own = pairs[["a", "b"]].eq(self.reference).any(axis=1)
+        own = (pairs["a"] == self.reference) | (pairs["b"] == self.reference)
         return pairs[own] if len(pairs) > _LISTED_PAIRS else pairs
 
     @property
