@@ -203,7 +203,7 @@ def _tuner_of(parts: Design, method: str) -> PretrainingTuner:
     ]
     raise ConfigError(
         f"the tuner {parts.tuner.name!r} of {method!r} does not pre-train; use a method such as: "
-        f"{', '.join(able)}"
+        f"{', '.join(sorted(able))}"
     )
 
 
